@@ -1,0 +1,1 @@
+//! What is done: one driver per conversation, the model stream and the tool loop.

@@ -1,0 +1,296 @@
+//! One identity: its current credential, and how it gets a new one.
+//!
+//! Invariants. A revision is never used twice in a process and only grows within an account. At most one
+//! refresh is in flight per account. A new credential is in place before the flight that brought it is
+//! removed, so whoever looks in between finds either the flight or what it brought.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
+use tokio::sync::watch;
+
+use crate::claims::Claims;
+use crate::external::{ExternalAuth, ExternalTokens, OwnerId, RefreshFailure, RefreshRequest};
+use crate::failure::{AuthFailure, AuthFailureKind};
+use crate::manager::Restrictions;
+use crate::token::AccessToken;
+
+/// How an account is logged in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// An API key: it cannot be renewed.
+    ApiKey,
+    /// A token lent by the parent, who renews it.
+    External,
+}
+
+/// Whom a token speaks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The workspace.
+    pub account_id: String,
+    /// The person, when the token names one.
+    pub user_id: Option<String>,
+}
+
+impl Identity {
+    /// Whether both are the same as far as both say: an unnamed person may be anybody.
+    pub fn matches(&self, other: &Self) -> bool {
+        let same_user = match (&self.user_id, &other.user_id) {
+            (Some(one), Some(two)) => one == two,
+            _ => true,
+        };
+        self.account_id == other.account_id && same_user
+    }
+}
+
+/// What a credential says about its holder.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Profile {
+    /// The mail address.
+    pub email: Option<String>,
+    /// The plan in the parent's or the token's words.
+    pub plan: Option<String>,
+    /// When the token expires, in unix seconds.
+    pub expires_at: Option<i64>,
+}
+
+/// A credential at one moment. Never changed, only replaced.
+pub struct Snapshot {
+    /// Grows with every login and refresh of the process.
+    pub revision: u64,
+    /// The bearer credential.
+    pub token: AccessToken,
+    /// Whom it speaks for; an API key does not say.
+    pub identity: Option<Identity>,
+    /// What it says about its holder.
+    pub profile: Profile,
+    /// Who lent it.
+    pub owner: Option<OwnerId>,
+}
+
+impl std::fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Snapshot").field("revision", &self.revision).finish_non_exhaustive()
+    }
+}
+
+type Flight = Shared<BoxFuture<'static, Result<(), AuthFailure>>>;
+
+/// One identity with its current credential. Work keeps the account it began with until it ends.
+pub struct Account {
+    mode: Mode,
+    state: watch::Sender<State>,
+    flight: Mutex<Option<Flight>>,
+    revisions: Arc<AtomicU64>,
+    renewal: Option<Renewal>,
+}
+
+struct State {
+    snapshot: Arc<Snapshot>,
+    logged_out: bool,
+}
+
+/// How a lent token is renewed.
+#[derive(Clone)]
+pub(crate) struct Renewal {
+    pub(crate) parent: Arc<dyn ExternalAuth>,
+    pub(crate) restrictions: Arc<Restrictions>,
+}
+
+impl std::fmt::Debug for Account {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Account").field("mode", &self.mode).field("revision", &self.snapshot().revision).finish()
+    }
+}
+
+impl Account {
+    /// An API key that belongs to nobody's login, such as one that the configuration names.
+    pub fn api_key(key: AccessToken) -> Arc<Self> {
+        let snapshot = Snapshot { revision: 1, token: key, identity: None, profile: Profile::default(), owner: None };
+        Self::new(Mode::ApiKey, snapshot, Arc::default(), None)
+    }
+
+    pub(crate) fn new(
+        mode: Mode,
+        snapshot: Snapshot,
+        revisions: Arc<AtomicU64>,
+        renewal: Option<Renewal>,
+    ) -> Arc<Self> {
+        let state = State { snapshot: Arc::new(snapshot), logged_out: false };
+        Arc::new(Self { mode, state: watch::Sender::new(state), flight: Mutex::new(None), revisions, renewal })
+    }
+
+    /// How the account is logged in.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// The current credential.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.state.borrow().snapshot)
+    }
+
+    /// Resolves when somebody logs the account out.
+    pub async fn logged_out(&self) {
+        let mut state = self.state.subscribe();
+        // The sender lives in `self`, so waiting cannot fail.
+        let _ = state.wait_for(|state| state.logged_out).await;
+    }
+
+    /// Puts a newer credential of the same identity in place and wakes whoever waits for one.
+    pub(crate) fn replace(&self, snapshot: Snapshot) {
+        self.state.send_modify(|state| state.snapshot = Arc::new(snapshot));
+    }
+
+    /// Fails everything that waits for this account or goes on under it.
+    pub(crate) fn log_out(&self) {
+        self.state.send_modify(|state| state.logged_out = true);
+    }
+
+    /// Returns a credential that is newer than the one the backend refused.
+    ///
+    /// If there is one already, nobody is asked. If a refresh is in flight, it is joined. Else one is
+    /// started. A login of the same identity in the meantime is as good as an answer. If the caller goes
+    /// away, the refresh goes on, and what it brings is there for the next.
+    pub async fn recover(self: &Arc<Self>, rejected: u64) -> Result<Arc<Snapshot>, AuthFailure> {
+        let mut state = self.state.subscribe();
+        let flight = {
+            let mut flight = self.flight();
+            if let Some(outcome) = newer(&state.borrow_and_update(), rejected) {
+                return outcome;
+            }
+            let Some(renewal) = &self.renewal else { return Err(not_renewable()) };
+            flight.get_or_insert_with(|| self.fly(renewal.clone(), rejected)).clone()
+        };
+        let outcome = tokio::select! {
+            outcome = flight => outcome,
+            _ = state.wait_for(|state| newer(state, rejected).is_some()) => Ok(()),
+        };
+        let current = newer(&self.state.borrow(), rejected);
+        match (current, outcome) {
+            (Some(current), _) => current,
+            (None, Err(failure)) => Err(failure),
+            (None, Ok(())) => Err(not_renewable()),
+        }
+    }
+
+    fn flight(&self) -> MutexGuard<'_, Option<Flight>> {
+        // Nothing under this lock can panic half-way.
+        self.flight.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn fly(self: &Arc<Self>, renewal: Renewal, rejected: u64) -> Flight {
+        let account = Arc::clone(self);
+        let task = tokio::spawn(async move {
+            let outcome = account.renew(&renewal, rejected).await;
+            *account.flight() = None;
+            outcome
+        });
+        let landed = async move { task.await.unwrap_or_else(|_| Err(not_renewable())) };
+        landed.boxed().shared()
+    }
+
+    async fn renew(self: &Arc<Self>, renewal: &Renewal, rejected: u64) -> Result<(), AuthFailure> {
+        let snapshot = self.snapshot();
+        let (Some(owner), Some(identity)) = (snapshot.owner, &snapshot.identity) else { return Err(not_renewable()) };
+        let deadline = renewal.parent.deadline(owner);
+        let request = RefreshRequest { owner, account_id: identity.account_id.clone() };
+        let mut answer = renewal.parent.refresh(request);
+        match tokio::time::timeout(deadline, &mut answer).await {
+            Ok(Ok(tokens)) => self.adopt(tokens, owner, &renewal.restrictions),
+            Ok(Err(RefreshFailure::Rejected(code))) => {
+                let code = code.map_or_else(|| "none".to_owned(), |code| code.to_string());
+                let message = format!("auth refresh request failed: code={code}");
+                Err(AuthFailure::new(AuthFailureKind::RefreshRejected, message))
+            }
+            Ok(Err(RefreshFailure::Malformed)) => {
+                Err(AuthFailure::new(AuthFailureKind::RefreshInvalid, "invalid auth refresh response"))
+            }
+            Ok(Err(RefreshFailure::Gone)) => {
+                let failure = AuthFailure::timeout(deadline);
+                Err(AuthFailure { kind: AuthFailureKind::NoOwner, ..failure })
+            }
+            Err(_elapsed) => {
+                self.await_late_answer(answer, owner, rejected, Arc::clone(&renewal.restrictions));
+                Err(AuthFailure::timeout(deadline))
+            }
+        }
+    }
+
+    /// A late answer is of no use to the work that waited, but it saves the next one a 401.
+    fn await_late_answer(
+        self: &Arc<Self>,
+        answer: BoxFuture<'static, Result<ExternalTokens, RefreshFailure>>,
+        owner: OwnerId,
+        rejected: u64,
+        restrictions: Arc<Restrictions>,
+    ) {
+        let account = Arc::downgrade(self);
+        tokio::spawn(async move {
+            let Ok(tokens) = answer.await else { return };
+            let Some(account) = account.upgrade() else { return };
+            if account.snapshot().revision <= rejected {
+                let _ = account.adopt(tokens, owner, &restrictions);
+            }
+        });
+    }
+
+    fn adopt(&self, tokens: ExternalTokens, owner: OwnerId, restrictions: &Restrictions) -> Result<(), AuthFailure> {
+        let Ok(snapshot) = lent(tokens, owner, &self.revisions) else {
+            let message = "auth refresh returned invalid credentials";
+            return Err(AuthFailure::new(AuthFailureKind::RefreshInvalid, message));
+        };
+        let current = self.snapshot();
+        let (Some(new), Some(known)) = (&snapshot.identity, &current.identity) else { return Err(not_renewable()) };
+        if !restrictions.allow_workspace(&new.account_id) {
+            let message = format!(
+                "Login is restricted to workspace(s) {}, but current credentials belong to {}",
+                restrictions.workspaces.join(", "),
+                new.account_id,
+            );
+            return Err(AuthFailure::new(AuthFailureKind::WorkspaceRestricted, message));
+        }
+        if !new.matches(known) {
+            let message = "auth refresh returned credentials for another account";
+            return Err(AuthFailure::new(AuthFailureKind::AccountMismatch, message));
+        }
+        tracing::info!(revision = snapshot.revision, token = snapshot.token.fingerprint(), "a new token was lent");
+        self.replace(snapshot);
+        Ok(())
+    }
+}
+
+/// Makes a snapshot of a lent token.
+pub(crate) fn lent(
+    tokens: ExternalTokens,
+    owner: OwnerId,
+    revisions: &AtomicU64,
+) -> Result<Snapshot, crate::claims::ClaimsError> {
+    let claims = Claims::of(tokens.access_token.expose())?;
+    Ok(Snapshot {
+        revision: next_revision(revisions),
+        token: tokens.access_token,
+        identity: Some(Identity { account_id: tokens.account_id, user_id: claims.user_id }),
+        profile: Profile { email: claims.email, plan: tokens.plan.or(claims.plan), expires_at: claims.expires_at },
+        owner: Some(owner),
+    })
+}
+
+pub(crate) fn next_revision(revisions: &AtomicU64) -> u64 {
+    revisions.fetch_add(1, Ordering::Relaxed) + 1
+}
+
+/// What a waiter for something newer than `rejected` gets, if it need not wait.
+fn newer(state: &State, rejected: u64) -> Option<Result<Arc<Snapshot>, AuthFailure>> {
+    if state.logged_out {
+        return Some(Err(AuthFailure::logged_out()));
+    }
+    (state.snapshot.revision > rejected).then(|| Ok(Arc::clone(&state.snapshot)))
+}
+
+fn not_renewable() -> AuthFailure {
+    AuthFailure::new(AuthFailureKind::ReauthRequired, "external auth is not configured")
+}

@@ -1,0 +1,26 @@
+//! Who Valet is towards the backend.
+//!
+//! An [`Account`] is one identity. It holds the current credential as an immutable [`Snapshot`] with a
+//! revision, and it knows how to get a new one after a 401: [`Account::recover`]. Whoever makes a backend
+//! call takes an account, keeps it for as long as the work lasts, and sends with [`send_authorized`].
+//! [`AuthManager`] says which account new work gets.
+//!
+//! The crate knows no method of the protocol. It reaches the parent application through [`ExternalAuth`].
+
+mod account;
+mod claims;
+mod external;
+mod failure;
+mod http;
+mod manager;
+mod send;
+mod token;
+
+pub use account::{Account, Identity, Mode, Profile, Snapshot};
+pub use claims::{Claims, ClaimsError};
+pub use external::{ExternalAuth, ExternalTokens, OwnerId, RefreshFailure, RefreshRequest};
+pub use failure::{AuthFailure, AuthFailureKind};
+pub use http::HttpClient;
+pub use manager::{AuthManager, LoginError, Restrictions};
+pub use send::{SendError, send_authorized};
+pub use token::AccessToken;

@@ -1,0 +1,65 @@
+//! The one way to the backend. Every call of every part of the host goes through [`send_authorized`].
+
+use std::sync::Arc;
+
+use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use reqwest::{Client, Request, Response, StatusCode};
+
+use crate::account::{Account, Snapshot};
+use crate::failure::AuthFailure;
+
+const ACCOUNT_HEADER: HeaderName = HeaderName::from_static("chatgpt-account-id");
+
+/// Why there is no response.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// No good credential was to be had.
+    #[error(transparent)]
+    Auth(#[from] AuthFailure),
+    /// The backend could not be reached. The error carries no URL and no header.
+    #[error("{0}")]
+    Http(reqwest::Error),
+}
+
+/// Sends with the current credential. After a 401: recovers, sends once more, and returns whatever came.
+///
+/// So one call costs at most one refresh and two requests. Without an account the request goes out as it
+/// is. The body must be in memory, because it may be sent twice; a streamed body is sent once.
+pub async fn send_authorized(
+    client: &Client,
+    account: Option<&Arc<Account>>,
+    request: Request,
+) -> Result<Response, SendError> {
+    let Some(account) = account else { return send(client, request).await };
+    let again = request.try_clone();
+    let snapshot = account.snapshot();
+    let response = send(client, authorize(request, &snapshot)).await?;
+    if response.status() != StatusCode::UNAUTHORIZED {
+        return Ok(response);
+    }
+    match again {
+        Some(again) if snapshot.owner.is_some() => {
+            let snapshot = account.recover(snapshot.revision).await?;
+            send(client, authorize(again, &snapshot)).await
+        }
+        _ => Ok(response),
+    }
+}
+
+async fn send(client: &Client, request: Request) -> Result<Response, SendError> {
+    client.execute(request).await.map_err(|error| SendError::Http(error.without_url()))
+}
+
+fn authorize(mut request: Request, snapshot: &Snapshot) -> Request {
+    let headers = request.headers_mut();
+    // A token with characters that no header can carry is sent as none, and the backend says 401.
+    if let Ok(mut bearer) = HeaderValue::try_from(format!("Bearer {}", snapshot.token.expose())) {
+        bearer.set_sensitive(true);
+        headers.insert(AUTHORIZATION, bearer);
+    }
+    let account_id = snapshot.identity.as_ref().map(|identity| HeaderValue::try_from(&identity.account_id));
+    if let Some(Ok(account_id)) = account_id {
+        headers.insert(ACCOUNT_HEADER, account_id);
+    }
+    request
+}

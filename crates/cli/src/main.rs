@@ -1,0 +1,2 @@
+//! The `valet` binary.
+fn main() {}

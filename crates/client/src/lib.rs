@@ -1,0 +1,1 @@
+//! The other end: a typed client for parent applications.

@@ -1,0 +1,216 @@
+//! What a row of the method table turns into: a marker type per method, the lists of names, and the
+//! visitors that the schema, the bindings and the dispatch of the server walk.
+
+use schemars::JsonSchema;
+use serde::de::{DeserializeOwned, Deserializer, IgnoredAny};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use ts_rs::TS;
+
+use crate::error::ErrorObject;
+use crate::experimental::Gate;
+use crate::jsonrpc::decoder_text;
+
+/// In which order a request may overtake others.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Order {
+    /// Before anything that arrives later on the same connection.
+    Connection,
+    /// One at a time, in the order of arrival: requests that change who is logged in.
+    Account,
+    /// One at a time per thread, in the order of arrival.
+    Thread(String),
+    /// Reads of state in memory, and work that touches nothing shared: any time.
+    Concurrent,
+}
+
+/// Parameters of a method that takes none: absent, `null` and an object are all the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema, TS)]
+#[ts(type = "undefined")]
+#[schemars(with = "Option<()>", inline)]
+pub struct NoParams;
+
+impl<'de> Deserialize<'de> for NoParams {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(deserializer).map(|_| Self)
+    }
+}
+
+/// A request that a client sends.
+pub trait ClientRequestMethod: 'static {
+    /// What the client sends.
+    type Params: DeserializeOwned + Serialize + JsonSchema + TS + Send + 'static;
+    /// What it gets.
+    type Response: DeserializeOwned + Serialize + JsonSchema + TS + Send + 'static;
+    /// The name on the wire.
+    const METHOD: &'static str;
+    /// What it is for.
+    const DOC: &'static str;
+    /// Whether `params` may be left out.
+    const PARAMS_OPTIONAL: bool;
+    /// What of it needs `capabilities.experimentalApi`.
+    const GATES: &'static [Gate];
+
+    /// Which requests this one must not overtake.
+    fn order(params: &Self::Params) -> Order;
+
+    /// Decodes the parameters; the error is ready to be sent.
+    fn parse(params: Option<&RawValue>) -> Result<Self::Params, ErrorObject> {
+        let text = match params {
+            Some(raw) => raw.get(),
+            None if Self::PARAMS_OPTIONAL => "null",
+            None => return Err(ErrorObject::invalid_params("missing field `params`")),
+        };
+        serde_json::from_str(text).map_err(|error| ErrorObject::invalid_params(decoder_text(&error)))
+    }
+}
+
+/// A request that the server sends.
+pub trait ServerRequestMethod: 'static {
+    /// What the server sends.
+    type Params: DeserializeOwned + Serialize + JsonSchema + TS + Send + 'static;
+    /// What the client owes.
+    type Response: DeserializeOwned + Serialize + JsonSchema + TS + Send + 'static;
+    /// The name on the wire.
+    const METHOD: &'static str;
+    /// What it is for.
+    const DOC: &'static str;
+}
+
+/// A notification that the server sends.
+pub trait ServerNotificationMethod: 'static {
+    /// What is told.
+    type Params: DeserializeOwned + Serialize + JsonSchema + TS + Send + 'static;
+    /// The name on the wire.
+    const METHOD: &'static str;
+    /// When it is sent.
+    const DOC: &'static str;
+}
+
+/// A notification that a client sends.
+pub trait ClientNotificationMethod: 'static {
+    /// The name on the wire.
+    const METHOD: &'static str;
+    /// When it is sent.
+    const DOC: &'static str;
+}
+
+/// Walks the whole table.
+pub trait MethodVisitor {
+    /// Called once per request of a client.
+    fn client_request<M: ClientRequestMethod>(&mut self);
+    /// Called once per request of the server.
+    fn server_request<M: ServerRequestMethod>(&mut self);
+    /// Called once per notification of the server.
+    fn server_notification<M: ServerNotificationMethod>(&mut self);
+    /// Called once per notification of a client.
+    fn client_notification<M: ClientNotificationMethod>(&mut self);
+}
+
+/// Reads the rows of `methods.rs`.
+macro_rules! define_methods {
+    (
+        client_requests {
+            $( $(#[doc = $request_doc:literal])+
+               $request:ident = $request_method:literal ($($request_params:tt)+) -> $request_response:ty,
+               order: $order:ident $(($key:ident))? $(, gates: $gates:expr)? ; )+
+        }
+        server_requests {
+            $( $(#[doc = $ask_doc:literal])+
+               $ask:ident = $ask_method:literal ($ask_params:ty) -> $ask_response:ty ; )+
+        }
+        server_notifications {
+            $( $(#[doc = $note_doc:literal])+ $note:ident = $note_method:literal ($note_params:ty) ; )+
+        }
+        client_notifications {
+            $( $(#[doc = $hint_doc:literal])+ $hint:ident = $hint_method:literal ; )+
+        }
+    ) => {
+        /// The requests that a client may send, by name.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::EnumIter, strum::EnumString, strum::IntoStaticStr, strum::VariantNames)]
+        pub enum ClientRequestName {
+            $( $(#[doc = $request_doc])+ #[strum(serialize = $request_method)] $request, )+
+        }
+
+        $(
+            $(#[doc = $request_doc])+
+            #[derive(Clone, Copy, Debug)]
+            pub enum $request {}
+
+            impl ClientRequestMethod for $request {
+                type Params = define_methods!(@params $($request_params)+);
+                type Response = $request_response;
+                const METHOD: &'static str = $request_method;
+                const DOC: &'static str = concat!($($request_doc, "\n"),+);
+                const PARAMS_OPTIONAL: bool = define_methods!(@optional $($request_params)+);
+                const GATES: &'static [Gate] = define_methods!(@gates $($gates)?);
+
+                fn order(_params: &Self::Params) -> Order {
+                    define_methods!(@order _params $order $(($key))?)
+                }
+            }
+        )+
+
+        $(
+            $(#[doc = $ask_doc])+
+            #[derive(Clone, Copy, Debug)]
+            pub enum $ask {}
+
+            impl ServerRequestMethod for $ask {
+                type Params = $ask_params;
+                type Response = $ask_response;
+                const METHOD: &'static str = $ask_method;
+                const DOC: &'static str = concat!($($ask_doc, "\n"),+);
+            }
+        )+
+
+        $(
+            $(#[doc = $note_doc])+
+            #[derive(Clone, Copy, Debug)]
+            pub enum $note {}
+
+            impl ServerNotificationMethod for $note {
+                type Params = $note_params;
+                const METHOD: &'static str = $note_method;
+                const DOC: &'static str = concat!($($note_doc, "\n"),+);
+            }
+        )+
+
+        $(
+            $(#[doc = $hint_doc])+
+            #[derive(Clone, Copy, Debug)]
+            pub enum $hint {}
+
+            impl ClientNotificationMethod for $hint {
+                const METHOD: &'static str = $hint_method;
+                const DOC: &'static str = concat!($($hint_doc, "\n"),+);
+            }
+        )+
+
+        /// Walks every row, in the order of the table.
+        pub fn visit(visitor: &mut impl MethodVisitor) {
+            $( visitor.client_request::<$request>(); )+
+            $( visitor.server_request::<$ask>(); )+
+            $( visitor.server_notification::<$note>(); )+
+            $( visitor.client_notification::<$hint>(); )+
+        }
+
+        /// Hands the names of all client requests to a macro of the caller.
+        ///
+        /// The server's dispatch is written with it: a row without a handler does not compile.
+        #[macro_export]
+        macro_rules! for_each_client_request {
+            ($callback:ident) => { $callback! { $($request),+ } };
+        }
+    };
+    (@params none) => { $crate::NoParams };
+    (@params $params:ty) => { $params };
+    (@optional none) => { true };
+    (@optional $params:ty) => { false };
+    (@gates) => { &[] };
+    (@gates $gates:expr) => { &$gates };
+    (@order $params:ident Thread ($key:ident)) => { Order::Thread($params.$key.clone()) };
+    (@order $params:ident $order:ident) => { Order::$order };
+}
+
+pub(crate) use define_methods;

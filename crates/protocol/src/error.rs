@@ -1,0 +1,174 @@
+//! JSON-RPC error objects: one constructor per code, and the kinds that a machine can read.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use ts_rs::TS;
+
+/// The codes that this protocol uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i64)]
+pub enum ErrorCode {
+    /// The text is not JSON. Sent only to connections that asked for it.
+    ParseError = -32700,
+    /// Nearly every mistake of a client: unknown method, bad parameters, wrong state.
+    InvalidRequest = -32600,
+    /// A request that this server names but does not serve in this state.
+    MethodNotFound = -32601,
+    /// The server or something behind it failed.
+    InternalError = -32603,
+    /// The server is too busy; the same request may succeed later.
+    Overloaded = -32001,
+}
+
+/// What went wrong, for machines. Sent as `data.kind`.
+///
+/// Each kind is documented where it arises; messages may change, kinds do not.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    TS,
+    strum::EnumIter,
+    strum::IntoStaticStr,
+)]
+#[serde(rename_all = "camelCase")]
+#[strum(serialize_all = "camelCase")]
+#[ts(export_to = "valet/")]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// Too many requests are waiting; see `retryAfterMs`.
+    Overloaded,
+    /// The host is shutting down and the request was not carried out.
+    ShuttingDown,
+    /// No such method; see `docs/coverage.md` for what is served.
+    MethodNotFound,
+    /// The parameters do not have the method's shape.
+    InvalidParams,
+    /// The first request on a connection must be `initialize`.
+    NotInitialized,
+    /// `initialize` was already answered on this connection.
+    AlreadyInitialized,
+    /// The method, field or value needs `capabilities.experimentalApi`.
+    ExperimentalRequired,
+    /// The method exists in the protocol, and this version of the host cannot carry it out.
+    NotSupported,
+    /// No thread of this id is loaded.
+    ThreadNotFound,
+    /// The turn named is not the one that is running.
+    TurnMismatch,
+    /// No turn is running.
+    NoActiveTurn,
+    /// Nobody is logged in.
+    AuthRequired,
+    /// The login was refused by the configuration.
+    LoginRestricted,
+    /// The access token cannot be used: it is not a JWT.
+    InvalidToken,
+    /// The parent did not answer a token refresh in time.
+    RefreshTimeout,
+    /// The parent answered a token refresh with an error.
+    RefreshRejected,
+    /// The parent's answer to a token refresh was not usable.
+    RefreshInvalid,
+    /// The refreshed token belongs to another account.
+    AccountMismatch,
+    /// The refreshed token belongs to a workspace that the configuration does not allow.
+    WorkspaceRestricted,
+    /// Nobody was connected who could refresh the token.
+    NoOwner,
+    /// The login is no longer good; log in again.
+    ReauthRequired,
+    /// The backend failed.
+    Upstream,
+}
+
+/// The machine-readable part of an error.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export_to = "valet/")]
+pub struct ErrorData {
+    /// What went wrong.
+    pub kind: ErrorKind,
+    /// Present and true when the same request may succeed later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub retryable: Option<bool>,
+    /// How long to wait before trying again, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub retry_after_ms: Option<u64>,
+}
+
+/// The `error` member of a response.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS, thiserror::Error)]
+#[error("{message} (code {code})")]
+#[ts(rename = "JSONRPCErrorError")]
+#[schemars(rename = "JSONRPCErrorError")]
+pub struct ErrorObject {
+    /// One of [`ErrorCode`], or whatever the other side chose.
+    pub code: i64,
+    /// For people.
+    pub message: String,
+    /// For machines; see [`ErrorData`]. Absent in strict mode.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional, type = "unknown")]
+    pub data: Option<Value>,
+}
+
+impl ErrorObject {
+    fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code: code as i64, message: message.into(), data: None }
+    }
+
+    /// -32700.
+    pub fn parse_error(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::ParseError, message)
+    }
+
+    /// -32600.
+    pub fn invalid_request(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::InvalidRequest, message)
+    }
+
+    /// -32600 for parameters that do not fit; `reason` is the decoder's text.
+    pub fn invalid_params(reason: impl std::fmt::Display) -> Self {
+        Self::new(ErrorCode::InvalidRequest, format!("Invalid request: {reason}")).kind(ErrorKind::InvalidParams)
+    }
+
+    /// -32601.
+    pub fn method_not_found(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::MethodNotFound, message)
+    }
+
+    /// -32603.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::InternalError, message)
+    }
+
+    /// -32001.
+    pub fn overloaded(retry_after_ms: u64) -> Self {
+        Self::new(ErrorCode::Overloaded, "Server overloaded; retry later.").data(&ErrorData {
+            kind: ErrorKind::Overloaded,
+            retryable: Some(true),
+            retry_after_ms: Some(retry_after_ms),
+        })
+    }
+
+    /// Adds the kind that a machine can read.
+    #[must_use]
+    pub fn kind(self, kind: ErrorKind) -> Self {
+        self.data(&ErrorData { kind, retryable: None, retry_after_ms: None })
+    }
+
+    fn data(mut self, data: &ErrorData) -> Self {
+        self.data = serde_json::to_value(data).ok();
+        self
+    }
+}

@@ -1,0 +1,102 @@
+//! What a client must opt into with `capabilities.experimentalApi`, as data beside each row.
+
+use std::collections::HashMap;
+
+use serde_json::value::RawValue;
+
+use crate::error::{ErrorKind, ErrorObject};
+
+/// One thing that needs the opt-in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gate {
+    /// The whole method.
+    Method,
+    /// A member of the parameters. Sent as `null` it passes.
+    Field(&'static str),
+    /// A value of the member `type` of the parameters.
+    Type(&'static str),
+    /// A variant of a member: the member's name, the variant, and the type that the message names.
+    Variant {
+        /// The member of the parameters.
+        field: &'static str,
+        /// The variant, written as an object with this one member.
+        variant: &'static str,
+        /// The type's name in the message.
+        type_name: &'static str,
+    },
+}
+
+impl Gate {
+    /// The descriptor of the error message when `params` use what this gate guards.
+    fn used(&self, method: &str, params: &HashMap<String, &RawValue>) -> Option<String> {
+        let member = |name: &str| params.get(name).map(|raw| raw.get()).filter(|text| *text != "null");
+        match self {
+            Self::Method => Some(method.to_owned()),
+            Self::Field(name) => member(name).map(|_| format!("{method}.{name}")),
+            Self::Type(name) => {
+                let kind: String = serde_json::from_str(member("type")?).ok()?;
+                (kind == *name).then(|| format!("{method}.{name}"))
+            }
+            Self::Variant { field, variant, type_name } => {
+                let object: HashMap<String, &RawValue> = serde_json::from_str(member(field)?).ok()?;
+                object.contains_key(*variant).then(|| format!("{type_name}.{variant}"))
+            }
+        }
+    }
+}
+
+/// Refuses a request that uses something experimental without the opt-in.
+pub fn check(method: &str, gates: &[Gate], params: Option<&RawValue>) -> Result<(), ErrorObject> {
+    if gates.is_empty() {
+        return Ok(());
+    }
+    let members = params.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
+    match gates.iter().find_map(|gate| gate.used(method, &members)) {
+        None => Ok(()),
+        Some(descriptor) => {
+            let message = format!("{descriptor} requires experimentalApi capability");
+            Err(ErrorObject::invalid_request(message).kind(ErrorKind::ExperimentalRequired))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Gate, check};
+    use pretty_assertions::assert_eq;
+    use serde_json::value::RawValue;
+
+    const GATES: &[Gate] = &[
+        Gate::Field("dynamicTools"),
+        Gate::Type("chatgptAuthTokens"),
+        Gate::Variant { field: "approvalPolicy", variant: "granular", type_name: "askForApproval" },
+    ];
+
+    fn refusal(params: &str) -> Option<String> {
+        let raw = RawValue::from_string(params.to_owned()).unwrap();
+        check("thread/start", GATES, Some(&raw)).err().map(|error| error.message)
+    }
+
+    #[test]
+    fn a_gated_field_is_named_with_its_method() {
+        let message = refusal(r#"{"dynamicTools":[]}"#);
+        assert_eq!(message.as_deref(), Some("thread/start.dynamicTools requires experimentalApi capability"));
+    }
+
+    #[test]
+    fn a_gated_field_of_null_passes() {
+        assert_eq!(refusal(r#"{"dynamicTools":null,"approvalPolicy":"never","type":"apiKey"}"#), None);
+    }
+
+    #[test]
+    fn a_gated_variant_is_named_with_its_type() {
+        let message = refusal(r#"{"approvalPolicy":{"granular":{}}}"#);
+        assert_eq!(message.as_deref(), Some("askForApproval.granular requires experimentalApi capability"));
+    }
+
+    #[test]
+    fn a_gated_type_is_named_with_the_method() {
+        let message = refusal(r#"{"type":"chatgptAuthTokens"}"#);
+        assert_eq!(message.as_deref(), Some("thread/start.chatgptAuthTokens requires experimentalApi capability"));
+    }
+}

@@ -1,0 +1,47 @@
+//! The app-server protocol, version 2, as inert typed values.
+//!
+//! Nothing here reads, writes or waits: the crate says what a message *is*.
+//! The one table of methods is [`methods`]; everything else is types.
+//!
+//! # Wire rules
+//!
+//! Tests walk the generated schema and hold each of these.
+//!
+//! - **Envelope.** JSON-RPC without the `jsonrpc` member, which is never sent and is ignored when it
+//!   arrives. Ids are strings or integers and are echoed with their type. See [`jsonrpc`].
+//! - **Names.** Members are camelCase; methods are `resource/verb`; types end in `Params`, `Response`
+//!   or `Notification`.
+//! - **Null.** A request's optional member may be absent or `null`. A response's and a notification's
+//!   members are always present, and `null` where there is no value, except where a type's page says
+//!   that a member is absent.
+//! - **Numbers** are JSON numbers that a JavaScript `number` holds exactly. Names that end in `At` are
+//!   unix seconds, names that end in `AtMs` are unix milliseconds.
+//! - **Open enums.** A value that a newer peer invents is kept as it came and passed on; it is never an
+//!   error for the side that receives it. Values that a *client* sends are checked, because the host
+//!   would otherwise guess what it was asked to do.
+//! - **Extensions.** What Valet adds to the reference protocol lives under a member `valet`, in an
+//!   error's `data`, or in a method named `valet/...`.
+
+mod define;
+pub mod error;
+pub mod experimental;
+pub mod export;
+pub mod jsonrpc;
+pub mod methods;
+mod open_enum;
+mod secret;
+pub mod v1;
+pub mod v2;
+
+pub use define::{
+    ClientNotificationMethod, ClientRequestMethod, MethodVisitor, NoParams, Order, ServerNotificationMethod,
+    ServerRequestMethod,
+};
+pub use error::{ErrorCode, ErrorData, ErrorKind, ErrorObject};
+pub use jsonrpc::RequestId;
+pub use secret::Secret;
+
+/// The version of the reference server whose wire this crate speaks.
+///
+/// Clients parse it out of the `userAgent` of the `initialize` response.
+pub const COMPATIBLE_VERSION: &str = "0.169.0";

@@ -1,0 +1,134 @@
+//! The one table of methods. To add a method: its types in `v2`, one row here, one file in the server's
+//! `handlers`, one end-to-end test; then `just schema`.
+
+use crate::define::{
+    ClientNotificationMethod, ClientRequestMethod, MethodVisitor, Order, ServerNotificationMethod, ServerRequestMethod,
+    define_methods,
+};
+use crate::experimental::Gate;
+use crate::v1::{GetAuthStatusParams, GetAuthStatusResponse, InitializeParams, InitializeResponse};
+use crate::v2::*;
+
+define_methods! {
+    client_requests {
+        /// Opens the connection: must come first, and once.
+        Initialize = "initialize" (InitializeParams) -> InitializeResponse, order: Connection;
+
+        /// Who is logged in. Answered from memory.
+        AccountRead = "account/read" (GetAccountParams) -> GetAccountResponse, order: Concurrent;
+        /// Log in. The outcome is told by `account/login/completed`, then `account/updated`.
+        AccountLoginStart = "account/login/start" (LoginAccountParams) -> LoginAccountResponse,
+            order: Account, gates: [Gate::Type("chatgptAuthTokens")];
+        /// End a login that waits for a person.
+        AccountLoginCancel = "account/login/cancel" (CancelLoginAccountParams) -> CancelLoginAccountResponse, order: Account;
+        /// Forget the login. Turns that use it fail.
+        AccountLogout = "account/logout" (none) -> LogoutAccountResponse, order: Account;
+        /// The older form of `account/read`.
+        GetAuthStatus = "getAuthStatus" (GetAuthStatusParams) -> GetAuthStatusResponse, order: Concurrent;
+
+        /// Which models there are.
+        ModelList = "model/list" (ModelListParams) -> ModelListResponse, order: Concurrent;
+        /// The configuration in force.
+        ConfigRead = "config/read" (ConfigReadParams) -> ConfigReadResponse, order: Concurrent;
+        /// What an administrator demands of the configuration.
+        ConfigRequirementsRead = "configRequirements/read" (none) -> ConfigRequirementsReadResponse, order: Concurrent;
+
+        /// Start a conversation and subscribe to it.
+        ThreadStart = "thread/start" (ThreadStartParams) -> ThreadStartResponse, order: Connection, gates: [
+            Gate::Field("runtimeWorkspaceRoots"),
+            Gate::Field("permissions"),
+            Gate::Field("historyMode"),
+            Gate::Field("projectId"),
+            Gate::Field("daybreakEnabled"),
+            Gate::Field("environments"),
+            Gate::Field("dynamicTools"),
+            Gate::Field("selectedCapabilityRoots"),
+            Gate::Field("multiAgentMode"),
+            Gate::Variant { field: "approvalPolicy", variant: "granular", type_name: "askForApproval" },
+        ];
+        /// One thread.
+        ThreadRead = "thread/read" (ThreadReadParams) -> ThreadReadResponse, order: Thread(thread_id);
+        /// Threads that hold at least one turn, a page at a time.
+        ThreadList = "thread/list" (ThreadListParams) -> ThreadListResponse, order: Concurrent, gates: [
+            Gate::Field("parentThreadId"),
+            Gate::Field("ancestorThreadId"),
+            Gate::Field("projectId"),
+            Gate::Field("attachedToThreadId"),
+        ];
+        /// The threads in memory.
+        ThreadLoadedList = "thread/loaded/list" (ThreadLoadedListParams) -> ThreadLoadedListResponse, order: Concurrent;
+        /// Get no more events of a thread.
+        ThreadUnsubscribe = "thread/unsubscribe" (ThreadUnsubscribeParams) -> ThreadUnsubscribeResponse, order: Thread(thread_id);
+
+        /// Say something, and let the model work on it.
+        TurnStart = "turn/start" (TurnStartParams) -> TurnStartResponse, order: Thread(thread_id), gates: [
+            Gate::Field("collaborationMode"),
+            Gate::Field("environments"),
+            Gate::Field("runtimeWorkspaceRoots"),
+            Gate::Field("permissions"),
+            Gate::Field("additionalContext"),
+            Gate::Field("responsesapiClientMetadata"),
+            Gate::Field("responsesapiClientMetadataPatch"),
+            Gate::Field("multiAgentMode"),
+            Gate::Field("cyberAccessProgram"),
+            Gate::Variant { field: "approvalPolicy", variant: "granular", type_name: "askForApproval" },
+        ];
+        /// Stop a turn.
+        TurnInterrupt = "turn/interrupt" (TurnInterruptParams) -> TurnInterruptResponse, order: Thread(thread_id);
+    }
+
+    server_requests {
+        /// The backend refused the lent token: the connection that lent it owes a new one, or an error.
+        ChatgptAuthTokensRefresh = "account/chatgptAuthTokens/refresh" (ChatgptAuthTokensRefreshParams) -> ChatgptAuthTokensRefreshResponse;
+    }
+
+    server_notifications {
+        /// Something went wrong in a turn.
+        Error = "error" (ErrorNotification);
+        /// Something in the configuration was not used as written.
+        ConfigWarning = "configWarning" (ConfigWarningNotification);
+        /// The caller used something that is about to go away.
+        DeprecationNotice = "deprecationNotice" (DeprecationNoticeNotification);
+        /// Once after `initialize`.
+        RemoteControlStatusChanged = "remoteControl/status/changed" (RemoteControlStatusChangedNotification);
+        /// A login came to its end.
+        AccountLoginCompleted = "account/login/completed" (AccountLoginCompletedNotification);
+        /// Who is logged in has changed.
+        AccountUpdated = "account/updated" (AccountUpdatedNotification);
+        /// What a response said about the account's limits.
+        AccountRateLimitsUpdated = "account/rateLimits/updated" (AccountRateLimitsUpdatedNotification);
+        /// A thread was started.
+        ThreadStarted = "thread/started" (ThreadStartedNotification);
+        /// A thread changed its state.
+        ThreadStatusChanged = "thread/status/changed" (ThreadStatusChangedNotification);
+        /// A turn changed what is in force.
+        ThreadSettingsUpdated = "thread/settings/updated" (ThreadSettingsUpdatedNotification);
+        /// What of a thread is unread has changed.
+        ThreadReadStateChanged = "thread/readState/changed" (ThreadReadStateChangedNotification);
+        /// What a response cost.
+        ThreadTokenUsageUpdated = "thread/tokenUsage/updated" (ThreadTokenUsageUpdatedNotification);
+        /// Work on a turn began.
+        TurnStarted = "turn/started" (TurnStartedNotification);
+        /// A turn ended.
+        TurnCompleted = "turn/completed" (TurnCompletedNotification);
+        /// An item began.
+        ItemStarted = "item/started" (ItemStartedNotification);
+        /// An item is whole.
+        ItemCompleted = "item/completed" (ItemCompletedNotification);
+        /// More of the model's message.
+        AgentMessageDelta = "item/agentMessage/delta" (AgentMessageDeltaNotification);
+        /// The next part of the reasoning summary begins.
+        ReasoningSummaryPartAdded = "item/reasoning/summaryPartAdded" (ReasoningSummaryPartAddedNotification);
+        /// More of the reasoning summary.
+        ReasoningSummaryTextDelta = "item/reasoning/summaryTextDelta" (ReasoningSummaryTextDeltaNotification);
+        /// More of the reasoning itself.
+        ReasoningTextDelta = "item/reasoning/textDelta" (ReasoningTextDeltaNotification);
+        /// A request of the server needs no answer any more.
+        ServerRequestResolved = "serverRequest/resolved" (ServerRequestResolvedNotification);
+    }
+
+    client_notifications {
+        /// The client is ready. Accepted and without effect: requests are served after `initialize` anyway.
+        Initialized = "initialized";
+    }
+}

@@ -1,0 +1,275 @@
+//! What happens in a turn, item by item.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use ts_rs::TS;
+
+use crate::open_enum::open_enum;
+
+/// One thing that happened in a turn. New types appear: keep what you do not know.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export_to = "v2/")]
+pub struct ThreadItem {
+    /// What it is.
+    #[serde(flatten)]
+    pub details: ThreadItemDetails,
+    /// When it began.
+    pub started_at_ms: Option<i64>,
+    /// When it was complete. Null until then, and for ever when the turn was cut.
+    pub completed_at_ms: Option<i64>,
+}
+
+/// What an item is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[ts(export_to = "v2/")]
+pub enum ThreadItemDetails {
+    /// What the person said.
+    UserMessage {
+        /// A uuid.
+        id: String,
+        /// The `clientUserMessageId` of the request.
+        client_id: Option<String>,
+        /// As sent.
+        content: Vec<UserInput>,
+    },
+    /// What the model said.
+    AgentMessage {
+        /// The backend's id.
+        id: String,
+        /// Empty when the item starts; deltas follow; whole when it is complete.
+        text: String,
+        /// Whether it is meant as the final answer.
+        phase: Option<MessagePhase>,
+        /// Null here.
+        #[ts(type = "unknown")]
+        moderation: Option<Value>,
+        /// Null here.
+        #[ts(type = "unknown")]
+        memory_citation: Option<Value>,
+        /// Null here.
+        #[ts(type = "unknown")]
+        delivery: Option<Value>,
+        /// Null here.
+        #[ts(type = "unknown")]
+        questions: Option<Value>,
+    },
+    /// What the model told of its reasoning.
+    Reasoning {
+        /// The backend's id.
+        id: String,
+        /// One text per part.
+        summary: Vec<String>,
+        /// The reasoning itself, where the backend shows it.
+        content: Vec<String>,
+    },
+    /// An item of a newer version, kept as it came.
+    #[serde(untagged)]
+    #[ts(type = "{ type: string, id: string, [key: string]: unknown }")]
+    Unknown(Value),
+}
+
+impl ThreadItem {
+    /// The item's id, where it has one.
+    pub fn id(&self) -> Option<&str> {
+        match &self.details {
+            ThreadItemDetails::UserMessage { id, .. }
+            | ThreadItemDetails::AgentMessage { id, .. }
+            | ThreadItemDetails::Reasoning { id, .. } => Some(id),
+            ThreadItemDetails::Unknown(value) => value.get("id")?.as_str(),
+        }
+    }
+}
+
+open_enum! {
+    /// What a message of the model is meant as.
+    pub enum MessagePhase in "" {
+        /// Said on the way.
+        Commentary = "commentary",
+        /// A part of the answer.
+        PartialAnswer = "partial_answer",
+        /// The answer.
+        FinalAnswer = "final_answer",
+    }
+}
+
+/// What a person sends.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[ts(export_to = "v2/")]
+pub enum UserInput {
+    /// Text.
+    Text {
+        /// The text.
+        text: String,
+        /// Stretches of it that the client shows differently. May be left out.
+        #[serde(default, rename = "text_elements")]
+        #[ts(as = "Option<Vec<TextElement>>", optional)]
+        text_elements: Vec<TextElement>,
+    },
+    /// An image that the backend can fetch, or that is written into the URL.
+    Image {
+        /// `https:` or `data:`.
+        url: String,
+        /// How closely to look.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional = nullable)]
+        detail: Option<ImageDetail>,
+    },
+    /// An image on this machine.
+    LocalImage {
+        /// The file.
+        path: String,
+        /// How closely to look.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional = nullable)]
+        detail: Option<ImageDetail>,
+    },
+    /// A skill that the person picked.
+    Skill {
+        /// Its name.
+        name: String,
+        /// Its file.
+        path: String,
+    },
+    /// A file that the person mentioned.
+    Mention {
+        /// Its name.
+        name: String,
+        /// The file.
+        path: String,
+    },
+}
+
+/// How closely a model looks at an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(rename_all = "lowercase")]
+pub enum ImageDetail {
+    /// The backend chooses.
+    Auto,
+    /// Small.
+    Low,
+    /// Large.
+    High,
+    /// As it is.
+    Original,
+}
+
+/// A stretch of text that the client shows differently.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export_to = "v2/", optional_fields = nullable)]
+pub struct TextElement {
+    /// Which bytes of the text.
+    pub byte_range: ByteRange,
+    /// What to show in their place.
+    pub placeholder: Option<String>,
+}
+
+/// Bytes `start..end` of a text in UTF-8.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+#[ts(export_to = "v2/")]
+pub struct ByteRange {
+    /// The first.
+    pub start: usize,
+    /// One past the last.
+    pub end: usize,
+}
+
+/// `item/started`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export_to = "v2/")]
+pub struct ItemStartedNotification {
+    /// The item, empty or whole.
+    pub item: ThreadItem,
+    /// The thread.
+    pub thread_id: String,
+    /// The turn.
+    pub turn_id: String,
+    /// When it began.
+    pub started_at_ms: i64,
+}
+
+/// `item/completed`: the truth about an item; deltas are for display.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export_to = "v2/")]
+pub struct ItemCompletedNotification {
+    /// The whole item.
+    pub item: ThreadItem,
+    /// The thread.
+    pub thread_id: String,
+    /// The turn.
+    pub turn_id: String,
+    /// Null here.
+    pub content_token_count: Option<i64>,
+    /// When it was complete.
+    pub completed_at_ms: i64,
+}
+
+/// `item/agentMessage/delta`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export_to = "v2/")]
+pub struct AgentMessageDeltaNotification {
+    /// The thread.
+    pub thread_id: String,
+    /// The turn.
+    pub turn_id: String,
+    /// The item.
+    pub item_id: String,
+    /// To be appended to the item's text.
+    pub delta: String,
+}
+
+/// `item/reasoning/summaryPartAdded`: the next part of the summary begins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export_to = "v2/")]
+pub struct ReasoningSummaryPartAddedNotification {
+    /// The thread.
+    pub thread_id: String,
+    /// The turn.
+    pub turn_id: String,
+    /// The item.
+    pub item_id: String,
+    /// The part.
+    pub summary_index: i64,
+}
+
+/// `item/reasoning/summaryTextDelta`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export_to = "v2/")]
+pub struct ReasoningSummaryTextDeltaNotification {
+    /// The thread.
+    pub thread_id: String,
+    /// The turn.
+    pub turn_id: String,
+    /// The item.
+    pub item_id: String,
+    /// To be appended to the part.
+    pub delta: String,
+    /// The part.
+    pub summary_index: i64,
+}
+
+/// `item/reasoning/textDelta`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export_to = "v2/")]
+pub struct ReasoningTextDeltaNotification {
+    /// The thread.
+    pub thread_id: String,
+    /// The turn.
+    pub turn_id: String,
+    /// The item.
+    pub item_id: String,
+    /// To be appended to the part.
+    pub delta: String,
+    /// The part.
+    pub content_index: i64,
+}

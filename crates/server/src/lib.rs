@@ -1,0 +1,1 @@
+//! The host: connections, dispatch, outgoing requests and the method handlers.

@@ -1,0 +1,67 @@
+//! The calls around a turn.
+
+use anyhow::Result;
+use pretty_assertions::assert_eq;
+use serde_json::json;
+use valet_sim::{Endpoint, Script, Sim, TokenRequest};
+
+use crate::support::Client;
+
+#[tokio::test]
+async fn the_workspace_is_that_of_the_token() -> Result<()> {
+    let sim = Sim::start(Script::default()).await?;
+    let token = sim.tokens().issue(TokenRequest::account("acct-7").plan("plus")).access_token;
+    let (status, body) = Client::new(&sim)?.call("GET", "/backend-api/wham/accounts/check", Some(&token)).await?;
+    assert_eq!(status, 200);
+    assert_eq!(
+        body,
+        json!({
+            "accounts": [{"id": "acct-7", "plan_type": "plus", "name": "Demo", "structure": "workspace",
+                "workspace_backend_origin": "NO_CONSTRAINT", "account_routing_override": "NO_CONSTRAINT"}],
+            "account_ordering": ["acct-7"],
+            "default_account_id": "acct-7",
+        })
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn models_settings_and_usage_are_served() -> Result<()> {
+    let sim = Sim::start(Script::default()).await?;
+    let client = Client::new(&sim)?;
+    let models = client.get("/v1/models?client_version=0.169.0").await?.1;
+    assert_eq!((&models["models"][0]["slug"], &models["data"][0]["id"]), (&json!("gpt-5.5"), &json!("gpt-5.5")));
+    assert_eq!(client.get("/backend-api/wham/settings/user").await?, (200, json!({})));
+    let usage = client.get("/backend-api/wham/usage").await?.1;
+    assert_eq!(usage["plan_type"], "pro");
+    assert_eq!(usage["rate_limit"]["primary_window"]["limit_window_seconds"], 18_000);
+    let paths: Vec<_> = sim.requests().into_iter().map(|request| request.path).collect();
+    assert_eq!(paths[0], "/v1/models?client_version=0.169.0");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_script_replaces_endpoints_and_usage() -> Result<()> {
+    let mut script = Script::new()
+        .endpoint("GET /backend-api/wham/accounts/check", Endpoint::new(503, json!({"error": "down"})))
+        .endpoint("GET /backend-api/wham/config/bundle", Endpoint::default());
+    script.usage = Some(json!({"plan_type": "free"}));
+    let client = Client::new(&Sim::start(script).await?)?;
+    let check = client.get("/backend-api/wham/accounts/check").await?;
+    assert_eq!(check, (503, json!({"error": "down"})));
+    assert_eq!(client.get("/backend-api/wham/config/bundle").await?, (200, json!({})));
+    assert_eq!(client.get("/backend-api/wham/usage").await?.1, json!({"plan_type": "free"}));
+    Ok(())
+}
+
+#[tokio::test]
+async fn unknown_endpoints_are_404_and_recorded() -> Result<()> {
+    let sim = Sim::start(Script::default()).await?;
+    let client = Client::new(&sim)?;
+    let (status, body) = client.get("/v1/files").await?;
+    assert_eq!((status, &body["error"]["message"]), (404, &json!("The sim has no GET /v1/files.")));
+    assert_eq!(client.get("/v1/responses").await?.0, 426);
+    let statuses: Vec<_> = sim.requests().iter().map(|request| request.status).collect();
+    assert_eq!(statuses, [Some(404), Some(426)]);
+    Ok(())
+}

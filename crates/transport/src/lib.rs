@@ -1,0 +1,15 @@
+//! Messages over stdio, websocket and memory.
+//!
+//! A message is one JSON text as [`bytes::Bytes`]; this crate never looks inside, so it knows no method.
+//! Every transport ends in a [`Link`]: what arrives is read from its [`Inbox`], what leaves is put into its
+//! [`Outbox`]. Putting never waits, so whoever reads is never held up by whoever writes.
+
+mod callbacks;
+pub mod lines;
+mod link;
+pub mod memory;
+pub mod stdio;
+pub mod websocket;
+
+pub use callbacks::{Answer, Callbacks};
+pub use link::{Close, Inbox, Link, Outbox, OutboxLimits, Outlet, link};

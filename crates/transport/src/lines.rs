@@ -1,0 +1,139 @@
+//! One JSON text per line, over any pair of byte streams: the pipes of a child process, a socket.
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::sync::mpsc;
+
+use crate::link::{Link, OutboxLimits, Outlet, link};
+
+/// The longest line that is read. A longer one is skipped and logged.
+pub const MAX_LINE_BYTES: usize = 64 * 1024 * 1024;
+
+/// Serves a link over two byte streams until either ends.
+pub fn connect<R, W>(reader: R, writer: W, limits: OutboxLimits) -> Link
+where
+    R: AsyncRead + Unpin + Send + 'static,
+    W: AsyncWrite + Unpin + Send + 'static,
+{
+    let (link, sender, outlet) = link(limits);
+    tokio::spawn(read(BufReader::new(reader), sender));
+    tokio::spawn(write(writer, outlet));
+    link
+}
+
+async fn read<R: AsyncRead + Unpin>(mut reader: BufReader<R>, sender: mpsc::Sender<Bytes>) {
+    let mut line = LineBuffer::default();
+    loop {
+        let chunk = match reader.fill_buf().await {
+            Ok([]) | Err(_) => break,
+            Ok(chunk) => chunk,
+        };
+        let (taken, whole) = line.take(chunk);
+        reader.consume(taken);
+        if let Some(message) = whole
+            && sender.send(message).await.is_err()
+        {
+            return;
+        }
+    }
+    if let Some(message) = line.finish() {
+        let _ = sender.send(message).await;
+    }
+}
+
+async fn write<W: AsyncWrite + Unpin>(mut writer: W, mut outlet: Outlet) {
+    let mut buffer = Vec::new();
+    while let Ok(messages) = outlet.next().await {
+        join(&messages, &mut buffer);
+        if writer.write_all(&buffer).await.is_err() || writer.flush().await.is_err() {
+            return;
+        }
+    }
+    let _ = writer.shutdown().await;
+}
+
+/// Puts messages into `buffer`, a line each. The buffer's memory is used again, unless a burst made it
+/// large.
+pub(crate) fn join<'a>(messages: impl IntoIterator<Item = &'a Bytes>, buffer: &mut Vec<u8>) {
+    const KEPT_BYTES: usize = 64 * 1024;
+    buffer.clear();
+    buffer.shrink_to(KEPT_BYTES);
+    for message in messages {
+        buffer.extend_from_slice(message);
+        buffer.push(b'\n');
+    }
+}
+
+/// Puts lines together from chunks. Empty lines are left out, and so is the carriage return of CRLF.
+#[derive(Debug, Default)]
+pub(crate) struct LineBuffer {
+    partial: BytesMut,
+    skipping: bool,
+}
+
+impl LineBuffer {
+    /// Takes from `chunk` up to the end of a line. Returns how much was taken, and the line if it is whole.
+    pub(crate) fn take(&mut self, chunk: &[u8]) -> (usize, Option<Bytes>) {
+        let end = chunk.iter().position(|byte| *byte == b'\n');
+        let taken = end.map_or(chunk.len(), |end| end + 1);
+        let part = &chunk[..end.unwrap_or(chunk.len())];
+        if !self.skipping && self.partial.len() + part.len() > MAX_LINE_BYTES {
+            tracing::warn!(limit = MAX_LINE_BYTES, "a line is too long and is skipped");
+            self.skipping = true;
+            self.partial = BytesMut::new();
+        }
+        if !self.skipping {
+            self.partial.extend_from_slice(part);
+        }
+        (taken, end.and_then(|_| self.finish()))
+    }
+
+    /// What is there as a line; at the end of the stream, a line without a line break.
+    pub(crate) fn finish(&mut self) -> Option<Bytes> {
+        if std::mem::take(&mut self.skipping) {
+            return None;
+        }
+        let mut line = std::mem::take(&mut self.partial).freeze();
+        if line.last() == Some(&b'\r') {
+            line.truncate(line.len() - 1);
+        }
+        (!line.is_empty()).then_some(line)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LineBuffer, MAX_LINE_BYTES};
+    use pretty_assertions::assert_eq;
+
+    fn lines(chunks: &[&[u8]]) -> Vec<String> {
+        let mut buffer = LineBuffer::default();
+        let mut lines = Vec::new();
+        for chunk in chunks {
+            let mut rest = *chunk;
+            while !rest.is_empty() {
+                let (taken, line) = buffer.take(rest);
+                lines.extend(line);
+                rest = &rest[taken..];
+            }
+        }
+        lines.extend(buffer.finish());
+        lines.into_iter().map(|line| String::from_utf8(line.to_vec()).unwrap()).collect()
+    }
+
+    #[test]
+    fn lines_are_put_together_from_any_chunks() {
+        assert_eq!(lines(&[b"{\"a\":", b"1}\n{\"b\"", b":2}\n"]), ["{\"a\":1}", "{\"b\":2}"]);
+    }
+
+    #[test]
+    fn crlf_empty_lines_and_a_missing_last_line_break_do_no_harm() {
+        assert_eq!(lines(&[b"{}\r\n\r\n\n[]"]), ["{}", "[]"]);
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_skipped_and_the_next_one_is_read() {
+        let long = vec![b'x'; MAX_LINE_BYTES + 1];
+        assert_eq!(lines(&[&long, b"\n{}\n"]), ["{}"]);
+    }
+}

@@ -1,0 +1,2 @@
+//! A sample parent application.
+fn main() {}
