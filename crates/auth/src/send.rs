@@ -1,6 +1,7 @@
 //! The one way to the backend. Every call of every part of the host goes through [`send_authorized`].
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use reqwest::{Client, Request, Response, StatusCode};
@@ -19,35 +20,45 @@ pub enum SendError {
     /// The backend could not be reached. The error carries no URL and no header.
     #[error("{0}")]
     Http(reqwest::Error),
+    /// The backend took the request and did not answer in time.
+    #[error("no response headers in time")]
+    Silent,
 }
 
 /// Sends with the current credential. After a 401: recovers, sends once more, and returns whatever came.
 ///
 /// So one call costs at most one refresh and two requests. Without an account the request goes out as it
 /// is. The body must be in memory, because it may be sent twice; a streamed body is sent once.
+///
+/// `limit` is how long the backend may take to answer each request with headers. Waiting for the parent
+/// does not count: that has a deadline of its own.
 pub async fn send_authorized(
     client: &Client,
     account: Option<&Arc<Account>>,
     request: Request,
+    limit: Duration,
 ) -> Result<Response, SendError> {
-    let Some(account) = account else { return send(client, request).await };
+    let Some(account) = account else { return send(client, request, limit).await };
     let again = request.try_clone();
     let snapshot = account.snapshot();
-    let response = send(client, authorize(request, &snapshot)).await?;
+    let response = send(client, authorize(request, &snapshot), limit).await?;
     if response.status() != StatusCode::UNAUTHORIZED {
         return Ok(response);
     }
     match again {
         Some(again) if snapshot.owner.is_some() => {
             let snapshot = account.recover(snapshot.revision).await?;
-            send(client, authorize(again, &snapshot)).await
+            send(client, authorize(again, &snapshot), limit).await
         }
         _ => Ok(response),
     }
 }
 
-async fn send(client: &Client, request: Request) -> Result<Response, SendError> {
-    client.execute(request).await.map_err(|error| SendError::Http(error.without_url()))
+async fn send(client: &Client, request: Request, limit: Duration) -> Result<Response, SendError> {
+    match tokio::time::timeout(limit, client.execute(request)).await {
+        Ok(sent) => sent.map_err(|error| SendError::Http(error.without_url())),
+        Err(_elapsed) => Err(SendError::Silent),
+    }
 }
 
 fn authorize(mut request: Request, snapshot: &Snapshot) -> Request {

@@ -1,0 +1,109 @@
+//! What a conversation tells while it works.
+
+use crate::failure::Failure;
+use crate::item::{AgentMessage, Item};
+use crate::limits::RateLimits;
+use crate::usage::Usage;
+
+/// Something that happened in a turn. Borrowed, because most events are a few characters of text.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// Work on the turn began, at this time in unix seconds.
+    TurnStarted {
+        /// Unix seconds.
+        started_at: i64,
+    },
+    /// An item began.
+    ItemStarted(&'a Item),
+    /// An item is whole.
+    ItemCompleted(&'a Item),
+    /// More of the model's message.
+    TextDelta {
+        /// The item.
+        item_id: &'a str,
+        /// To be appended.
+        delta: &'a str,
+    },
+    /// The next part of the reasoning summary begins.
+    SummaryPartAdded {
+        /// The item.
+        item_id: &'a str,
+        /// The part.
+        index: i64,
+    },
+    /// More of the reasoning summary.
+    SummaryDelta {
+        /// The item.
+        item_id: &'a str,
+        /// The part.
+        index: i64,
+        /// To be appended.
+        delta: &'a str,
+    },
+    /// More of the reasoning itself.
+    ReasoningDelta {
+        /// The item.
+        item_id: &'a str,
+        /// The part.
+        index: i64,
+        /// To be appended.
+        delta: &'a str,
+    },
+    /// What the conversation has used so far.
+    Usage(&'a Usage),
+    /// What the backend said about the account's limits.
+    RateLimits(&'a RateLimits),
+    /// A request failed and is tried again.
+    Retrying {
+        /// Why.
+        failure: &'a Failure,
+        /// Which attempt comes next, from 1.
+        attempt: u32,
+        /// How many there may be.
+        of: u32,
+    },
+    /// The turn is over. Nothing more is told of it.
+    TurnEnded(TurnSummary<'a>),
+}
+
+/// How a turn ended.
+#[derive(Debug)]
+pub struct TurnSummary<'a> {
+    /// By itself, by somebody, or by a failure.
+    pub outcome: TurnOutcome<'a>,
+    /// The model's last whole message.
+    pub last_message: Option<&'a Item>,
+    /// Unix seconds.
+    pub started_at: i64,
+    /// Unix seconds.
+    pub completed_at: i64,
+    /// Milliseconds.
+    pub duration_ms: i64,
+}
+
+/// How a turn ended.
+#[derive(Debug)]
+pub enum TurnOutcome<'a> {
+    /// By itself.
+    Completed,
+    /// Somebody interrupted it.
+    Interrupted,
+    /// It failed.
+    Failed(&'a Failure),
+}
+
+/// Whoever listens. Called from the conversation's task, in order; must not block.
+pub trait EventSink: Send + Sync + 'static {
+    /// Takes one event of a turn.
+    fn emit(&self, turn_id: &str, event: Event<'_>);
+}
+
+impl Item {
+    /// The item's message, if it is one of the model.
+    pub fn agent_message(&self) -> Option<&AgentMessage> {
+        match &self.kind {
+            crate::item::ItemKind::AgentMessage(message) => Some(message),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! What the backend's failures mean: status codes and error codes in, [`Failure`]s with the reference's
+//! words out.
+
+use std::time::Duration;
+
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::{Response, StatusCode};
+use serde::Deserialize;
+use valet_auth::AuthFailureKind;
+
+use super::event::ResponseError;
+use crate::failure::{Failure, FailureClass};
+
+/// How much of an error body is read.
+const MAX_BODY_BYTES: usize = 64 * 1024;
+
+const HIGH_DEMAND: &str = "We’re currently experiencing high demand, which may cause temporary errors.";
+const AT_CAPACITY: &str = "Selected model is at capacity. Please try a different model.";
+const CONTEXT_FULL: &str =
+    "Codex ran out of room in the model's context window. Start a new thread or clear earlier history before retrying.";
+const QUOTA: &str = "Quota exceeded. Check your plan and billing details.";
+const NOT_INCLUDED: &str = "To use Codex with your ChatGPT plan, upgrade to Plus: https://chatgpt.com/explore/plus.";
+
+#[derive(Default, Deserialize)]
+struct ErrorBody {
+    #[serde(default)]
+    error: Option<ErrorDetail>,
+}
+
+#[derive(Default, Deserialize)]
+struct ErrorDetail {
+    #[serde(default)]
+    message: Option<String>,
+    #[serde(default)]
+    code: Option<String>,
+    #[serde(default, rename = "type")]
+    kind: Option<String>,
+    #[serde(default)]
+    resets_at: Option<i64>,
+}
+
+impl ErrorDetail {
+    /// Backends put the name of an error into either member.
+    fn is(&self, name: &str) -> bool {
+        self.code.as_deref() == Some(name) || self.kind.as_deref() == Some(name)
+    }
+}
+
+/// Reads a response that is not a stream. `lent` says whether the credential was lent by a parent.
+pub(crate) async fn of_response(mut response: Response, lent: bool) -> Failure {
+    let status = response.status();
+    let url = response.url().to_string();
+    let after = retry_after(response.headers());
+    let mut body = Vec::new();
+    while let Ok(Some(chunk)) = response.chunk().await {
+        body.extend_from_slice(&chunk);
+        if body.len() > MAX_BODY_BYTES {
+            body.truncate(MAX_BODY_BYTES);
+            break;
+        }
+    }
+    of_status(status, &url, after, &String::from_utf8_lossy(&body), lent)
+}
+
+fn of_status(status: StatusCode, url: &str, after: Option<Duration>, body: &str, lent: bool) -> Failure {
+    let detail = serde_json::from_str::<ErrorBody>(body).unwrap_or_default().error.unwrap_or_default();
+    let unexpected = || {
+        let message = detail.message.as_deref().unwrap_or(body);
+        format!("unexpected status {status}: {message}, url: {url}")
+    };
+    let code = status.as_u16();
+    match status {
+        StatusCode::UNAUTHORIZED if lent => {
+            Failure::new(FailureClass::Unauthorized(AuthFailureKind::ReauthRequired), unexpected())
+        }
+        StatusCode::BAD_REQUEST => Failure::new(FailureClass::Other, body),
+        StatusCode::NOT_FOUND if detail.is("model_not_found") => {
+            Failure::new(FailureClass::ModelNotFound, detail.message.unwrap_or_else(|| body.to_owned()))
+        }
+        StatusCode::TOO_MANY_REQUESTS if detail.is("usage_limit_reached") => {
+            Failure::new(FailureClass::UsageLimitExceeded, usage_limit(detail.resets_at))
+        }
+        StatusCode::TOO_MANY_REQUESTS if detail.is("usage_not_included") => {
+            Failure::new(FailureClass::UsageLimitExceeded, NOT_INCLUDED)
+        }
+        StatusCode::TOO_MANY_REQUESTS => {
+            let message = format!("exceeded retry limit, last status: {status}");
+            Failure::passing(FailureClass::TooManyAttempts(code), message, after)
+        }
+        StatusCode::SERVICE_UNAVAILABLE if detail.is("server_is_overloaded") => {
+            Failure::new(FailureClass::ServerOverloaded, AT_CAPACITY)
+        }
+        StatusCode::INTERNAL_SERVER_ERROR => Failure::passing(FailureClass::InternalServerError, HIGH_DEMAND, after),
+        _ if status.is_server_error() => Failure::passing(FailureClass::HttpStatus(code), unexpected(), after),
+        _ => Failure::new(FailureClass::HttpStatus(code), unexpected()),
+    }
+}
+
+/// Reads the error of a `response.failed` event.
+pub(crate) fn of_failed(error: ResponseError) -> Failure {
+    let message = error.message.unwrap_or_default();
+    match error.code.as_deref() {
+        Some("context_length_exceeded") => Failure::new(FailureClass::ContextWindowExceeded, CONTEXT_FULL),
+        Some("insufficient_quota") => Failure::new(FailureClass::UsageLimitExceeded, QUOTA),
+        Some("usage_not_included") => Failure::new(FailureClass::UsageLimitExceeded, NOT_INCLUDED),
+        Some("usage_limit_reached") => Failure::new(FailureClass::UsageLimitExceeded, usage_limit(None)),
+        Some("server_is_overloaded") => Failure::new(FailureClass::ServerOverloaded, AT_CAPACITY),
+        Some("rate_limit_exceeded") => {
+            Failure::passing(FailureClass::RateLimitExceeded, format!("rate limit exceeded: {message}"), None)
+        }
+        Some("invalid_prompt") => Failure::new(FailureClass::Other, message),
+        Some("cyber_policy") => Failure::new(FailureClass::CyberPolicy, message),
+        _ => Failure::disconnected(&message),
+    }
+}
+
+/// The response stopped before it was whole.
+pub(crate) fn of_incomplete(reason: Option<String>) -> Failure {
+    let reason = reason.unwrap_or_else(|| "unknown".to_owned());
+    Failure::new(FailureClass::Other, format!("Incomplete response returned, reason: {reason}"))
+}
+
+/// The backend could not be reached.
+pub(crate) fn of_transport(error: &reqwest::Error) -> Failure {
+    let mut message = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        message = format!("{message}: {cause}");
+        source = cause.source();
+    }
+    Failure::disconnected(&message)
+}
+
+fn usage_limit(resets_at: Option<i64>) -> String {
+    let visit = "You’ve hit your usage limit. Visit https://chatgpt.com/settings/usage to purchase more credits";
+    match resets_at.and_then(crate::time::local) {
+        Some(time) => format!("{visit} or try again at {time}."),
+        None => format!("{visit} or try again later."),
+    }
+}
+
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds: f64 = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{of_failed, of_status};
+    use crate::failure::{FailureClass, RetryAdvice};
+    use crate::model::event::ResponseError;
+    use pretty_assertions::assert_eq;
+    use reqwest::StatusCode;
+    use valet_auth::AuthFailureKind;
+
+    fn class(status: u16, body: &str) -> (FailureClass, bool) {
+        let status = StatusCode::from_u16(status).unwrap();
+        let failure = of_status(status, "http://x/responses", None, body, true);
+        (failure.class().clone(), failure.retry_advice() != RetryAdvice::Never)
+    }
+
+    #[test]
+    fn each_status_has_the_class_and_the_advice_of_the_specification() {
+        let rows = [
+            (400, "", FailureClass::Other, false),
+            (401, "", FailureClass::Unauthorized(AuthFailureKind::ReauthRequired), false),
+            (402, "", FailureClass::HttpStatus(402), false),
+            (403, "", FailureClass::HttpStatus(403), false),
+            (404, r#"{"error":{"code":"model_not_found"}}"#, FailureClass::ModelNotFound, false),
+            (404, "", FailureClass::HttpStatus(404), false),
+            (429, "", FailureClass::TooManyAttempts(429), true),
+            (429, r#"{"error":{"code":"rate_limit_exceeded"}}"#, FailureClass::TooManyAttempts(429), true),
+            (429, r#"{"error":{"type":"usage_limit_reached"}}"#, FailureClass::UsageLimitExceeded, false),
+            (429, r#"{"error":{"type":"usage_not_included"}}"#, FailureClass::UsageLimitExceeded, false),
+            (500, "", FailureClass::InternalServerError, true),
+            (503, "", FailureClass::HttpStatus(503), true),
+            (503, r#"{"error":{"code":"server_is_overloaded"}}"#, FailureClass::ServerOverloaded, false),
+        ];
+        for (status, body, expected, retried) in rows {
+            assert_eq!(class(status, body), (expected, retried), "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn each_code_of_a_failed_response_has_the_class_of_the_specification() {
+        let rows = [
+            ("context_length_exceeded", FailureClass::ContextWindowExceeded),
+            ("insufficient_quota", FailureClass::UsageLimitExceeded),
+            ("usage_not_included", FailureClass::UsageLimitExceeded),
+            ("server_is_overloaded", FailureClass::ServerOverloaded),
+            ("rate_limit_exceeded", FailureClass::RateLimitExceeded),
+            ("invalid_prompt", FailureClass::Other),
+            ("cyber_policy", FailureClass::CyberPolicy),
+            ("anything else", FailureClass::Other),
+        ];
+        for (code, expected) in rows {
+            let error = ResponseError { code: Some(code.to_owned()), message: Some("because".to_owned()) };
+            assert_eq!(*of_failed(error).class(), expected, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_403_names_the_status_the_message_and_the_url() {
+        let failure =
+            of_status(StatusCode::FORBIDDEN, "http://x/responses", None, r#"{"error":{"message":"no"}}"#, false);
+        assert_eq!(failure.message, "unexpected status 403 Forbidden: no, url: http://x/responses");
+    }
+}

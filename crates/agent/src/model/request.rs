@@ -1,0 +1,138 @@
+//! The body and the headers of `POST /responses`.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use reqwest::{Method, Request, Url};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use super::catalog;
+use crate::failure::{Failure, FailureClass};
+use crate::settings::{Origin, Settings};
+
+/// Which conversation and turn a request belongs to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RequestIds<'a> {
+    pub(crate) thread_id: &'a str,
+    pub(crate) turn_id: &'a str,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    model: &'a str,
+    stream: bool,
+    store: bool,
+    input: &'a [Arc<RawValue>],
+    tools: &'a [Value],
+    tool_choice: &'static str,
+    parallel_tool_calls: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning: Option<Reasoning<'a>>,
+    include: &'static [&'static str],
+    prompt_cache_key: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<Text<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service_tier: Option<&'a str>,
+    client_metadata: Value,
+}
+
+#[derive(Serialize)]
+struct Reasoning<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    effort: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    summary: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Text<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verbosity: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    format: Option<Value>,
+}
+
+/// Writes the body. The history is written from the texts it is kept as.
+pub(crate) fn body(
+    settings: &Settings,
+    ids: RequestIds<'_>,
+    input: &[Arc<RawValue>],
+    tools: &[Value],
+) -> Result<Bytes, Failure> {
+    let default_effort = catalog::find(&settings.model).map(|model| model.default_effort);
+    let effort = settings.effort.as_deref().or(default_effort);
+    let format = settings
+        .output_schema
+        .as_ref()
+        .map(|schema| json!({ "type": "json_schema", "name": "final_answer", "strict": true, "schema": schema }));
+    let verbosity = settings.verbosity.as_deref();
+    let body = Body {
+        model: &settings.model,
+        stream: true,
+        store: false,
+        input,
+        tools,
+        tool_choice: "auto",
+        parallel_tool_calls: true,
+        reasoning: (effort.is_some() || settings.summary.is_some())
+            .then_some(Reasoning { effort, summary: settings.summary }),
+        include: &["reasoning.encrypted_content"],
+        prompt_cache_key: ids.thread_id,
+        text: (verbosity.is_some() || format.is_some()).then_some(Text { verbosity, format }),
+        service_tier: settings.service_tier.as_deref(),
+        client_metadata: json!({
+            "session_id": ids.thread_id,
+            "thread_id": ids.thread_id,
+            "turn_id": ids.turn_id,
+            "root_turn_id": ids.turn_id,
+            "x-codex-window-id": window_id(ids),
+        }),
+    };
+    let bytes = serde_json::to_vec(&body);
+    bytes.map(Bytes::from).map_err(|error| Failure::new(FailureClass::Other, error.to_string()))
+}
+
+/// Makes the request, complete but for the credential.
+pub(crate) fn request(
+    settings: &Settings,
+    origin: &Origin,
+    ids: RequestIds<'_>,
+    body: Bytes,
+) -> Result<Request, Failure> {
+    let url = format!("{}/responses", settings.provider.base_url.trim_end_matches('/'));
+    let url = Url::parse(&url).map_err(|error| {
+        let message = format!("the base_url of model provider `{}` is not a URL: {error}", settings.provider.id);
+        Failure::new(FailureClass::Other, message)
+    })?;
+    let mut request = Request::new(Method::POST, url);
+    *request.headers_mut() = headers(settings, origin, ids);
+    *request.body_mut() = Some(body.into());
+    Ok(request)
+}
+
+fn headers(settings: &Settings, origin: &Origin, ids: RequestIds<'_>) -> HeaderMap {
+    let mut headers = settings.provider.headers.clone();
+    let mut set = |name: HeaderName, value: &str| {
+        // Ids are uuids, and a client's name was checked when it came: nothing is left out here.
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(name, value);
+        }
+    };
+    set(ACCEPT, "text/event-stream");
+    set(CONTENT_TYPE, "application/json");
+    set(USER_AGENT, &origin.user_agent);
+    set(HeaderName::from_static("originator"), &origin.originator);
+    set(HeaderName::from_static("session-id"), ids.thread_id);
+    set(HeaderName::from_static("thread-id"), ids.thread_id);
+    set(HeaderName::from_static("x-client-request-id"), ids.thread_id);
+    set(HeaderName::from_static("x-codex-window-id"), &window_id(ids));
+    headers
+}
+
+fn window_id(ids: RequestIds<'_>) -> String {
+    format!("{}:0", ids.thread_id)
+}

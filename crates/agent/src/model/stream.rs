@@ -1,0 +1,88 @@
+//! The bytes of a response as events: server-sent events with a limit on silence and on size.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt, stream};
+use reqwest::Response;
+use sse_stream::SseStream;
+
+use crate::failure::Failure;
+
+/// The largest event that is read.
+const MAX_EVENT_BYTES: usize = 64 * 1024 * 1024;
+
+/// Why the bytes ended early.
+#[derive(Debug, thiserror::Error)]
+enum Broken {
+    #[error("{0}")]
+    Transport(reqwest::Error),
+    #[error("idle timeout waiting for SSE")]
+    Idle,
+    #[error("an event is larger than {MAX_EVENT_BYTES} bytes")]
+    TooLarge,
+}
+
+/// The events of one response.
+pub(crate) struct EventStream {
+    events: Pin<Box<dyn Stream<Item = Result<sse_stream::Sse, sse_stream::Error>> + Send>>,
+    /// Bytes that came since the last whole event.
+    pending: Arc<AtomicUsize>,
+}
+
+impl EventStream {
+    /// Any byte ends the silence, comments included.
+    pub(crate) fn new(response: Response, idle: Duration) -> Self {
+        let pending = Arc::new(AtomicUsize::new(0));
+        let bytes = limited(response.bytes_stream(), idle, Arc::clone(&pending));
+        Self { events: SseStream::from_bytes_stream(bytes).boxed(), pending }
+    }
+
+    /// The data of the next event; none at the end of the stream. Events without data are passed over.
+    pub(crate) async fn next(&mut self) -> Result<Option<String>, Failure> {
+        while let Some(event) = self.events.next().await {
+            self.pending.store(0, Ordering::Relaxed);
+            match event {
+                Ok(event) => match event.data {
+                    Some(data) if data != "[DONE]" => return Ok(Some(data)),
+                    _ => {}
+                },
+                Err(error) => return Err(Failure::disconnected(&reason(&error))),
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn limited(
+    bytes: impl Stream<Item = reqwest::Result<Bytes>> + Send + 'static,
+    idle: Duration,
+    pending: Arc<AtomicUsize>,
+) -> impl Stream<Item = Result<Bytes, Broken>> + Send {
+    let bytes = Box::pin(bytes);
+    stream::try_unfold((bytes, pending), move |(mut bytes, pending)| async move {
+        match tokio::time::timeout(idle, bytes.next()).await {
+            Err(_elapsed) => Err(Broken::Idle),
+            Ok(None) => Ok(None),
+            Ok(Some(Err(error))) => Err(Broken::Transport(error.without_url())),
+            Ok(Some(Ok(chunk))) => {
+                if pending.fetch_add(chunk.len(), Ordering::Relaxed) > MAX_EVENT_BYTES {
+                    return Err(Broken::TooLarge);
+                }
+                Ok(Some((chunk, (bytes, pending))))
+            }
+        }
+    })
+}
+
+/// The cause behind the parser's error, in words.
+fn reason(error: &sse_stream::Error) -> String {
+    let mut source: &dyn std::error::Error = error;
+    while let Some(cause) = source.source() {
+        source = cause;
+    }
+    source.to_string()
+}

@@ -1,0 +1,63 @@
+//! What is in force for a turn. Captured when the turn is accepted, and not looked up again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::header::HeaderMap;
+use serde_json::Value;
+use valet_auth::Account;
+
+use crate::prompt::Surroundings;
+
+/// What is in force for a turn.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The model, as the backend is told.
+    pub model: String,
+    /// Where the model is.
+    pub provider: Arc<Provider>,
+    /// How hard it thinks; none: the model's own default.
+    pub effort: Option<String>,
+    /// How much of its reasoning it tells.
+    pub summary: Option<&'static str>,
+    /// How long its answers are.
+    pub verbosity: Option<String>,
+    /// The service tier.
+    pub service_tier: Option<String>,
+    /// A JSON Schema that the final answer must fit.
+    pub output_schema: Option<Value>,
+    /// Replaces the base instructions.
+    pub base_instructions: Option<String>,
+    /// Added to them.
+    pub developer_instructions: Option<String>,
+    /// What the model is told of the place where it works.
+    pub surroundings: Surroundings,
+}
+
+/// Where models are.
+#[derive(Debug)]
+pub struct Provider {
+    /// Its key in the configuration.
+    pub id: String,
+    /// Up to and without `/responses`.
+    pub base_url: String,
+    /// Sent with every request.
+    pub headers: HeaderMap,
+    /// How often a request that got no stream is sent again.
+    pub request_max_retries: u32,
+    /// How often a request whose stream was cut is sent again.
+    pub stream_max_retries: u32,
+    /// How long the backend may be silent.
+    pub stream_idle_timeout: Duration,
+    /// A key that the configuration names; it is used instead of the login.
+    pub key: Option<Arc<Account>>,
+}
+
+/// Who the backend is told is calling.
+#[derive(Debug)]
+pub struct Origin {
+    /// The name of the first client.
+    pub originator: String,
+    /// As in the answer to `initialize`.
+    pub user_agent: String,
+}

@@ -1,0 +1,244 @@
+//! One model response: send, stream, show, and collect the items. Tries again while nothing whole was shown.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+use valet_auth::{Account, HttpClient, SendError, send_authorized};
+
+use crate::event::{Event, EventSink};
+use crate::failure::{Failure, FailureClass};
+use crate::item::{AgentMessage, Item, ItemKind, Reasoning};
+use crate::limits::RateLimits;
+use crate::model::event::{ContentPart, FinalResponse, OutputItem, StreamEvent};
+use crate::model::request::{self, RequestIds};
+use crate::model::{errors, stream::EventStream};
+use crate::retry::Attempts;
+use crate::settings::{Origin, Settings};
+use crate::tool::ToolCall;
+use crate::usage::TokenUsage;
+
+/// What one turn works with from its acceptance to its end.
+pub(crate) struct Turn {
+    pub(crate) id: String,
+    pub(crate) thread_id: String,
+    pub(crate) settings: Settings,
+    pub(crate) origin: Arc<Origin>,
+    pub(crate) account: Option<Arc<Account>>,
+    pub(crate) sink: Arc<dyn EventSink>,
+    pub(crate) started_at_ms: i64,
+}
+
+/// What has come of a response so far. Kept outside of the work on it, which may be cut at any moment.
+#[derive(Default)]
+pub(crate) struct Progress {
+    /// The model's last whole message in this turn.
+    pub(crate) last_message: Option<Item>,
+    /// The limits that the current response's headers told, until they are passed on.
+    pub(crate) limits: Option<RateLimits>,
+}
+
+/// A whole response.
+pub(crate) struct ModelResponse {
+    /// To be kept and sent back verbatim.
+    pub(crate) items: Vec<Arc<RawValue>>,
+    /// What the model wants done.
+    pub(crate) calls: Vec<ToolCall>,
+    pub(crate) usage: Option<TokenUsage>,
+    /// False: the model has more to say.
+    pub(crate) end_turn: Option<bool>,
+}
+
+impl Turn {
+    pub(crate) fn emit(&self, event: Event<'_>) {
+        self.sink.emit(&self.id, event);
+    }
+
+    /// Passes on the limits that a response told, however it ended.
+    pub(crate) fn emit_limits(&self, progress: &mut Progress) {
+        if let Some(limits) = progress.limits.take() {
+            self.emit(Event::RateLimits(&limits));
+        }
+    }
+
+    /// Gets one whole response to `body`.
+    pub(crate) async fn respond(
+        &self,
+        http: &HttpClient,
+        body: &Bytes,
+        progress: &mut Progress,
+    ) -> Result<ModelResponse, Failure> {
+        let mut attempts = Attempts::new(&self.settings.provider);
+        loop {
+            let mut response = Response::new(self, progress);
+            let failure = match response.stream(http, body.clone()).await {
+                Ok(whole) => return Ok(whole),
+                Err(failure) => failure,
+            };
+            // What was shown as whole stays shown: another attempt would say it twice.
+            let pause = if response.shown_whole { None } else { attempts.next(&failure) };
+            let Some(pause) = pause else { return Err(failure) };
+            tracing::info!(attempt = attempts.made(), %failure, "a model request is tried again");
+            self.emit(Event::Retrying { failure: &failure, attempt: attempts.made(), of: attempts.allowed() });
+            tokio::time::sleep(pause).await;
+        }
+    }
+}
+
+/// One attempt.
+struct Response<'a> {
+    turn: &'a Turn,
+    progress: &'a mut Progress,
+    /// Items that have begun and are not whole.
+    open: Vec<Item>,
+    items: Vec<Arc<RawValue>>,
+    calls: Vec<ToolCall>,
+    shown_whole: bool,
+}
+
+impl<'a> Response<'a> {
+    fn new(turn: &'a Turn, progress: &'a mut Progress) -> Self {
+        Self { turn, progress, open: Vec::new(), items: Vec::new(), calls: Vec::new(), shown_whole: false }
+    }
+
+    async fn stream(&mut self, http: &HttpClient, body: Bytes) -> Result<ModelResponse, Failure> {
+        let idle = self.turn.settings.provider.stream_idle_timeout;
+        let response = self.open(http, body, idle).await?;
+        self.progress.limits = Some(RateLimits::of(response.headers()));
+        let mut events = EventStream::new(response, idle);
+        while let Some(data) = events.next().await? {
+            // An event that cannot be read is passed over; if it mattered, the stream ends without an end.
+            let Ok(event) = serde_json::from_str::<StreamEvent<'_>>(&data) else { continue };
+            if let Some(last) = self.take(&event)? {
+                return Ok(ModelResponse {
+                    items: std::mem::take(&mut self.items),
+                    calls: std::mem::take(&mut self.calls),
+                    usage: last.usage.map(TokenUsage::from),
+                    end_turn: last.end_turn,
+                });
+            }
+        }
+        Err(Failure::disconnected("stream closed before response.completed"))
+    }
+
+    async fn open(&self, http: &HttpClient, body: Bytes, limit: Duration) -> Result<reqwest::Response, Failure> {
+        let turn = self.turn;
+        let client = http.get().map_err(|error| errors::of_transport(&error))?;
+        let ids = RequestIds { thread_id: &turn.thread_id, turn_id: &turn.id };
+        let request = request::request(&turn.settings, &turn.origin, ids, body)?;
+        let account = turn.account.as_ref();
+        let sent = Box::pin(send_authorized(client, account, request, limit)).await;
+        let response = match sent {
+            Ok(response) => response,
+            Err(SendError::Auth(failure)) => return Err(failure.into()),
+            Err(SendError::Http(error)) => return Err(errors::of_transport(&error)),
+            Err(SendError::Silent) => return Err(Failure::disconnected("no response headers in time")),
+        };
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let lent = account.is_some_and(|account| account.mode() == valet_auth::Mode::External);
+        let limits = RateLimits::of(response.headers());
+        let failure = errors::of_response(response, lent).await;
+        if *failure.class() == FailureClass::UsageLimitExceeded {
+            turn.emit(Event::RateLimits(&limits));
+        }
+        Err(failure)
+    }
+
+    /// Takes one event. Returns the end of the response when it is there.
+    fn take(&mut self, event: &StreamEvent<'_>) -> Result<Option<FinalResponse>, Failure> {
+        let turn = self.turn;
+        let item_id = event.item_id.as_deref().unwrap_or_default();
+        match event.kind.as_ref() {
+            "response.output_text.delta" => {
+                turn.emit(Event::TextDelta { item_id, delta: &event.delta() });
+            }
+            "response.reasoning_summary_text.delta" => {
+                let index = event.summary_index.unwrap_or_default();
+                turn.emit(Event::SummaryDelta { item_id, index, delta: &event.delta() });
+            }
+            "response.reasoning_text.delta" => {
+                let index = event.content_index.unwrap_or_default();
+                turn.emit(Event::ReasoningDelta { item_id, index, delta: &event.delta() });
+            }
+            "response.reasoning_summary_part.added" => {
+                turn.emit(Event::SummaryPartAdded { item_id, index: event.summary_index.unwrap_or_default() });
+            }
+            "response.output_item.added" => self.item_added(event.item),
+            "response.output_item.done" => self.item_done(event.item),
+            "response.completed" => return Ok(Some(last_words(event))),
+            "response.failed" => return Err(errors::of_failed(last_words(event).error.unwrap_or_default())),
+            "response.incomplete" => {
+                let details = last_words(event).incomplete_details;
+                return Err(errors::of_incomplete(details.and_then(|details| details.reason)));
+            }
+            _ => {}
+        }
+        Ok(None)
+    }
+
+    fn item_added(&mut self, raw: Option<&RawValue>) {
+        let Some(item) = raw.and_then(|raw| serde_json::from_str(raw.get()).ok()) else { return };
+        let (id, kind) = match item {
+            OutputItem::Message { id, phase, .. } => {
+                (id, ItemKind::AgentMessage(AgentMessage { text: String::new(), phase }))
+            }
+            OutputItem::Reasoning { id, .. } => (id, ItemKind::Reasoning(Reasoning::default())),
+            _ => return,
+        };
+        let item = Item::started(id.unwrap_or_default(), kind);
+        self.turn.emit(Event::ItemStarted(&item));
+        self.open.push(item);
+    }
+
+    fn item_done(&mut self, raw: Option<&RawValue>) {
+        let Some(raw) = raw else { return };
+        self.items.push(Arc::from(raw.to_owned()));
+        let Ok(item) = serde_json::from_str::<OutputItem>(raw.get()) else { return };
+        match item {
+            OutputItem::Message { id, phase, content } => {
+                let text = content.into_iter().map(|part| part.text).collect();
+                self.complete(id, ItemKind::AgentMessage(AgentMessage { text, phase }));
+            }
+            OutputItem::Reasoning { id, summary, content } => {
+                let content = texts(content.unwrap_or_default());
+                self.complete(id, ItemKind::Reasoning(Reasoning { summary: texts(summary), content }));
+            }
+            OutputItem::FunctionCall { call_id, name, arguments } => {
+                self.calls.push(ToolCall { call_id, name, input: arguments, custom: false });
+            }
+            OutputItem::CustomToolCall { call_id, name, input } => {
+                self.calls.push(ToolCall { call_id, name, input, custom: true });
+            }
+            OutputItem::Other => {}
+        }
+    }
+
+    fn complete(&mut self, id: Option<String>, kind: ItemKind) {
+        let id = id.unwrap_or_default();
+        let item = match self.open.iter().position(|open| open.id == id) {
+            Some(position) => Item { kind, ..self.open.swap_remove(position) },
+            None => {
+                let item = Item::started(id, kind);
+                self.turn.emit(Event::ItemStarted(&item));
+                item
+            }
+        };
+        let item = item.completed();
+        self.turn.emit(Event::ItemCompleted(&item));
+        self.shown_whole = true;
+        if item.agent_message().is_some() {
+            self.progress.last_message = Some(item);
+        }
+    }
+}
+
+fn texts(parts: Vec<ContentPart>) -> Vec<String> {
+    parts.into_iter().map(|part| part.text).collect()
+}
+
+fn last_words(event: &StreamEvent<'_>) -> FinalResponse {
+    event.response.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
+}
