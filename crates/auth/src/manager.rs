@@ -3,6 +3,8 @@
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use tokio::sync::Notify;
+
 use crate::account::{Account, Identity, Mode, Profile, Renewal, Snapshot, lent, next_revision};
 use crate::claims::ClaimsError;
 use crate::external::{ExternalAuth, ExternalTokens, OwnerId};
@@ -57,6 +59,7 @@ pub struct AuthManager {
     renewal: Renewal,
     revisions: Arc<AtomicU64>,
     state: Mutex<State>,
+    changes: Notify,
 }
 
 #[derive(Default)]
@@ -70,7 +73,7 @@ impl AuthManager {
     /// Nobody is logged in at first.
     pub fn new(parent: Arc<dyn ExternalAuth>, restrictions: Restrictions) -> Self {
         let renewal = Renewal { parent, restrictions: Arc::new(restrictions) };
-        Self { renewal, revisions: Arc::default(), state: Mutex::default() }
+        Self { renewal, revisions: Arc::default(), state: Mutex::default(), changes: Notify::new() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -81,6 +84,17 @@ impl AuthManager {
     /// The account for new work.
     pub fn current(&self) -> Option<Arc<Account>> {
         self.state().current.clone()
+    }
+
+    /// Resolves when somebody logs in or out after this call.
+    pub fn changed(&self) -> impl Future<Output = ()> {
+        // The future counts as waiting from here on, not from its first poll.
+        self.changes.notified()
+    }
+
+    fn set_current(&self, state: &mut State, account: Option<Arc<Account>>) {
+        state.set_current(account);
+        self.changes.notify_waiters();
     }
 
     /// A parent lends a token. Work that goes on under another account is not disturbed; work that waits
@@ -104,7 +118,7 @@ impl AuthManager {
             }
             None => Account::new(Mode::External, snapshot, Arc::clone(&self.revisions), Some(self.renewal.clone())),
         };
-        state.set_current(Some(Arc::clone(&account)));
+        self.set_current(&mut state, Some(Arc::clone(&account)));
         Ok(account)
     }
 
@@ -122,7 +136,7 @@ impl AuthManager {
             owner: None,
         };
         let account = Account::new(Mode::ApiKey, snapshot, Arc::clone(&self.revisions), None);
-        self.state().set_current(Some(Arc::clone(&account)));
+        self.set_current(&mut self.state(), Some(Arc::clone(&account)));
         Ok(account)
     }
 
@@ -137,6 +151,7 @@ impl AuthManager {
     /// Forgets the current account. Whatever goes on under it fails.
     pub fn logout(&self) -> Option<Arc<Account>> {
         let account = self.state().current.take();
+        self.changes.notify_waiters();
         if let Some(account) = &account {
             account.log_out();
         }

@@ -14,8 +14,8 @@ use crate::jsonrpc::decoder_text;
 /// In which order a request may overtake others.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Order {
-    /// Before anything that arrives later on the same connection.
-    Connection,
+    /// Before anything else is read, from anybody. For what needs no waiting at all.
+    Immediate,
     /// One at a time, in the order of arrival: requests that change who is logged in.
     Account,
     /// One at a time per thread, in the order of arrival.

@@ -12,7 +12,7 @@ use crate::v2::*;
 define_methods! {
     client_requests {
         /// Opens the connection: must come first, and once.
-        Initialize = "initialize" (InitializeParams) -> InitializeResponse, order: Connection;
+        Initialize = "initialize" (InitializeParams) -> InitializeResponse, order: Immediate;
 
         /// Who is logged in. Answered from memory.
         AccountRead = "account/read" (GetAccountParams) -> GetAccountResponse, order: Concurrent;
@@ -34,7 +34,7 @@ define_methods! {
         ConfigRequirementsRead = "configRequirements/read" (none) -> ConfigRequirementsReadResponse, order: Concurrent;
 
         /// Start a conversation and subscribe to it.
-        ThreadStart = "thread/start" (ThreadStartParams) -> ThreadStartResponse, order: Connection, gates: [
+        ThreadStart = "thread/start" (ThreadStartParams) -> ThreadStartResponse, order: Concurrent, gates: [
             Gate::Field("runtimeWorkspaceRoots"),
             Gate::Field("permissions"),
             Gate::Field("historyMode"),

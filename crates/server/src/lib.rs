@@ -1,1 +1,27 @@
 //! The host: connections, dispatch, outgoing requests and the method handlers.
+//!
+//! A program can embed a [`Host`] without the binary: give it the end of a
+//! [`valet_transport::memory::pair`], and speak the protocol over the other.
+//!
+//! The way of a request: a connection's reader puts each message into the one event queue; the main loop
+//! decides what it is and hands it to its handler ([`dispatch`]) in the order that its row of the method
+//! table declares ([`order`]); the handler answers through a [`responder::Responder`], which sees to it that
+//! there is exactly one answer. Events of a turn do not pass the loop: they go from the turn's task straight
+//! into the queues of the connections that listen.
+
+mod account;
+pub mod config;
+mod connection;
+mod convert;
+mod dispatch;
+mod event;
+mod handlers;
+mod host;
+mod main_loop;
+mod order;
+mod outgoing;
+mod responder;
+mod threads;
+
+pub use config::{Config, ConfigError};
+pub use host::Host;

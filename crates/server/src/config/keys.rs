@@ -1,0 +1,206 @@
+//! The keys of `config.toml` that the host uses, and the ones that it knows and leaves alone.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use toml::Table;
+use valet_protocol::v2::{ApprovalsReviewer, AskForApproval, ReasoningSummary, SandboxMode};
+
+use super::ConfigError;
+
+/// The keys that the host uses.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[expect(missing_docs, reason = "the names are those of config.toml, which docs/config.md explains")]
+pub struct ConfigToml {
+    pub model: Option<String>,
+    pub model_provider: Option<String>,
+    #[serde(default)]
+    pub model_providers: BTreeMap<String, ProviderToml>,
+    pub model_reasoning_effort: Option<String>,
+    pub model_reasoning_summary: Option<ReasoningSummary>,
+    pub model_verbosity: Option<String>,
+    pub service_tier: Option<String>,
+    pub instructions: Option<String>,
+    pub developer_instructions: Option<String>,
+    pub openai_base_url: Option<String>,
+    pub chatgpt_base_url: Option<String>,
+    pub forced_chatgpt_workspace_id: Option<OneOrMore>,
+    pub forced_login_method: Option<String>,
+    pub approval_policy: Option<AskForApproval>,
+    pub approvals_reviewer: Option<ApprovalsReviewer>,
+    pub sandbox_mode: Option<SandboxMode>,
+    #[serde(default)]
+    pub valet: ValetToml,
+}
+
+/// `[valet]`: the keys that only Valet has.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct ValetToml {
+    /// How long a parent may take to answer a token refresh.
+    pub auth_refresh_timeout_ms: Option<u64>,
+}
+
+/// `[model_providers.<id>]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[expect(missing_docs, reason = "the names are those of config.toml, which docs/config.md explains")]
+pub struct ProviderToml {
+    pub name: Option<String>,
+    pub base_url: Option<String>,
+    pub wire_api: Option<String>,
+    pub env_key: Option<String>,
+    #[serde(default)]
+    pub requires_openai_auth: bool,
+    pub request_max_retries: Option<u32>,
+    pub stream_max_retries: Option<u32>,
+    pub stream_idle_timeout_ms: Option<u64>,
+    #[serde(default)]
+    pub http_headers: BTreeMap<String, String>,
+    #[serde(default)]
+    pub env_http_headers: BTreeMap<String, String>,
+}
+
+/// A text, or a list of texts.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum OneOrMore {
+    /// One.
+    One(String),
+    /// Several.
+    More(Vec<String>),
+}
+
+impl OneOrMore {
+    pub(super) fn into_vec(self) -> Vec<String> {
+        match self {
+            Self::One(one) => vec![one],
+            Self::More(more) => more,
+        }
+    }
+}
+
+const USED: &[&str] = &[
+    "model",
+    "model_provider",
+    "model_providers",
+    "model_reasoning_effort",
+    "model_reasoning_summary",
+    "model_verbosity",
+    "service_tier",
+    "instructions",
+    "developer_instructions",
+    "openai_base_url",
+    "chatgpt_base_url",
+    "forced_chatgpt_workspace_id",
+    "forced_login_method",
+    "approval_policy",
+    "approvals_reviewer",
+    "sandbox_mode",
+    "valet",
+];
+
+/// Keys of the reference that a shared file may hold and that change nothing here.
+const LEFT_ALONE: &[&str] = &[
+    "agents",
+    "allow_login_shell",
+    "analytics",
+    "apps",
+    "browser_use",
+    "check_for_update_on_startup",
+    "cli_auth_credentials_store",
+    "compact_prompt",
+    "computer_use",
+    "desktop",
+    "disable_paste_burst",
+    "features",
+    "feedback",
+    "file_opener",
+    "hide_agent_reasoning",
+    "history",
+    "hooks",
+    "log_dir",
+    "mcp_servers",
+    "memories",
+    "model_auto_compact_token_limit",
+    "model_context_window",
+    "model_instructions_file",
+    "notice",
+    "notify",
+    "personality",
+    "plugins",
+    "profile",
+    "profiles",
+    "project_doc_fallback_filenames",
+    "project_doc_max_bytes",
+    "projects",
+    "review_model",
+    "sandbox_workspace_write",
+    "shell_environment_policy",
+    "show_raw_agent_reasoning",
+    "skills",
+    "sqlite_home",
+    "suppress_unstable_features_warning",
+    "tools",
+    "tui",
+    "web_search",
+    "windows",
+];
+
+const VALET: &[&str] = &["auth_refresh_timeout_ms"];
+
+const PROVIDER: &[&str] = &[
+    "name",
+    "base_url",
+    "wire_api",
+    "env_key",
+    "env_key_instructions",
+    "requires_openai_auth",
+    "supports_websockets",
+    "request_max_retries",
+    "stream_max_retries",
+    "stream_idle_timeout_ms",
+    "http_headers",
+    "env_http_headers",
+    "query_params",
+];
+
+impl ConfigToml {
+    pub(super) fn of(table: Table) -> Result<Self, ConfigError> {
+        let keys: Self = table.try_into().map_err(|error: toml::de::Error| {
+            // The layers were merged, so there is no line to show; the message names the key's value.
+            ConfigError::Value(error.message().to_owned())
+        })?;
+        for (id, provider) in &keys.model_providers {
+            if let Some(other) = provider.wire_api.as_deref().filter(|wire_api| *wire_api != "responses") {
+                let message =
+                    format!("model_providers.{id}.wire_api = \"{other}\" is not supported; use \"responses\"");
+                return Err(ConfigError::Value(message));
+            }
+        }
+        match keys.forced_login_method.as_deref() {
+            None | Some("api" | "chatgpt") => Ok(keys),
+            Some(other) => {
+                let message = format!("forced_login_method = \"{other}\" is neither \"api\" nor \"chatgpt\"");
+                Err(ConfigError::Value(message))
+            }
+        }
+    }
+}
+
+/// The keys that are neither used nor left alone, by dotted path.
+pub(super) fn unknown(table: &Table) -> Vec<String> {
+    let mut unknown = not_in(table, &[USED, LEFT_ALONE].concat(), "");
+    if let Some(valet) = table.get("valet").and_then(toml::Value::as_table) {
+        unknown.extend(not_in(valet, VALET, "valet."));
+    }
+    if let Some(providers) = table.get("model_providers").and_then(toml::Value::as_table) {
+        for (id, provider) in providers {
+            let provider = provider.as_table().into_iter();
+            unknown.extend(provider.flat_map(|table| not_in(table, PROVIDER, &format!("model_providers.{id}."))));
+        }
+    }
+    unknown
+}
+
+fn not_in(table: &Table, known: &[&str], prefix: &str) -> Vec<String> {
+    table.keys().filter(|key| !known.contains(&key.as_str())).map(|key| format!("{prefix}{key}")).collect()
+}

@@ -1,0 +1,125 @@
+//! The layers that a configuration is made of, and how they lie on each other.
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::Path;
+
+use serde_json::Value;
+use toml::Table;
+use valet_protocol::v2::{
+    Config as WireConfig, ConfigLayer, ConfigLayerMetadata, ConfigLayerSource, ConfigReadResponse,
+};
+
+use super::{Config, ConfigError};
+
+/// One layer.
+#[derive(Clone, Debug)]
+pub(super) struct Layer {
+    source: ConfigLayerSource,
+    pub(super) table: Table,
+}
+
+impl Layer {
+    pub(super) fn user(path: &Path, table: Table) -> Self {
+        let file = path.display().to_string();
+        Self { source: ConfigLayerSource::User { file, profile: None }, table }
+    }
+
+    /// `key=value`, each. A value that is not TOML is taken as a string.
+    pub(super) fn session_flags(overrides: &[String]) -> Result<Self, ConfigError> {
+        let mut table = Table::new();
+        for text in overrides {
+            let (key, value) = text.split_once('=').ok_or_else(|| ConfigError::Override(text.clone()))?;
+            let value = format!("value = {value}").parse::<Table>().ok().and_then(|mut table| table.remove("value"));
+            let value = value.unwrap_or_else(|| toml::Value::from(text[key.len() + 1..].trim()));
+            insert(&mut table, key.trim(), value);
+        }
+        Ok(Self { source: ConfigLayerSource::SessionFlags {}, table })
+    }
+
+    /// The keys of one request.
+    pub(super) fn request(keys: &BTreeMap<String, Value>) -> Result<Self, ConfigError> {
+        let mut table = Table::new();
+        for (key, value) in keys {
+            if value.is_null() {
+                continue;
+            }
+            let value = toml::Value::try_from(value).map_err(|error| ConfigError::Value(format!("{key}: {error}")))?;
+            insert(&mut table, key, value);
+        }
+        Ok(Self { source: ConfigLayerSource::SessionFlags {}, table })
+    }
+
+    fn version(&self) -> String {
+        let mut hasher = DefaultHasher::new();
+        self.table.to_string().hash(&mut hasher);
+        format!("{:016x}", hasher.finish())
+    }
+}
+
+fn insert(table: &mut Table, key: &str, value: toml::Value) {
+    match key.split_once('.') {
+        None => {
+            table.insert(key.to_owned(), value);
+        }
+        Some((first, rest)) => {
+            let inner = table.entry(first).or_insert_with(|| toml::Value::Table(Table::new()));
+            if !inner.is_table() {
+                *inner = toml::Value::Table(Table::new());
+            }
+            if let Some(inner) = inner.as_table_mut() {
+                insert(inner, rest, value);
+            }
+        }
+    }
+}
+
+/// Puts `over` onto `under`: tables are merged, everything else is replaced.
+pub(super) fn merge(under: &mut Table, over: &Table) {
+    for (key, value) in over {
+        match (under.get_mut(key), value) {
+            (Some(toml::Value::Table(under)), toml::Value::Table(over)) => merge(under, over),
+            _ => {
+                under.insert(key.clone(), value.clone());
+            }
+        }
+    }
+}
+
+impl Config {
+    /// The answer to `config/read`.
+    pub(crate) fn read(&self, include_layers: bool) -> ConfigReadResponse {
+        let mut effective = json(&self.effective);
+        effective["chatgpt_base_url"] = self.chatgpt_base_url().into();
+        // Every value of `config.toml` fits the open type of its key.
+        let config: WireConfig = serde_json::from_value(effective).unwrap_or_default();
+        let mut origins = BTreeMap::new();
+        for layer in self.layers.iter().rev() {
+            let metadata = ConfigLayerMetadata { name: layer.source.clone(), version: layer.version() };
+            leaves(&layer.table, "", &mut |key| {
+                origins.insert(key, metadata.clone());
+            });
+        }
+        let layers = self.layers.iter().map(|layer| ConfigLayer {
+            name: layer.source.clone(),
+            version: layer.version(),
+            config: json(&layer.table),
+            disabled_reason: None,
+        });
+        ConfigReadResponse { config, origins, layers: include_layers.then(|| layers.collect()) }
+    }
+}
+
+fn json(table: &Table) -> Value {
+    serde_json::to_value(table).unwrap_or_default()
+}
+
+fn leaves(table: &Table, prefix: &str, found: &mut impl FnMut(String)) {
+    for (key, value) in table {
+        let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+        match value.as_table() {
+            Some(inner) => leaves(inner, &path, found),
+            None => found(path),
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! `config.toml` and `-c key=value`: what the file says, what the command line says on top of it, and what
+//! is in force. Key names are the reference's, so one file serves both.
+
+mod home;
+mod keys;
+mod layers;
+mod provider;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::Value;
+use toml::Table;
+use valet_auth::Restrictions;
+use valet_protocol::v2::{
+    ApprovalsReviewer, AskForApproval, ConfigWarningNotification, ReasoningSummary, SandboxMode, SandboxPolicy,
+};
+
+pub use home::{HomeError, home};
+pub use keys::{ConfigToml, OneOrMore, ProviderToml};
+
+use layers::{Layer, merge};
+
+/// How long a parent may take to answer a token refresh unless somebody says otherwise.
+const REFRESH_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file is there and cannot be read.
+    #[error("cannot read {}: {error}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The file is not TOML. The message shows the line.
+    #[error("{} does not parse: {error}", path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        error: toml::de::Error,
+    },
+    /// A key has a value of the wrong type.
+    #[error("invalid configuration: {0}")]
+    Value(String),
+    /// `-c` was given something else than `key=value`.
+    #[error("`-c {0}` is not of the form key=value")]
+    Override(String),
+}
+
+/// The configuration in force.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The directory of `config.toml` and of everything that is stored.
+    pub home: PathBuf,
+    /// The keys that the host uses.
+    pub keys: ConfigToml,
+    /// Keys that nobody knows.
+    unknown: Vec<String>,
+    layers: Vec<Layer>,
+    effective: Table,
+}
+
+impl Config {
+    /// Reads `config.toml` in `home`, which need not exist, and puts `key=value` overrides on top.
+    pub fn load(home: &Path, overrides: &[String]) -> Result<Self, ConfigError> {
+        let path = home.join("config.toml");
+        let user = match std::fs::read_to_string(&path) {
+            Ok(text) => text.parse().map_err(|error| ConfigError::Parse { path: path.clone(), error })?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Table::new(),
+            Err(error) => return Err(ConfigError::Read { path, error }),
+        };
+        Self::of_layers(home, vec![Layer::session_flags(overrides)?, Layer::user(&path, user)])
+    }
+
+    /// The configuration with more keys on top, by dotted path.
+    pub fn overlay(&self, keys: &BTreeMap<String, Value>) -> Result<Self, ConfigError> {
+        let mut layers = self.layers.clone();
+        layers.insert(0, Layer::request(keys)?);
+        Self::of_layers(&self.home, layers)
+    }
+
+    /// Strongest layer first.
+    fn of_layers(home: &Path, layers: Vec<Layer>) -> Result<Self, ConfigError> {
+        let mut effective = Table::new();
+        for layer in layers.iter().rev() {
+            merge(&mut effective, &layer.table);
+        }
+        let keys = ConfigToml::of(effective.clone())?;
+        let unknown = keys::unknown(&effective);
+        Ok(Self { home: home.to_owned(), keys, unknown, layers, effective })
+    }
+
+    /// What a connection is told about the configuration when it initializes.
+    pub fn warnings(&self) -> Vec<ConfigWarningNotification> {
+        if self.unknown.is_empty() {
+            return Vec::new();
+        }
+        let path = self.home.join("config.toml");
+        vec![ConfigWarningNotification {
+            summary: format!("Unknown configuration keys are ignored: {}", self.unknown.join(", ")),
+            details: None,
+            path: Some(path.display().to_string()),
+            range: None,
+        }]
+    }
+
+    /// What the logins are allowed to be.
+    pub fn restrictions(&self) -> Restrictions {
+        let method = self.keys.forced_login_method.as_deref();
+        Restrictions {
+            workspaces: self.keys.forced_chatgpt_workspace_id.clone().map(OneOrMore::into_vec).unwrap_or_default(),
+            api_key_only: method == Some("api"),
+            chatgpt_only: method == Some("chatgpt"),
+        }
+    }
+
+    /// The model of new threads.
+    pub fn model(&self) -> String {
+        let default = || valet_agent::catalog::MODELS[0].slug.to_owned();
+        self.keys.model.clone().unwrap_or_else(default)
+    }
+
+    /// When people are asked, in new threads.
+    pub fn approval_policy(&self) -> AskForApproval {
+        self.keys.approval_policy.unwrap_or(AskForApproval::OnRequest)
+    }
+
+    /// Who is asked, in new threads.
+    pub fn approvals_reviewer(&self) -> ApprovalsReviewer {
+        self.keys.approvals_reviewer.unwrap_or_default()
+    }
+
+    /// What commands may do, in new threads.
+    pub fn sandbox_policy(&self) -> SandboxPolicy {
+        self.keys.sandbox_mode.unwrap_or(SandboxMode::ReadOnly).into()
+    }
+
+    /// How much reasoning is told, in new threads.
+    pub fn summary(&self) -> Option<ReasoningSummary> {
+        self.keys.model_reasoning_summary
+    }
+
+    /// The base of all account calls, without a slash at its end.
+    pub fn chatgpt_base_url(&self) -> &str {
+        let url = self.keys.chatgpt_base_url.as_deref().unwrap_or("https://chatgpt.com/backend-api");
+        url.trim_end_matches('/')
+    }
+
+    /// How long a parent may take to answer a token refresh.
+    pub fn refresh_timeout(&self) -> Duration {
+        self.keys.valet.auth_refresh_timeout_ms.map_or(REFRESH_TIMEOUT, Duration::from_millis)
+    }
+}

@@ -1,0 +1,89 @@
+//! Model providers: the built-in one and those of the configuration, made ready for requests.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use valet_agent::Provider;
+use valet_auth::{AccessToken, Account, Mode};
+
+use super::{Config, ConfigError, ProviderToml};
+
+/// The provider that needs no entry in the configuration.
+pub(crate) const BUILT_IN: &str = "openai";
+
+const API_BASE_URL: &str = "https://api.openai.com/v1";
+const REQUEST_RETRIES: u32 = 4;
+const STREAM_RETRIES: u32 = 5;
+const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
+
+impl Config {
+    /// The provider of new threads.
+    pub(crate) fn provider_id(&self) -> &str {
+        self.keys.model_provider.as_deref().unwrap_or(BUILT_IN)
+    }
+
+    /// Whether requests to the provider carry the login.
+    pub(crate) fn uses_login(&self, provider_id: &str) -> bool {
+        match self.keys.model_providers.get(provider_id) {
+            Some(provider) => provider.requires_openai_auth,
+            None => provider_id == BUILT_IN,
+        }
+    }
+
+    /// Whether there is such a provider.
+    pub(crate) fn check_provider(&self, provider_id: &str) -> Result<(), ConfigError> {
+        if provider_id == BUILT_IN || self.keys.model_providers.contains_key(provider_id) {
+            return Ok(());
+        }
+        Err(ConfigError::Value(format!("Model provider `{provider_id}` not found")))
+    }
+
+    /// Makes a provider ready for the requests of one turn. The built-in one has a place for subscriptions
+    /// and another for API keys.
+    pub(crate) fn provider(&self, provider_id: &str, login: Option<Mode>) -> Result<Arc<Provider>, ConfigError> {
+        self.check_provider(provider_id)?;
+        let built_in = ProviderToml::default();
+        let entry = self.keys.model_providers.get(provider_id).unwrap_or(&built_in);
+        let base_url = entry.base_url.clone().unwrap_or_else(|| self.built_in_base_url(login));
+        let idle = entry.stream_idle_timeout_ms.map_or(IDLE_TIMEOUT, Duration::from_millis);
+        Ok(Arc::new(Provider {
+            id: provider_id.to_owned(),
+            base_url,
+            headers: headers(provider_id, entry)?,
+            request_max_retries: entry.request_max_retries.unwrap_or(REQUEST_RETRIES),
+            stream_max_retries: entry.stream_max_retries.unwrap_or(STREAM_RETRIES),
+            stream_idle_timeout: idle,
+            key: key(entry)?,
+        }))
+    }
+
+    fn built_in_base_url(&self, login: Option<Mode>) -> String {
+        match (&self.keys.openai_base_url, login) {
+            (Some(url), _) => url.clone(),
+            (None, Some(Mode::External)) => format!("{}/codex", self.chatgpt_base_url()),
+            (None, _) => API_BASE_URL.to_owned(),
+        }
+    }
+}
+
+fn key(entry: &ProviderToml) -> Result<Option<Arc<Account>>, ConfigError> {
+    let Some(variable) = &entry.env_key else { return Ok(None) };
+    match std::env::var(variable) {
+        Ok(key) if !key.trim().is_empty() => Ok(Some(Account::api_key(AccessToken::new(key.trim())))),
+        _ => Err(ConfigError::Value(format!("Missing environment variable: `{variable}`."))),
+    }
+}
+
+fn headers(provider_id: &str, entry: &ProviderToml) -> Result<HeaderMap, ConfigError> {
+    let from_environment = entry.env_http_headers.iter();
+    let from_environment = from_environment.filter_map(|(name, variable)| Some((name, std::env::var(variable).ok()?)));
+    let written = entry.http_headers.iter().map(|(name, value)| (name, value.clone()));
+    let mut headers = HeaderMap::new();
+    for (name, value) in written.chain(from_environment) {
+        let bad = || ConfigError::Value(format!("model_providers.{provider_id}: `{name}` is not a valid header"));
+        let name = HeaderName::try_from(name.as_str()).map_err(|_| bad())?;
+        headers.insert(name, HeaderValue::try_from(value).map_err(|_| bad())?);
+    }
+    Ok(headers)
+}

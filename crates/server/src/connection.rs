@@ -1,0 +1,165 @@
+//! Who is connected, what each connection asked for, and how it is told things.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::Serialize;
+use valet_auth::OwnerId;
+use valet_protocol::jsonrpc::write_notification;
+use valet_protocol::{ErrorObject, RequestId, ServerNotificationMethod, jsonrpc};
+use valet_transport::{Close, Outbox};
+
+/// Unique within the process; never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct ConnectionId(pub(crate) u64);
+
+impl From<ConnectionId> for OwnerId {
+    fn from(id: ConnectionId) -> Self {
+        Self(id.0)
+    }
+}
+
+impl From<OwnerId> for ConnectionId {
+    fn from(owner: OwnerId) -> Self {
+        Self(owner.0)
+    }
+}
+
+/// What the end of a connection means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ConnectionKind {
+    /// One of several that come and go. When it has left, nothing more can be told to it.
+    Guest,
+    /// The one that the host was started for. When it says no more, it still listens to how things end.
+    Parent,
+}
+
+/// What a client said in `initialize`.
+#[derive(Debug, Default)]
+pub(crate) struct Session {
+    pub(crate) experimental: bool,
+    pub(crate) opted_out: HashSet<String>,
+    pub(crate) refresh_timeout: Option<Duration>,
+    pub(crate) parse_errors: bool,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) id: ConnectionId,
+    outbox: Outbox,
+    session: OnceLock<Session>,
+}
+
+impl Connection {
+    pub(crate) fn new(id: ConnectionId, outbox: Outbox) -> Arc<Self> {
+        Arc::new(Self { id, outbox, session: OnceLock::new() })
+    }
+
+    /// What the client said in `initialize`; none before that.
+    pub(crate) fn session(&self) -> Option<&Session> {
+        self.session.get()
+    }
+
+    /// Opens the connection for requests and notifications. Says whether it was closed before.
+    pub(crate) fn initialize(&self, session: Session) -> bool {
+        self.session.set(session).is_ok()
+    }
+
+    /// Answers a request.
+    pub(crate) fn answer<T: Serialize>(&self, id: &RequestId, result: Result<&T, &ErrorObject>) {
+        let bytes = match result {
+            Ok(result) => jsonrpc::write_response(id, result).unwrap_or_else(|error| {
+                tracing::error!(%error, "a result could not be written");
+                jsonrpc::write_error(Some(id), &ErrorObject::internal("the result could not be written"))
+            }),
+            Err(error) => jsonrpc::write_error(Some(id), error),
+        };
+        self.outbox.push(bytes.into());
+    }
+
+    /// Answers text that is no message.
+    pub(crate) fn answer_nobody(&self, error: &ErrorObject) {
+        self.outbox.push(jsonrpc::write_error(None, error).into());
+    }
+
+    /// Sends a message that is already written.
+    pub(crate) fn send(&self, message: Bytes) {
+        self.outbox.push(message);
+    }
+
+    /// Tells this connection alone.
+    pub(crate) fn notify<N: ServerNotificationMethod>(&self, params: &N::Params) {
+        if let Some(notification) = Notification::new::<N>(params) {
+            notification.send_to(self);
+        }
+    }
+
+    pub(crate) fn close(&self, reason: Close) {
+        self.outbox.close(reason);
+    }
+
+    /// Waits until everything was written and the transport has ended.
+    pub(crate) async fn done(&self) {
+        self.outbox.done().await;
+    }
+}
+
+/// A notification, written once for however many connections.
+pub(crate) struct Notification {
+    method: &'static str,
+    message: Bytes,
+}
+
+impl Notification {
+    pub(crate) fn new<N: ServerNotificationMethod>(params: &N::Params) -> Option<Self> {
+        let now = u64::try_from(crate::convert::now_ms()).ok();
+        match write_notification(N::METHOD, Some(params), now) {
+            Ok(message) => Some(Self { method: N::METHOD, message: message.into() }),
+            Err(error) => {
+                tracing::error!(method = N::METHOD, %error, "a notification could not be written");
+                None
+            }
+        }
+    }
+
+    /// Sends it unless the connection is not initialized or does not want it.
+    pub(crate) fn send_to(&self, connection: &Connection) {
+        let wanted = connection.session().is_some_and(|session| !session.opted_out.contains(self.method));
+        if wanted {
+            connection.send(self.message.clone());
+        }
+    }
+}
+
+/// Everybody who is connected. The main loop alone adds and removes.
+#[derive(Debug, Default)]
+pub(crate) struct Connections(RwLock<BTreeMap<ConnectionId, Arc<Connection>>>);
+
+impl Connections {
+    pub(crate) fn insert(&self, connection: Arc<Connection>) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(connection.id, connection);
+    }
+
+    pub(crate) fn remove(&self, id: ConnectionId) -> Option<Arc<Connection>> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(&id)
+    }
+
+    pub(crate) fn get(&self, id: ConnectionId) -> Option<Arc<Connection>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Connection>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// Tells every initialized connection.
+    pub(crate) fn broadcast<N: ServerNotificationMethod>(&self, params: &N::Params) {
+        let Some(notification) = Notification::new::<N>(params) else { return };
+        for connection in self.0.read().unwrap_or_else(PoisonError::into_inner).values() {
+            notification.send_to(connection);
+        }
+    }
+}

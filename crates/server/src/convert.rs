@@ -1,0 +1,258 @@
+//! Where the domain's types and the wire's meet. Nowhere else does a type of `valet-agent` turn into one of
+//! `valet-protocol`, or back.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use valet_agent::{
+    Credits, Failure, FailureClass, ImageDetail, Input, Item, ItemKind, LimitWindow, ModelInfo, RateLimits, TextSpan,
+    TokenUsage, Usage, catalog,
+};
+use valet_auth::{AuthFailureKind, LoginError};
+use valet_protocol::v2;
+use valet_protocol::{ErrorKind, ErrorObject};
+
+/// How many characters of the first message stand for a thread in a list.
+const PREVIEW_CHARS: usize = 400;
+
+/// Unix milliseconds.
+pub(crate) fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// A turn of which nothing is known yet.
+pub(crate) fn new_turn(turn_id: &str) -> v2::Turn {
+    v2::Turn {
+        id: turn_id.to_owned(),
+        root_turn_id: Some(turn_id.to_owned()),
+        items: Vec::new(),
+        items_view: v2::TurnItemsView::NotLoaded,
+        status: v2::TurnStatus::InProgress,
+        error: None,
+        started_at: None,
+        completed_at: None,
+        duration_ms: None,
+    }
+}
+
+pub(crate) fn item(item: &Item) -> v2::ThreadItem {
+    let id = item.id.clone();
+    let details = match &item.kind {
+        ItemKind::UserMessage(message) => v2::ThreadItemDetails::UserMessage {
+            id,
+            client_id: message.client_id.clone(),
+            content: message.content.iter().map(input_to_wire).collect(),
+        },
+        ItemKind::AgentMessage(message) => v2::ThreadItemDetails::AgentMessage {
+            id,
+            text: message.text.clone(),
+            phase: message.phase.as_deref().map(v2_phase),
+            moderation: None,
+            memory_citation: None,
+            delivery: None,
+            questions: None,
+        },
+        ItemKind::Reasoning(reasoning) => v2::ThreadItemDetails::Reasoning {
+            id,
+            summary: reasoning.summary.clone(),
+            content: reasoning.content.clone(),
+        },
+    };
+    v2::ThreadItem { details, started_at_ms: Some(item.started_at_ms), completed_at_ms: item.completed_at_ms }
+}
+
+fn v2_phase(phase: &str) -> v2::MessagePhase {
+    v2::MessagePhase::from(phase)
+}
+
+/// What stands for a thread in a list: the first words of a person.
+pub(crate) fn preview(item: &v2::ThreadItem) -> Option<String> {
+    let v2::ThreadItemDetails::UserMessage { content, .. } = &item.details else { return None };
+    content.iter().find_map(|input| match input {
+        v2::UserInput::Text { text, .. } => Some(text.chars().take(PREVIEW_CHARS).collect()),
+        _ => None,
+    })
+}
+
+pub(crate) fn input_from_wire(input: v2::UserInput) -> Input {
+    match input {
+        v2::UserInput::Text { text, text_elements } => {
+            let spans = text_elements.into_iter().map(|element| TextSpan {
+                start: element.byte_range.start,
+                end: element.byte_range.end,
+                placeholder: element.placeholder,
+            });
+            Input::Text { text, spans: spans.collect() }
+        }
+        v2::UserInput::Image { url, detail } => Input::Image { url, detail: detail.map(detail_from_wire) },
+        v2::UserInput::LocalImage { path, detail } => Input::LocalImage { path, detail: detail.map(detail_from_wire) },
+        v2::UserInput::Skill { name, path } => Input::Skill { name, path },
+        v2::UserInput::Mention { name, path } => Input::Mention { name, path },
+    }
+}
+
+fn input_to_wire(input: &Input) -> v2::UserInput {
+    match input.clone() {
+        Input::Text { text, spans } => {
+            let elements = spans.into_iter().map(|span| v2::TextElement {
+                byte_range: v2::ByteRange { start: span.start, end: span.end },
+                placeholder: span.placeholder,
+            });
+            v2::UserInput::Text { text, text_elements: elements.collect() }
+        }
+        Input::Image { url, detail } => v2::UserInput::Image { url, detail: detail.map(detail_to_wire) },
+        Input::LocalImage { path, detail } => v2::UserInput::LocalImage { path, detail: detail.map(detail_to_wire) },
+        Input::Skill { name, path } => v2::UserInput::Skill { name, path },
+        Input::Mention { name, path } => v2::UserInput::Mention { name, path },
+    }
+}
+
+fn detail_from_wire(detail: v2::ImageDetail) -> ImageDetail {
+    match detail {
+        v2::ImageDetail::Auto => ImageDetail::Auto,
+        v2::ImageDetail::Low => ImageDetail::Low,
+        v2::ImageDetail::High => ImageDetail::High,
+        v2::ImageDetail::Original => ImageDetail::Original,
+    }
+}
+
+fn detail_to_wire(detail: ImageDetail) -> v2::ImageDetail {
+    match detail {
+        ImageDetail::Auto => v2::ImageDetail::Auto,
+        ImageDetail::Low => v2::ImageDetail::Low,
+        ImageDetail::High => v2::ImageDetail::High,
+        ImageDetail::Original => v2::ImageDetail::Original,
+    }
+}
+
+pub(crate) fn usage(usage: &Usage) -> v2::ThreadTokenUsage {
+    v2::ThreadTokenUsage {
+        total: breakdown(&usage.total),
+        last: breakdown(&usage.last),
+        model_context_window: usage.context_window,
+    }
+}
+
+fn breakdown(usage: &TokenUsage) -> v2::TokenUsageBreakdown {
+    v2::TokenUsageBreakdown {
+        total_tokens: usage.total,
+        input_tokens: usage.input,
+        cached_input_tokens: usage.cached_input,
+        cache_write_input_tokens: usage.cache_write_input,
+        output_tokens: usage.output,
+        reasoning_output_tokens: usage.reasoning_output,
+    }
+}
+
+pub(crate) fn rate_limits(limits: &RateLimits) -> v2::RateLimitSnapshot {
+    v2::RateLimitSnapshot {
+        limit_id: Some("codex".to_owned()),
+        primary: limits.primary.as_ref().map(window),
+        secondary: limits.secondary.as_ref().map(window),
+        credits: limits.credits.as_ref().map(credits),
+        ..v2::RateLimitSnapshot::default()
+    }
+}
+
+fn window(window: &LimitWindow) -> v2::RateLimitWindow {
+    v2::RateLimitWindow {
+        used_percent: window.used_percent,
+        window_duration_mins: window.window_minutes,
+        resets_at: window.resets_at,
+    }
+}
+
+fn credits(credits: &Credits) -> v2::CreditsSnapshot {
+    v2::CreditsSnapshot {
+        has_credits: credits.has_credits,
+        unlimited: credits.unlimited,
+        balance: credits.balance.clone(),
+    }
+}
+
+/// The error of a turn that failed.
+pub(crate) fn turn_error(failure: &Failure) -> v2::TurnError {
+    let info = match *failure.class() {
+        FailureClass::ContextWindowExceeded => v2::CodexErrorInfo::ContextWindowExceeded,
+        FailureClass::UsageLimitExceeded => v2::CodexErrorInfo::UsageLimitExceeded,
+        FailureClass::RateLimitExceeded => v2::CodexErrorInfo::RateLimitExceeded,
+        FailureClass::ServerOverloaded => v2::CodexErrorInfo::ServerOverloaded,
+        FailureClass::ModelNotFound => v2::CodexErrorInfo::ModelNotFound,
+        FailureClass::CyberPolicy => v2::CodexErrorInfo::CyberPolicy,
+        FailureClass::InternalServerError => v2::CodexErrorInfo::InternalServerError,
+        FailureClass::Unauthorized(_) => v2::CodexErrorInfo::Unauthorized,
+        FailureClass::HttpStatus(status) => v2::CodexErrorInfo::HttpConnectionFailed { http_status_code: Some(status) },
+        FailureClass::TooManyAttempts(status) => {
+            v2::CodexErrorInfo::ResponseTooManyFailedAttempts { http_status_code: Some(status) }
+        }
+        FailureClass::Other => v2::CodexErrorInfo::Other,
+    };
+    let additional_details = match failure.class() {
+        FailureClass::Unauthorized(kind) => Some(<&str>::from(auth_kind(*kind)).to_owned()),
+        _ => None,
+    };
+    v2::TurnError {
+        message: failure.message.clone(),
+        codex_error_info: Some(info),
+        additional_details,
+        misalignment: None,
+    }
+}
+
+/// The error that announces another attempt.
+pub(crate) fn retrying(failure: &Failure, attempt: u32, of: u32) -> v2::TurnError {
+    v2::TurnError {
+        message: format!("Reconnecting... {attempt}/{of}"),
+        codex_error_info: Some(v2::CodexErrorInfo::ResponseStreamDisconnected { http_status_code: None }),
+        additional_details: Some(failure.message.clone()),
+        misalignment: None,
+    }
+}
+
+fn auth_kind(kind: AuthFailureKind) -> ErrorKind {
+    match kind {
+        AuthFailureKind::RefreshTimeout => ErrorKind::RefreshTimeout,
+        AuthFailureKind::RefreshRejected => ErrorKind::RefreshRejected,
+        AuthFailureKind::RefreshInvalid => ErrorKind::RefreshInvalid,
+        AuthFailureKind::AccountMismatch => ErrorKind::AccountMismatch,
+        AuthFailureKind::WorkspaceRestricted => ErrorKind::WorkspaceRestricted,
+        AuthFailureKind::NoOwner => ErrorKind::NoOwner,
+        AuthFailureKind::ReauthRequired => ErrorKind::ReauthRequired,
+    }
+}
+
+pub(crate) fn login_error(error: &LoginError) -> ErrorObject {
+    match error {
+        LoginError::Token(_) => ErrorObject::internal(error.to_string()).kind(ErrorKind::InvalidToken),
+        _ => ErrorObject::invalid_request(error.to_string()).kind(ErrorKind::LoginRestricted),
+    }
+}
+
+/// A model of the catalog; the first one is the default.
+pub(crate) fn model(model: &ModelInfo, is_default: bool) -> v2::Model {
+    let efforts = catalog::EFFORTS.iter().map(|(effort, description)| v2::ReasoningEffortOption {
+        reasoning_effort: (*effort).to_owned(),
+        description: (*description).to_owned(),
+    });
+    v2::Model {
+        id: model.slug.to_owned(),
+        model: model.slug.to_owned(),
+        upgrade: None,
+        upgrade_info: None,
+        availability_nux: None,
+        display_name: model.name.to_owned(),
+        description: model.description.to_owned(),
+        model_specialty: None,
+        hidden: false,
+        supported_reasoning_efforts: efforts.collect(),
+        default_reasoning_effort: model.default_effort.to_owned(),
+        input_modalities: vec![v2::InputModality::Text, v2::InputModality::Image],
+        supports_personality: false,
+        multi_agent_version: None,
+        additional_speed_tiers: Vec::new(),
+        service_tiers: Vec::new(),
+        default_service_tier: None,
+        available_access_programs: None,
+        is_default,
+    }
+}

@@ -1,0 +1,84 @@
+//! From a method's name to its handler. The match is written from the method table: a row without a handler
+//! does not compile.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
+use strum::VariantNames;
+use valet_protocol::methods::{self, ClientRequestName};
+use valet_protocol::{ClientRequestMethod, ErrorKind, ErrorObject, RequestId, experimental, for_each_client_request};
+
+use crate::connection::Connection;
+use crate::host::HostState;
+use crate::order::Lanes;
+use crate::responder::Responder;
+
+/// Carries out one method. One implementation per file of `handlers`.
+pub(crate) trait Handler: ClientRequestMethod + Sized {
+    /// Must answer, sooner or later, through the responder.
+    fn handle(context: Context, params: Self::Params, responder: Responder<Self>) -> impl Future<Output = ()> + Send;
+}
+
+/// What a handler works with.
+#[derive(Clone)]
+pub(crate) struct Context {
+    /// The host.
+    pub(crate) host: Arc<HostState>,
+    /// Who asked.
+    pub(crate) connection: Arc<Connection>,
+}
+
+/// Finds the handler and runs it in its order. Every path leads to exactly one answer.
+pub(crate) async fn dispatch(
+    context: Context,
+    lanes: &mut Lanes,
+    id: RequestId,
+    method: &str,
+    params: Option<&RawValue>,
+) {
+    let Ok(name) = method.parse::<ClientRequestName>() else {
+        context.connection.answer::<()>(&id, Err(&unknown_method(method)));
+        return;
+    };
+    let initialized = context.connection.session().is_some();
+    if initialized == (name == ClientRequestName::Initialize) {
+        let error = match name {
+            ClientRequestName::Initialize => {
+                ErrorObject::invalid_request("Already initialized").kind(ErrorKind::AlreadyInitialized)
+            }
+            _ => ErrorObject::invalid_request("Not initialized").kind(ErrorKind::NotInitialized),
+        };
+        context.connection.answer::<()>(&id, Err(&error));
+        return;
+    }
+    macro_rules! route {
+        ($($method:ident),+) => {
+            match name {
+                $( ClientRequestName::$method => run::<methods::$method>(context, lanes, id, params).await, )+
+            }
+        };
+    }
+    for_each_client_request!(route);
+}
+
+async fn run<M: Handler>(context: Context, lanes: &mut Lanes, id: RequestId, raw: Option<&RawValue>) {
+    let responder = Responder::<M>::new(Arc::clone(&context.connection), id);
+    let experimental = context.connection.session().is_some_and(|session| session.experimental);
+    let params = M::parse(raw).and_then(|params| {
+        if !experimental {
+            experimental::check(M::METHOD, M::GATES, raw)?;
+        }
+        Ok(params)
+    });
+    match params {
+        Ok(params) => lanes.run(M::order(&params), M::handle(context, params, responder)).await,
+        Err(error) => responder.respond(Err(error)),
+    }
+}
+
+fn unknown_method(method: &str) -> ErrorObject {
+    let known: Vec<String> = ClientRequestName::VARIANTS.iter().map(|name| format!("`{name}`")).collect();
+    let reason = format!("unknown variant `{method}`, expected one of {}", known.join(", "));
+    ErrorObject::invalid_params(reason).kind(ErrorKind::MethodNotFound)
+}

@@ -1,0 +1,39 @@
+//! Everything that can wake the main loop. Nothing else may.
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+use valet_protocol::RequestId;
+use valet_transport::{Answer, Link};
+
+use crate::connection::{ConnectionId, ConnectionKind};
+
+/// What woke the main loop.
+pub(crate) enum Event {
+    /// A transport accepted a connection.
+    Connected {
+        link: Link,
+        kind: ConnectionKind,
+        /// Told when the other side has left.
+        closed: oneshot::Sender<()>,
+    },
+    /// A message arrived.
+    Message { from: ConnectionId, message: Bytes },
+    /// The other side has left, and everything that it sent was read.
+    Disconnected(ConnectionId),
+    /// A request is to be sent to a connection.
+    Outgoing(OutgoingRequest),
+    /// Nobody waits for the answer to this request any more.
+    Abandoned(RequestId),
+    /// End everything that runs, then tell.
+    Shutdown(oneshot::Sender<()>),
+}
+
+/// A request of ours, ready but for its id.
+pub(crate) struct OutgoingRequest {
+    pub(crate) to: ConnectionId,
+    /// Writes the message once the id is known.
+    pub(crate) write: Box<dyn FnOnce(&RequestId) -> Bytes + Send>,
+    /// Gets the id, so that the request can be abandoned.
+    pub(crate) id: oneshot::Sender<RequestId>,
+    pub(crate) answer: oneshot::Sender<Answer>,
+}

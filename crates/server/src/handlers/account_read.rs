@@ -1,0 +1,13 @@
+//! `account/read`.
+
+use valet_protocol::methods::AccountRead;
+use valet_protocol::v2::GetAccountParams;
+
+use crate::dispatch::{Context, Handler};
+use crate::responder::Responder;
+
+impl Handler for AccountRead {
+    async fn handle(context: Context, _: GetAccountParams, responder: Responder<Self>) {
+        responder.respond(Ok(context.host.accounts.read()));
+    }
+}

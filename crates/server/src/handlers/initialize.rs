@@ -1,0 +1,102 @@
+//! `initialize`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::header::HeaderValue;
+use valet_agent::Origin;
+use valet_protocol::methods::{AccountUpdated, ConfigWarning, Initialize, RemoteControlStatusChanged};
+use valet_protocol::v1::{ClientInfo, InitializeParams, InitializeResponse, ValetServerInfo};
+use valet_protocol::v2::{RemoteControlConnectionStatus, RemoteControlStatusChangedNotification};
+use valet_protocol::{COMPATIBLE_VERSION, ErrorKind, ErrorObject};
+
+use crate::connection::Session;
+use crate::dispatch::{Context, Handler};
+use crate::responder::Responder;
+
+/// What a parent may ask for as its time to answer a token refresh.
+const REFRESH_TIMEOUT_MS: std::ops::RangeInclusive<u64> = 1_000..=300_000;
+
+impl Handler for Initialize {
+    async fn handle(context: Context, params: InitializeParams, responder: Responder<Self>) {
+        let client = &params.client_info;
+        if HeaderValue::from_str(&client.name).is_err() {
+            let message = format!("Invalid clientInfo.name: '{}'. Must be a valid HTTP header value.", client.name);
+            responder.respond(Err(ErrorObject::invalid_request(message).kind(ErrorKind::InvalidParams)));
+            return;
+        }
+        let capabilities = params.capabilities.unwrap_or_default();
+        let valet = capabilities.valet.unwrap_or_default();
+        let refresh_timeout = valet.refresh_timeout_ms;
+        if let Some(asked) = refresh_timeout.filter(|asked| !REFRESH_TIMEOUT_MS.contains(asked)) {
+            let message = format!("capabilities.valet.refreshTimeoutMs must be 1000 to 300000, not {asked}");
+            responder.respond(Err(ErrorObject::invalid_request(message).kind(ErrorKind::InvalidParams)));
+            return;
+        }
+        let session = Session {
+            experimental: capabilities.experimental_api,
+            opted_out: capabilities.opt_out_notification_methods.unwrap_or_default().into_iter().collect(),
+            refresh_timeout: refresh_timeout.map(Duration::from_millis),
+            parse_errors: valet.parse_errors,
+        };
+        let timeout = session.refresh_timeout.unwrap_or_else(|| context.host.config.refresh_timeout());
+        let origin = context.host.origin.get_or_init(|| origin(client));
+        let response = InitializeResponse {
+            user_agent: user_agent(&origin.originator, client),
+            codex_home: context.host.config.home.display().to_string(),
+            platform_family: std::env::consts::FAMILY.to_owned(),
+            platform_os: std::env::consts::OS.to_owned(),
+            valet: Some(ValetServerInfo {
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                refresh_timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
+            }),
+        };
+        // The answer first: until the session is set, no notification can overtake it.
+        responder.respond(Ok(response));
+        context.connection.initialize(session);
+        greet(&context);
+    }
+}
+
+/// What every connection is told once.
+fn greet(context: &Context) {
+    for warning in context.host.config.warnings() {
+        context.connection.notify::<ConfigWarning>(&warning);
+    }
+    context.connection.notify::<RemoteControlStatusChanged>(&RemoteControlStatusChangedNotification {
+        status: RemoteControlConnectionStatus::Disabled,
+        server_name: machine_name(),
+        installation_id: context.host.installation_id.clone(),
+        environment_id: None,
+    });
+    if let Some(update) = context.host.accounts.update_for_newcomer() {
+        context.connection.notify::<AccountUpdated>(&update);
+    }
+}
+
+/// What the backend is told of the first client, for as long as the process lives.
+fn origin(client: &ClientInfo) -> Arc<Origin> {
+    let from_environment = std::env::var("CODEX_INTERNAL_ORIGINATOR_OVERRIDE").ok();
+    let originator = from_environment.filter(|name| !name.is_empty()).unwrap_or_else(|| client.name.clone());
+    let user_agent = user_agent(&originator, client);
+    Arc::new(Origin { originator, user_agent })
+}
+
+/// Clients read the version out of it.
+fn user_agent(originator: &str, client: &ClientInfo) -> String {
+    let terminal = std::env::var("TERM_PROGRAM").or_else(|_| std::env::var("TERM"));
+    format!(
+        "{originator}/{COMPATIBLE_VERSION} ({}; {}) {} ({}; {})",
+        std::env::consts::OS,
+        std::env::consts::ARCH,
+        terminal.ok().filter(|name| !name.is_empty()).as_deref().unwrap_or("unknown"),
+        client.name,
+        client.version,
+    )
+}
+
+fn machine_name() -> String {
+    let from_kernel = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let name = from_kernel.or_else(|| std::env::var("HOSTNAME").ok()).or_else(|| std::env::var("COMPUTERNAME").ok());
+    name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).unwrap_or_else(|| "localhost".to_owned())
+}

@@ -1,0 +1,22 @@
+//! `thread/loaded/list`.
+
+use valet_protocol::methods::ThreadLoadedList;
+use valet_protocol::v2::{ThreadLoadedListParams, ThreadLoadedListResponse};
+
+use crate::dispatch::{Context, Handler};
+use crate::responder::Responder;
+
+impl Handler for ThreadLoadedList {
+    async fn handle(context: Context, params: ThreadLoadedListParams, responder: Responder<Self>) {
+        let mut ids: Vec<String> = context.host.threads.all().iter().map(|thread| thread.id.clone()).collect();
+        ids.sort();
+        // A cursor is the last id of a page; ids sort by time.
+        if let Some(cursor) = &params.cursor {
+            ids.retain(|id| id > cursor);
+        }
+        let limit = params.limit.map_or(ids.len(), |limit| limit.max(1) as usize);
+        let next_cursor = (limit < ids.len()).then(|| ids[limit - 1].clone());
+        ids.truncate(limit);
+        responder.respond(Ok(ThreadLoadedListResponse { data: ids, next_cursor }));
+    }
+}

@@ -1,0 +1,96 @@
+//! `thread/start`.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+use valet_protocol::methods::{ThreadStart, ThreadStarted};
+use valet_protocol::{COMPATIBLE_VERSION, ErrorKind, ErrorObject, v2};
+
+use crate::convert::now_ms;
+use crate::dispatch::{Context, Handler};
+use crate::responder::Responder;
+use crate::threads::{Record, ThreadSettings, absolute};
+
+impl Handler for ThreadStart {
+    async fn handle(context: Context, params: v2::ThreadStartParams, responder: Responder<Self>) {
+        let record = match record(&context, &params) {
+            Ok(record) => record,
+            Err(error) => return responder.respond(Err(error)),
+        };
+        let response = response(&record);
+        let started = v2::ThreadStartedNotification { thread: record.summary() };
+        context.host.threads.start(&context.host, record, Arc::clone(&context.connection));
+        responder.respond(Ok(response));
+        context.host.connections.broadcast::<ThreadStarted>(&started);
+    }
+}
+
+fn record(context: &Context, params: &v2::ThreadStartParams) -> Result<Record, ErrorObject> {
+    let refused = |error: crate::ConfigError| {
+        ErrorObject::invalid_request(format!("failed to load configuration: {error}")).kind(ErrorKind::InvalidParams)
+    };
+    let own_config = params.config.as_ref().map(|keys| context.host.config.overlay(keys)).transpose();
+    let own_config = own_config.map_err(refused)?;
+    let config = own_config.as_ref().unwrap_or(&context.host.config);
+    let settings = ThreadSettings::new(config, params, absolute(params.cwd.as_deref().unwrap_or(".")));
+    config.check_provider(&settings.provider_id).map_err(refused)?;
+    let id = Uuid::now_v7().to_string();
+    let now = now_ms() / 1000;
+    let thread = v2::Thread {
+        environments: Some(vec![settings.environment()]),
+        extra: None,
+        session_id: id.clone(),
+        id,
+        forked_from_id: None,
+        attached_to_thread_id: None,
+        parent_thread_id: None,
+        preview: String::new(),
+        ephemeral: params.ephemeral.unwrap_or_default(),
+        section: None,
+        section_entered_at: None,
+        project_id: None,
+        history_mode: v2::ThreadHistoryMode::Paginated,
+        model_provider: settings.provider_id.clone(),
+        model: Some(settings.model.clone()),
+        reasoning_effort: settings.effort.clone(),
+        created_at: now,
+        updated_at: now,
+        recency_at: Some(now),
+        status: v2::ThreadStatus::Idle {},
+        // Threads live in memory: there is no file yet.
+        path: None,
+        cwd: settings.cwd.clone(),
+        cli_version: COMPATIBLE_VERSION.to_owned(),
+        originator: context.host.origin.get().map(|origin| origin.originator.clone()),
+        source: v2::SessionSource::VsCode,
+        can_accept_direct_input: Some(true),
+        thread_source: params.thread_source.clone(),
+        agent_nickname: None,
+        agent_role: None,
+        git_info: None,
+        name: None,
+        daybreak_enabled: None,
+        turns: Vec::new(),
+    };
+    Ok(Record { thread, settings, turns: Vec::new(), read_state: None })
+}
+
+fn response(record: &Record) -> v2::ThreadStartResponse {
+    let settings = &record.settings;
+    v2::ThreadStartResponse {
+        thread: record.summary(),
+        model: settings.model.clone(),
+        model_provider: settings.provider_id.clone(),
+        service_tier: settings.service_tier.clone(),
+        disabled_plugin_ids: Vec::new(),
+        cwd: settings.cwd.clone(),
+        runtime_workspace_roots: vec![settings.cwd.clone()],
+        instruction_sources: Vec::new(),
+        approval_policy: settings.approval_policy,
+        approvals_reviewer: settings.approvals_reviewer,
+        sandbox: settings.sandbox_policy.clone(),
+        active_permission_profile: None,
+        reasoning_effort: settings.effort.clone(),
+        multi_agent_mode: v2::MultiAgentMode::ExplicitRequestOnly,
+    }
+}

@@ -1,0 +1,156 @@
+//! The main loop: takes events one at a time, and owns what nobody else may touch, the callbacks of
+//! outgoing requests and the lanes of incoming ones.
+
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
+use tokio::sync::{mpsc, oneshot};
+use valet_protocol::jsonrpc::{Malformed, Message};
+use valet_protocol::{ErrorObject, RequestId};
+use valet_transport::{Answer, Callbacks, Close, Inbox, Link};
+
+use crate::connection::{Connection, ConnectionId, ConnectionKind};
+use crate::dispatch::{Context, dispatch};
+use crate::event::{Event, OutgoingRequest};
+use crate::host::HostState;
+use crate::order::Lanes;
+
+/// Whom the waiters of the callback map belong to.
+struct Scope {
+    connection: ConnectionId,
+}
+
+pub(crate) struct MainLoop {
+    host: Arc<HostState>,
+    events: mpsc::Sender<Event>,
+    callbacks: Callbacks<Scope>,
+    lanes: Lanes,
+    next_connection: u64,
+    /// Texts that were no message.
+    malformed: u64,
+}
+
+impl MainLoop {
+    pub(crate) fn new(host: Arc<HostState>, events: mpsc::Sender<Event>) -> Self {
+        Self {
+            host,
+            events,
+            callbacks: Callbacks::default(),
+            lanes: Lanes::default(),
+            next_connection: 1,
+            malformed: 0,
+        }
+    }
+
+    pub(crate) async fn run(mut self, mut events: mpsc::Receiver<Event>) {
+        while let Some(event) = events.recv().await {
+            match event {
+                Event::Connected { link, kind, closed } => self.connected(link, kind, closed),
+                Event::Message { from, message } => self.message(from, &message).await,
+                Event::Disconnected(id) => self.disconnected(id),
+                Event::Outgoing(request) => self.outgoing(request),
+                Event::Abandoned(id) => self.callbacks.remove(&id),
+                Event::Shutdown(done) => {
+                    tokio::spawn(shutdown(Arc::clone(&self.host), done));
+                }
+            }
+        }
+    }
+
+    fn connected(&mut self, link: Link, kind: ConnectionKind, closed: oneshot::Sender<()>) {
+        let id = ConnectionId(self.next_connection);
+        self.next_connection += 1;
+        self.host.connections.insert(Connection::new(id, link.outbox));
+        let events = self.events.clone();
+        tokio::spawn(async move {
+            read(id, link.inbox, &events).await;
+            let _ = closed.send(());
+            if kind == ConnectionKind::Guest {
+                let _ = events.send(Event::Disconnected(id)).await;
+            }
+        });
+    }
+
+    fn disconnected(&mut self, id: ConnectionId) {
+        self.callbacks.drop_where(|scope| scope.connection == id);
+        self.host.threads.unsubscribe_everywhere(id);
+        if let Some(connection) = self.host.connections.remove(id) {
+            connection.close(Close::Gone);
+        }
+    }
+
+    async fn message(&mut self, from: ConnectionId, message: &[u8]) {
+        let Some(connection) = self.host.connections.get(from) else { return };
+        match Message::parse(message) {
+            Ok(Message::Request { id, method, params }) => {
+                let context = Context { host: Arc::clone(&self.host), connection };
+                dispatch(context, &mut self.lanes, id, &method, params).await;
+            }
+            Ok(Message::Response { id, outcome }) => self.answered(from, &id, outcome),
+            // The one notification of clients is `initialized`, and nothing depends on it.
+            Ok(Message::Notification { .. }) => {}
+            Err(malformed) => self.malformed(&connection, message.len(), &malformed),
+        }
+    }
+
+    fn answered(&mut self, from: ConnectionId, id: &RequestId, outcome: Result<&RawValue, &RawValue>) {
+        let asked = |scope: &Scope| scope.connection == from;
+        if !self.callbacks.complete(id, asked, Answer::from(outcome)) {
+            tracing::debug!(connection = from.0, "an answer to a question that is not open is dropped");
+        }
+    }
+
+    fn malformed(&mut self, connection: &Connection, bytes: usize, malformed: &Malformed) {
+        self.malformed += 1;
+        tracing::warn!(connection = connection.id.0, bytes, count = self.malformed, reason = %Blank(malformed), "a text is no message");
+        if connection.session().is_some_and(|session| session.parse_errors) {
+            let error = match malformed {
+                Malformed::NotAnObject(_) => ErrorObject::parse_error("Parse error"),
+                Malformed::BadId | Malformed::Empty => ErrorObject::invalid_request(malformed.to_string()),
+            };
+            connection.answer_nobody(&error);
+        }
+    }
+
+    fn outgoing(&mut self, request: OutgoingRequest) {
+        let Some(connection) = self.host.connections.get(request.to) else { return };
+        let id = self.callbacks.register(Scope { connection: request.to }, request.answer);
+        connection.send((request.write)(&id));
+        // Fails only when the asker has gone already; then the entry is removed with the connection.
+        if request.id.send(id.clone()).is_err() {
+            self.callbacks.remove(&id);
+        }
+    }
+}
+
+/// The decoder's words without what it read: the text may hold a secret.
+struct Blank<'a>(&'a Malformed);
+
+impl std::fmt::Display for Blank<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Malformed::NotAnObject(error) => write!(f, "not a JSON-RPC object, at column {}", error.column()),
+            other => other.fmt(f),
+        }
+    }
+}
+
+async fn read(id: ConnectionId, mut inbox: Inbox, events: &mpsc::Sender<Event>) {
+    while let Some(message) = inbox.next().await {
+        if events.send(Event::Message { from: id, message }).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn shutdown(host: Arc<HostState>, done: oneshot::Sender<()>) {
+    host.threads.interrupt_all().await;
+    let connections = host.connections.all();
+    for connection in &connections {
+        connection.close(Close::ShuttingDown);
+    }
+    for connection in &connections {
+        connection.done().await;
+    }
+    let _ = done.send(());
+}

@@ -1,0 +1,95 @@
+//! Who waits for whom. Requests with the same key run one after another, in the order of their arrival;
+//! all others run at the same time.
+
+use std::collections::HashMap;
+use std::future::Future;
+
+use tokio::sync::oneshot;
+use valet_protocol::Order;
+
+/// Finished lanes are swept when there are this many, and then when there are twice as many as were left.
+const SWEEP_AT: usize = 64;
+
+/// The lanes in use. A lane is the end of its last request.
+#[derive(Debug)]
+pub(crate) struct Lanes {
+    last: HashMap<Order, oneshot::Receiver<()>>,
+    sweep_at: usize,
+}
+
+impl Default for Lanes {
+    fn default() -> Self {
+        Self { last: HashMap::new(), sweep_at: SWEEP_AT }
+    }
+}
+
+impl Lanes {
+    /// Runs a request in its order.
+    pub(crate) async fn run(&mut self, order: Order, request: impl Future<Output = ()> + Send + 'static) {
+        match order {
+            Order::Immediate => request.await,
+            Order::Concurrent => {
+                tokio::spawn(request);
+            }
+            key @ (Order::Account | Order::Thread(_)) => {
+                self.sweep();
+                let (done, end) = oneshot::channel::<()>();
+                let before = self.last.insert(key, end);
+                tokio::spawn(async move {
+                    // Dropped when the request is over, however it ends.
+                    let _done = done;
+                    if let Some(before) = before {
+                        let _ = before.await;
+                    }
+                    request.await;
+                });
+            }
+        }
+    }
+
+    fn sweep(&mut self) {
+        if self.last.len() < self.sweep_at {
+            return;
+        }
+        self.last.retain(|_, end| end.try_recv() == Err(oneshot::error::TryRecvError::Empty));
+        self.sweep_at = SWEEP_AT.max(2 * self.last.len());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Lanes, SWEEP_AT};
+    use pretty_assertions::assert_eq;
+    use tokio::sync::mpsc;
+    use valet_protocol::Order;
+
+    #[tokio::test]
+    async fn requests_of_one_thread_keep_their_order_and_a_panic_does_not_hold_up_the_next() {
+        let mut lanes = Lanes::default();
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        for number in 0..10 {
+            let sender = sender.clone();
+            let request = async move {
+                for _ in number..10 {
+                    tokio::task::yield_now().await;
+                }
+                sender.send(number).unwrap();
+                assert_ne!(number, 5, "as if the handler had a bug");
+            };
+            lanes.run(Order::Thread("t".to_owned()), request).await;
+        }
+        for number in 0..10 {
+            assert_eq!(receiver.recv().await, Some(number));
+        }
+    }
+
+    #[tokio::test]
+    async fn finished_lanes_are_forgotten() {
+        let mut lanes = Lanes::default();
+        for number in 0..10 * SWEEP_AT {
+            lanes.run(Order::Thread(number.to_string()), async {}).await;
+            tokio::task::yield_now().await;
+        }
+        assert!(lanes.last.len() <= SWEEP_AT, "{}", lanes.last.len());
+    }
+}

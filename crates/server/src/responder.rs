@@ -1,0 +1,77 @@
+//! The duty to answer a request, as a value. It can be given away but not forgotten: when it is dropped,
+//! by a panic or by a mistake, the request is answered with an internal error.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use valet_protocol::{ClientRequestMethod, ErrorObject, RequestId};
+
+use crate::connection::Connection;
+
+/// The one answer to one request.
+pub(crate) struct Responder<M> {
+    open: Option<(Arc<Connection>, RequestId)>,
+    method: PhantomData<fn(M)>,
+}
+
+impl<M: ClientRequestMethod> Responder<M> {
+    pub(crate) fn new(connection: Arc<Connection>, id: RequestId) -> Self {
+        Self { open: Some((connection, id)), method: PhantomData }
+    }
+
+    /// Answers.
+    pub(crate) fn respond(mut self, result: Result<M::Response, ErrorObject>) {
+        if let Some((connection, id)) = self.open.take() {
+            connection.answer(&id, result.as_ref());
+        }
+    }
+}
+
+impl<M> Drop for Responder<M> {
+    fn drop(&mut self) {
+        if let Some((connection, id)) = self.open.take() {
+            let error = ErrorObject::internal("the request was not answered; this is a bug of the host");
+            connection.answer::<()>(&id, Err(&error));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Responder;
+    use crate::connection::{Connection, ConnectionId};
+    use pretty_assertions::assert_eq;
+    use valet_protocol::methods::AccountLogout;
+    use valet_protocol::{ErrorObject, RequestId};
+    use valet_transport::{OutboxLimits, Outlet, link};
+
+    fn responder() -> (Responder<AccountLogout>, Outlet) {
+        let (link, _sender, outlet) = link(OutboxLimits::default());
+        (Responder::new(Connection::new(ConnectionId(1), link.outbox), RequestId::Integer(7)), outlet)
+    }
+
+    async fn sent(mut outlet: Outlet) -> Vec<String> {
+        let messages = outlet.next().await.unwrap();
+        messages.into_iter().map(|message| String::from_utf8(message.to_vec()).unwrap()).collect()
+    }
+
+    #[tokio::test]
+    async fn a_request_whose_handler_panics_is_answered_with_an_internal_error() {
+        let (responder, outlet) = responder();
+        let handler = tokio::spawn(async move {
+            let _responder = responder;
+            panic!("as if the handler had a bug");
+        });
+        assert!(handler.await.is_err());
+        let sent = sent(outlet).await;
+        assert_eq!(sent.len(), 1);
+        assert!(sent[0].starts_with(r#"{"error":{"code":-32603"#), "{sent:?}");
+    }
+
+    #[tokio::test]
+    async fn an_answered_request_is_answered_once() {
+        let (responder, outlet) = responder();
+        responder.respond(Err(ErrorObject::invalid_request("no")));
+        assert_eq!(sent(outlet).await, [r#"{"error":{"code":-32600,"message":"no"},"id":7}"#]);
+    }
+}

@@ -1,0 +1,116 @@
+//! The threads in memory, and who listens to them.
+
+mod record;
+mod sink;
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use tokio::sync::{oneshot, watch};
+use valet_agent::{Conversation, NoTools, Services};
+
+use crate::connection::{Connection, ConnectionId, Notification};
+use crate::host::HostState;
+
+pub(crate) use record::{Record, ThreadSettings, absolute};
+use sink::ThreadSink;
+
+/// The threads in memory by id.
+#[derive(Default)]
+pub(crate) struct Threads(RwLock<HashMap<String, Arc<Thread>>>);
+
+/// One thread in memory.
+pub(crate) struct Thread {
+    pub(crate) id: String,
+    pub(crate) conversation: Conversation,
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// What a thread's driver and the handlers share.
+pub(crate) struct Shared {
+    record: std::sync::Mutex<Record>,
+    subscribers: RwLock<Vec<Arc<Connection>>>,
+    /// Whether a turn runs.
+    running: watch::Sender<bool>,
+}
+
+impl Shared {
+    pub(crate) fn record(&self) -> std::sync::MutexGuard<'_, Record> {
+        // The record is whole between any two statements that change it.
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells those who listen.
+    pub(crate) fn notify<N: valet_protocol::ServerNotificationMethod>(&self, params: &N::Params) {
+        let Some(notification) = Notification::new::<N>(params) else { return };
+        for connection in self.subscribers.read().unwrap_or_else(PoisonError::into_inner).iter() {
+            notification.send_to(connection);
+        }
+    }
+
+    fn subscribe(&self, connection: Arc<Connection>) {
+        let mut subscribers = self.subscribers.write().unwrap_or_else(PoisonError::into_inner);
+        if !subscribers.iter().any(|subscriber| subscriber.id == connection.id) {
+            subscribers.push(connection);
+        }
+    }
+
+    /// Says whether the connection was subscribed.
+    pub(crate) fn unsubscribe(&self, id: ConnectionId) -> bool {
+        let mut subscribers = self.subscribers.write().unwrap_or_else(PoisonError::into_inner);
+        let before = subscribers.len();
+        subscribers.retain(|subscriber| subscriber.id != id);
+        subscribers.len() < before
+    }
+
+    async fn idle(&self) {
+        // The sender lives in `self`, so waiting cannot fail.
+        let _ = self.running.subscribe().wait_for(|running| !running).await;
+    }
+}
+
+impl Threads {
+    /// Starts a thread, with its first listener.
+    pub(crate) fn start(&self, host: &HostState, record: Record, subscriber: Arc<Connection>) -> Arc<Thread> {
+        let id = record.thread.id.clone();
+        let shared = Arc::new(Shared {
+            record: std::sync::Mutex::new(record),
+            subscribers: RwLock::default(),
+            running: watch::Sender::new(false),
+        });
+        shared.subscribe(subscriber);
+        let sink = ThreadSink::new(id.clone(), Arc::clone(&shared), Arc::clone(&host.connections));
+        let services = Services { http: Arc::clone(&host.http), tools: Arc::new(NoTools), sink: Arc::new(sink) };
+        let conversation = Conversation::start(id.clone(), services);
+        let thread = Arc::new(Thread { id: id.clone(), conversation, shared });
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(&thread));
+        thread
+    }
+
+    pub(crate) fn get(&self, id: &str) -> Option<Arc<Thread>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Thread>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    pub(crate) fn unsubscribe_everywhere(&self, id: ConnectionId) {
+        for thread in self.0.read().unwrap_or_else(PoisonError::into_inner).values() {
+            thread.shared.unsubscribe(id);
+        }
+    }
+
+    /// Interrupts every turn, and waits until the end of each was told.
+    pub(crate) async fn interrupt_all(&self) {
+        for thread in self.all() {
+            let (sender, replied) = oneshot::channel();
+            let reply = move |_| {
+                let _ = sender.send(());
+            };
+            thread.conversation.interrupt(None, reply).await;
+            let _ = replied.await;
+            thread.shared.idle().await;
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! What is known of a thread: its metadata, what is in force for it, and its turns so far.
+
+use valet_protocol::v2;
+
+use crate::config::Config;
+
+/// Everything that reads of a thread are answered from.
+pub(crate) struct Record {
+    /// The metadata, without turns.
+    pub(crate) thread: v2::Thread,
+    pub(crate) settings: ThreadSettings,
+    /// Turns with all their items, oldest first.
+    pub(crate) turns: Vec<v2::Turn>,
+    pub(crate) read_state: Option<v2::ThreadReadState>,
+}
+
+/// What is in force for the next turn of a thread.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ThreadSettings {
+    pub(crate) model: String,
+    pub(crate) provider_id: String,
+    pub(crate) cwd: String,
+    pub(crate) effort: Option<String>,
+    pub(crate) summary: Option<v2::ReasoningSummary>,
+    pub(crate) verbosity: Option<String>,
+    pub(crate) service_tier: Option<String>,
+    pub(crate) approval_policy: v2::AskForApproval,
+    pub(crate) approvals_reviewer: v2::ApprovalsReviewer,
+    pub(crate) sandbox_policy: v2::SandboxPolicy,
+    pub(crate) base_instructions: Option<String>,
+    pub(crate) developer_instructions: Option<String>,
+}
+
+impl ThreadSettings {
+    /// What the configuration says, and the request on top of it.
+    pub(crate) fn new(config: &Config, params: &v2::ThreadStartParams, cwd: String) -> Self {
+        let keys = &config.keys;
+        Self {
+            model: params.model.clone().unwrap_or_else(|| config.model()),
+            provider_id: params.model_provider.clone().unwrap_or_else(|| config.provider_id().to_owned()),
+            cwd,
+            effort: keys.model_reasoning_effort.clone(),
+            summary: config.summary(),
+            verbosity: keys.model_verbosity.clone(),
+            service_tier: params.service_tier.clone().or_else(|| keys.service_tier.clone()),
+            approval_policy: params.approval_policy.unwrap_or_else(|| config.approval_policy()),
+            approvals_reviewer: params.approvals_reviewer.unwrap_or_else(|| config.approvals_reviewer()),
+            sandbox_policy: params.sandbox.map_or_else(|| config.sandbox_policy(), Into::into),
+            base_instructions: params.base_instructions.clone().or_else(|| keys.instructions.clone()),
+            developer_instructions: params
+                .developer_instructions
+                .clone()
+                .or_else(|| keys.developer_instructions.clone()),
+        }
+    }
+
+    /// What a turn changes. Says whether anything is different.
+    pub(crate) fn change(&mut self, params: &v2::TurnStartParams) -> bool {
+        let before = self.clone();
+        set(&mut self.model, params.model.as_ref());
+        set(&mut self.approval_policy, params.approval_policy.as_ref());
+        set(&mut self.approvals_reviewer, params.approvals_reviewer.as_ref());
+        set(&mut self.sandbox_policy, params.sandbox_policy.as_ref());
+        if let Some(cwd) = &params.cwd {
+            self.cwd = absolute(cwd);
+        }
+        self.effort = params.effort.clone().or(self.effort.take());
+        self.summary = params.summary.or(self.summary);
+        self.service_tier = params.service_tier.clone().or(self.service_tier.take());
+        *self != before
+    }
+
+    /// For clients.
+    pub(crate) fn to_wire(&self) -> v2::ThreadSettings {
+        v2::ThreadSettings {
+            disabled_plugin_ids: Vec::new(),
+            cwd: self.cwd.clone(),
+            environments: Some(vec![self.environment()]),
+            approval_policy: self.approval_policy,
+            approvals_reviewer: self.approvals_reviewer,
+            sandbox_policy: self.sandbox_policy.clone(),
+            active_permission_profile: None,
+            model: self.model.clone(),
+            model_provider: self.provider_id.clone(),
+            service_tier: self.service_tier.clone(),
+            effort: self.effort.clone(),
+            summary: self.summary,
+            collaboration_mode: v2::CollaborationMode {
+                mode: "default".to_owned(),
+                settings: v2::CollaborationSettings {
+                    model: self.model.clone(),
+                    reasoning_effort: self.effort.clone(),
+                    developer_instructions: None,
+                },
+            },
+            multi_agent_mode: v2::MultiAgentMode::ExplicitRequestOnly,
+            personality: None,
+        }
+    }
+
+    /// Where commands run.
+    pub(crate) fn environment(&self) -> v2::ThreadEnvironment {
+        v2::ThreadEnvironment {
+            environment_id: "local".to_owned(),
+            cwd: self.cwd.clone(),
+            runtime_workspace_roots: vec![self.cwd.clone()],
+        }
+    }
+}
+
+fn set<T: Clone>(slot: &mut T, value: Option<&T>) {
+    if let Some(value) = value {
+        *slot = value.clone();
+    }
+}
+
+/// A directory as an absolute path; relative ones start where the host was started.
+pub(crate) fn absolute(path: &str) -> String {
+    std::path::absolute(path).map_or_else(|_| path.to_owned(), |path| path.display().to_string())
+}
+
+impl Record {
+    /// The thread as a list shows it.
+    pub(crate) fn summary(&self) -> v2::Thread {
+        self.thread.clone()
+    }
+
+    /// The thread with everything in it.
+    pub(crate) fn full(&self) -> v2::Thread {
+        v2::Thread { turns: self.turns.clone(), ..self.thread.clone() }
+    }
+}
