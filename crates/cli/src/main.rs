@@ -1,2 +1,29 @@
-//! The `valet` binary.
-fn main() {}
+//! The `valet` binary: arguments, wiring and exit codes; nothing else.
+
+mod app_server;
+mod args;
+mod demo;
+mod logging;
+mod sim;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Args, Command};
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let outcome = match args.command {
+        Command::AppServer(args) => app_server::run(args),
+        Command::Sim(args) => sim::run(&args),
+        Command::Demo(args) => demo::run(&args),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            logging::complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! The host as its embedder sees it, and the state that the handlers share.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
@@ -18,6 +19,9 @@ use crate::threads::Threads;
 
 /// Events that may wait for the main loop. Readers wait when it is full, and so do their clients.
 const EVENTS: usize = 256;
+
+/// How long a shutdown may take.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(2);
 
 /// A running host. It ends with [`Host::shutdown`].
 #[derive(Clone)]
@@ -53,11 +57,12 @@ impl Host {
         let _ = closed.await;
     }
 
-    /// Interrupts what runs, tells everybody how it ended, and closes all connections.
+    /// Interrupts what runs, tells everybody how it ended, and closes all connections. Takes 2 s at most.
     pub async fn shutdown(&self) {
         let (sender, done) = oneshot::channel();
         if self.events.send(Event::Shutdown(sender)).await.is_ok() {
-            let _ = done.await;
+            // A client that does not read must not keep the process alive.
+            let _ = tokio::time::timeout(SHUTDOWN_LIMIT, done).await;
         }
     }
 }

@@ -1,0 +1,121 @@
+//! `valet app-server`: the host over stdio or a websocket, and the generators.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use tokio::runtime::Runtime;
+use valet_protocol::export::{self, Surface};
+use valet_server::{Config, Host};
+use valet_transport::{OutboxLimits, stdio, websocket};
+
+use crate::args::{AppServerArgs, AppServerCommand, GenerateArgs};
+use crate::logging;
+
+pub(crate) fn run(args: AppServerArgs) -> anyhow::Result<ExitCode> {
+    match args.command {
+        Some(AppServerCommand::GenerateTs(args)) => generate(&args, export::typescript),
+        Some(AppServerCommand::GenerateJsonSchema(args)) => generate(&args, export::json_schema),
+        None => serve(args),
+    }
+}
+
+fn generate(args: &GenerateArgs, files: fn(Surface) -> export::Files) -> anyhow::Result<ExitCode> {
+    let surface = if args.experimental { Surface::Experimental } else { Surface::Stable };
+    let written = export::write(&files(surface), &args.out);
+    written.with_context(|| format!("cannot write to {}", args.out.display()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Where to listen.
+enum Listen {
+    Stdio,
+    WebSocket(SocketAddr),
+}
+
+fn listen(url: &str) -> anyhow::Result<Listen> {
+    if url == "stdio://" {
+        return Ok(Listen::Stdio);
+    }
+    match url.strip_prefix("ws://") {
+        Some(address) => match address.parse() {
+            Ok(address) => Ok(Listen::WebSocket(address)),
+            Err(_) => bail!("invalid websocket --listen URL `{url}`; expected `ws://IP:PORT`"),
+        },
+        None => bail!("unsupported --listen URL `{url}`; expected `stdio://` or `ws://IP:PORT`"),
+    }
+}
+
+fn serve(args: AppServerArgs) -> anyhow::Result<ExitCode> {
+    logging::start();
+    let listen = listen(if args.stdio { "stdio://" } else { &args.listen })?;
+    let feature = |on: bool| move |name: &String| format!("features.{name}={on}");
+    let mut overrides = args.config;
+    overrides.extend(args.enable.iter().map(feature(true)));
+    overrides.extend(args.disable.iter().map(feature(false)));
+    let config = Config::load(&valet_server::config::home()?, &overrides)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = runtime.block_on(async {
+        match listen {
+            Listen::Stdio => serve_stdio(config).await,
+            Listen::WebSocket(address) => serve_websocket(config, address).await,
+        }
+    });
+    end(runtime);
+    outcome
+}
+
+/// The stdin thread may still wait in a read that nobody will answer.
+fn end(runtime: Runtime) {
+    runtime.shutdown_background();
+}
+
+async fn serve_stdio(config: Config) -> anyhow::Result<ExitCode> {
+    let host = Host::start(config);
+    let link = stdio::connect(OutboxLimits::default())?;
+    tokio::select! {
+        () = host.serve(link) => {}
+        // The parent's end of the pipes is still there, so it can be told how things ended.
+        () = terminated() => host.shutdown().await,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve_websocket(config: Config, address: SocketAddr) -> anyhow::Result<ExitCode> {
+    let host = Host::start(config);
+    let mut listener = websocket::listen(address, OutboxLimits::default()).await?;
+    let _ = writeln!(std::io::stderr(), "valet app-server listening on: ws://{}", listener.address);
+    let stopped = terminated();
+    tokio::pin!(stopped);
+    loop {
+        tokio::select! {
+            accepted = listener.accepted.recv() => {
+                let Some(link) = accepted else { bail!("the websocket listener ended") };
+                let host = host.clone();
+                tokio::spawn(async move { host.connect(link).await });
+            }
+            () = &mut stopped => break,
+        }
+    }
+    listener.stop();
+    host.shutdown().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Resolves when somebody asks the process to end.
+async fn terminated() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = tokio::signal::ctrl_c().await;
+    }
+}

@@ -1,0 +1,86 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand};
+
+/// An app server that a parent application embeds, and that holds no keys of its own.
+#[derive(Debug, Parser)]
+#[command(name = "valet", version, about, max_term_width = 100)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve the app-server protocol, over stdio unless --listen says otherwise.
+    AppServer(AppServerArgs),
+    /// Run a scripted backend to try a parent application against.
+    Sim(SimArgs),
+    /// Show a token being lent, refused, refreshed and used, against a scripted backend.
+    Demo(DemoArgs),
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct AppServerArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<AppServerCommand>,
+    /// Where to listen: stdio:// or ws://IP:PORT (port 0: any free one, printed on stderr).
+    #[arg(long, value_name = "URL", default_value = "stdio://")]
+    pub(crate) listen: String,
+    /// The same as --listen stdio://.
+    #[arg(long, conflicts_with = "listen")]
+    pub(crate) stdio: bool,
+    /// Set a configuration key; the value is TOML, else a string. Repeatable.
+    #[arg(short = 'c', long = "config", value_name = "KEY=VALUE")]
+    pub(crate) config: Vec<String>,
+    /// Accepted for clients that pass it; the same as -c features.NAME=true.
+    #[arg(long, value_name = "FEATURE")]
+    pub(crate) enable: Vec<String>,
+    /// Accepted for clients that pass it; the same as -c features.NAME=false.
+    #[arg(long, value_name = "FEATURE")]
+    pub(crate) disable: Vec<String>,
+    /// Accepted for clients that pass it; this host reports nothing to anybody.
+    #[arg(long, hide = true)]
+    pub(crate) analytics_default_enabled: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AppServerCommand {
+    /// Write the TypeScript bindings.
+    GenerateTs(GenerateArgs),
+    /// Write the JSON Schema.
+    GenerateJsonSchema(GenerateArgs),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct GenerateArgs {
+    /// The directory to write to; made when it does not exist.
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Also what needs capabilities.experimentalApi.
+    #[arg(long)]
+    pub(crate) experimental: bool,
+    /// Accepted for scripts that pass it; nothing is formatted.
+    #[arg(short, long, hide = true)]
+    pub(crate) prettier: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct SimArgs {
+    /// The port on 127.0.0.1; 0: any free one.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) port: u16,
+    /// A script in JSON; docs/sim.md describes it. Without one, every turn is answered with a greeting.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) script: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct DemoArgs {
+    /// The server to show, any program that can be called as PROGRAM app-server. Default: this one.
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) server: Option<PathBuf>,
+}

@@ -1,0 +1,60 @@
+//! An app server that listens on a websocket.
+
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
+use tokio_tungstenite::connect_async;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::http::header::AUTHORIZATION;
+use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
+use valet_transport::{Link, OutboxLimits, link};
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The address is no websocket URL, or the server refused.
+    #[error("{0}")]
+    WebSocket(#[from] Box<tungstenite::Error>),
+    /// The bearer token holds characters that no header can carry.
+    #[error("the bearer token is not a valid header value")]
+    Token,
+}
+
+/// Connects to `ws://host:port`, with a bearer token where the server wants one.
+pub async fn connect(url: &str, bearer: Option<&str>) -> Result<Link, ConnectError> {
+    let mut request = url.into_client_request().map_err(Box::new)?;
+    if let Some(bearer) = bearer {
+        let value = HeaderValue::try_from(format!("Bearer {bearer}")).map_err(|_| ConnectError::Token)?;
+        request.headers_mut().insert(AUTHORIZATION, value);
+    }
+    let (socket, _response) = connect_async(request).await.map_err(Box::new)?;
+    let (mut sink, mut stream) = socket.split();
+    let (link, sender, mut outlet) = link(OutboxLimits::default());
+    tokio::spawn(async move {
+        while let Ok(messages) = outlet.next().await {
+            for message in messages {
+                let Ok(text) = Utf8Bytes::try_from(message) else { continue };
+                if sink.feed(Message::Text(text)).await.is_err() {
+                    return;
+                }
+            }
+            if sink.flush().await.is_err() {
+                return;
+            }
+        }
+        let _ = sink.close().await;
+    });
+    tokio::spawn(async move {
+        while let Some(Ok(frame)) = stream.next().await {
+            let text = match frame {
+                Message::Text(text) => text,
+                Message::Close(_) => return,
+                _ => continue,
+            };
+            if sender.send(Bytes::from(text)).await.is_err() {
+                return;
+            }
+        }
+    });
+    Ok(link)
+}
