@@ -18,7 +18,8 @@
 //!   unix seconds, names that end in `AtMs` are unix milliseconds.
 //! - **Open enums.** A value that a newer peer invents is kept as it came and passed on; it is never an
 //!   error for the side that receives it. Values that a *client* sends are checked, because the host
-//!   would otherwise guess what it was asked to do.
+//!   would otherwise guess what it was asked to do. Unions by `type` are open in the same way, although the
+//!   bindings list only what this version sends: keep a default branch.
 //! - **Extensions.** What Valet adds to the reference protocol lives under a member `valet`, in an
 //!   error's `data`, or in a method named `valet/...`.
 

@@ -67,7 +67,8 @@ pub enum ThreadItemDetails {
     },
     /// An item of a newer version, kept as it came.
     #[serde(untagged)]
-    #[ts(type = "{ type: string, id: string, [key: string]: unknown }")]
+    #[schemars(skip)]
+    #[ts(skip)]
     Unknown(Value),
 }
 

@@ -34,7 +34,7 @@ pub struct ThreadStartParams {
     /// What commands may do.
     pub sandbox: Option<SandboxMode>,
     /// Configuration for this thread, by dotted key.
-    #[ts(type = "Record<string, unknown>", optional = nullable)]
+    #[ts(type = "Record<string, unknown> | null", optional)]
     pub config: Option<BTreeMap<String, Value>>,
     /// Never stored and never listed.
     pub ephemeral: Option<bool>,
@@ -216,7 +216,8 @@ pub enum SessionSource {
     Unknown,
     /// A value of a newer version, kept as it came.
     #[serde(untagged)]
-    #[ts(type = "string | { [key: string]: unknown }")]
+    #[schemars(skip)]
+    #[ts(skip)]
     Other(Value),
 }
 
@@ -238,7 +239,8 @@ pub enum ThreadStatus {
     },
     /// A state of a newer version, kept as it came.
     #[serde(untagged)]
-    #[ts(type = "{ type: string, [key: string]: unknown }")]
+    #[schemars(skip)]
+    #[ts(skip)]
     Unknown(Value),
 }
 

@@ -184,7 +184,8 @@ pub enum CodexErrorInfo {
     },
     /// A value of a newer version, kept as it came.
     #[serde(untagged)]
-    #[ts(type = "string | { [key: string]: unknown }")]
+    #[schemars(skip)]
+    #[ts(skip)]
     Unknown(Value),
 }
 
