@@ -19,7 +19,7 @@ pub(crate) enum Command {
     /// Run a scripted backend to try a parent application against.
     Sim(SimArgs),
     /// Show a token being lent, refused, refreshed and used, against a scripted backend.
-    Demo(DemoArgs),
+    Demo,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -76,11 +76,4 @@ pub(crate) struct SimArgs {
     /// A script in JSON; docs/sim.md describes it. Without one, every turn is answered with a greeting.
     #[arg(long, value_name = "FILE")]
     pub(crate) script: Option<PathBuf>,
-}
-
-#[derive(Debug, ClapArgs)]
-pub(crate) struct DemoArgs {
-    /// The server to show, any program that can be called as PROGRAM app-server. Default: this one.
-    #[arg(long, value_name = "PROGRAM")]
-    pub(crate) server: Option<PathBuf>,
 }

@@ -17,7 +17,7 @@ fn main() -> ExitCode {
     let outcome = match args.command {
         Command::AppServer(args) => app_server::run(args),
         Command::Sim(args) => sim::run(&args),
-        Command::Demo(args) => demo::run(&args),
+        Command::Demo => demo::run(),
     };
     match outcome {
         Ok(code) => code,

@@ -9,7 +9,7 @@ use super::{ApprovalsReviewer, AskForApproval, ReasoningSummary, SandboxPolicy, 
 use crate::open_enum::open_enum;
 
 /// `turn/start`. What is set here stays set for later turns of the thread.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
 #[serde(rename_all = "camelCase")]
 #[ts(export_to = "v2/", optional_fields = nullable)]
 pub struct TurnStartParams {

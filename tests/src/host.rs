@@ -1,0 +1,124 @@
+//! A host with a backend of its own.
+
+use std::path::Path;
+
+use tempfile::TempDir;
+use valet_server::{Config, Host};
+use valet_sim::{Script, Sim, TokenRequest};
+use valet_transport::{OutboxLimits, memory};
+
+use crate::client::TestClient;
+
+/// A host and its backend. The host is not told when it is dropped; call [`TestHost::shutdown`] where the
+/// end matters.
+pub struct TestHost {
+    /// The backend.
+    pub sim: Sim,
+    host: Host,
+    home: TempDir,
+}
+
+/// How a host is set up.
+#[derive(Debug, Default)]
+pub struct HostBuilder {
+    script: Script,
+    /// Lines before the first table of `config.toml`.
+    keys: String,
+    /// Lines in `[model_providers.sim]`.
+    provider: String,
+    overrides: Vec<String>,
+}
+
+impl HostBuilder {
+    /// What the backend does.
+    #[must_use]
+    pub fn script(mut self, script: Script) -> Self {
+        self.script = script;
+        self
+    }
+
+    /// A line of `config.toml`.
+    #[must_use]
+    pub fn config(mut self, line: &str) -> Self {
+        self.keys = format!("{}{line}\n", self.keys);
+        self
+    }
+
+    /// A line of the provider's table in `config.toml`.
+    #[must_use]
+    pub fn provider(mut self, line: &str) -> Self {
+        self.provider = format!("{}{line}\n", self.provider);
+        self
+    }
+
+    /// A `-c key=value`.
+    #[must_use]
+    pub fn with(mut self, key_value: &str) -> Self {
+        self.overrides.push(key_value.to_owned());
+        self
+    }
+
+    /// Starts the backend and the host.
+    pub async fn start(self) -> TestHost {
+        let sim = Sim::start(self.script).await.expect("a port is free");
+        let home = tempfile::tempdir().expect("there is room for a directory");
+        let login = if self.provider.contains("requires_openai_auth") { "" } else { "requires_openai_auth = true\n" };
+        let retries = if self.provider.contains("stream_max_retries") { "" } else { "stream_max_retries = 0\n" };
+        let text = format!(
+            "model = \"gpt-5.5\"\nmodel_provider = \"sim\"\nchatgpt_base_url = \"{}\"\n{}\
+             [model_providers.sim]\nbase_url = \"{}\"\n{login}{retries}request_max_retries = 0\n{}",
+            sim.chatgpt_base_url(),
+            self.keys,
+            sim.base_url(),
+            self.provider,
+        );
+        std::fs::write(home.path().join("config.toml"), text).expect("the directory can be written");
+        let config = Config::load(home.path(), &self.overrides).expect("the configuration is valid");
+        TestHost { sim, host: Host::start(config), home }
+    }
+}
+
+impl TestHost {
+    /// A host whose backend does what the script says.
+    pub async fn start(script: Script) -> Self {
+        Self::builder().script(script).start().await
+    }
+
+    /// A host with more to set up.
+    pub fn builder() -> HostBuilder {
+        HostBuilder::default()
+    }
+
+    /// A connection that has said nothing yet.
+    pub fn connect(&self) -> TestClient {
+        let (ours, theirs) = memory::pair(OutboxLimits::default());
+        let host = self.host.clone();
+        tokio::spawn(async move { host.connect(theirs).await });
+        TestClient::new(ours, self.sim.clone())
+    }
+
+    /// A connection that has opened itself.
+    pub async fn client(&self) -> TestClient {
+        let mut client = self.connect();
+        client.initialize().await;
+        client
+    }
+
+    /// A parent that has lent its token and answers each refresh with a new one.
+    pub async fn parent(&self) -> TestClient {
+        let mut client = self.client().await;
+        client.answer_refreshes();
+        client.lend(TokenRequest::default()).await;
+        client
+    }
+
+    /// The home directory.
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// Ends the host; returns when everybody was told.
+    pub async fn shutdown(&self) {
+        self.host.shutdown().await;
+    }
+}
