@@ -1,6 +1,5 @@
 """A parent application: it lends Valet a token of its own login, and a new one whenever Valet asks.
-
-`python3 parent.py ORIGIN`, where ORIGIN is that of a running `valet sim`. VALET_BIN names the binary."""
+Usage: python3 parent.py ORIGIN, the origin of a running `valet sim`. VALET_BIN names the binary."""
 
 import itertools
 import json
@@ -8,26 +7,24 @@ import os
 import queue
 import sys
 import threading
-import urllib.request
 from pathlib import Path
 from subprocess import PIPE, Popen
 from tempfile import TemporaryDirectory
+from urllib.request import urlopen
 
 CONFIG = """model = "gpt-5.5"\nmodel_provider = "sim"\nchatgpt_base_url = "{origin}/backend-api"
 [model_providers.sim]\nbase_url = "{origin}/v1"\nrequires_openai_auth = true\n"""
 
 
 def log_in(origin, account=None):
-    """Stands for the parent's own login: the sim issues the tokens that it accepts."""
-    body = json.dumps({"account": account}).encode()
-    with urllib.request.urlopen(f"{origin}/sim/tokens", body, timeout=8) as response:
+    # Stands for the parent's own login: the sim issues the tokens that it accepts.
+    with urlopen(f"{origin}/sim/tokens", json.dumps({"account": account}).encode(), timeout=8) as response:
         token = json.load(response)
     return {name: token[name] for name in ("accessToken", "chatgptAccountId", "chatgptPlanType")}
 
 
 class AppServer:
     """An app server as a child process, spoken to with one JSON object per line."""
-
     def __init__(self, home, origin):
         command, env = [os.environ.get("VALET_BIN", "valet"), "app-server"], {**os.environ, "VALET_HOME": home}
         self.process = Popen(command, env=env, stdin=PIPE, stdout=PIPE, encoding="utf-8")
@@ -45,19 +42,19 @@ class AppServer:
         self.send({"id": request_id, "method": method, "params": params})
         message = response.get(timeout=60)
         if "error" in message:
-            sys.exit(f"{method}: {message['error']['message']}")
+            raise RuntimeError(f"{method}: {message['error']['message']}")
         return message["result"]
 
     def read(self):
         for message in map(json.loads, self.process.stdout):
             if "method" not in message:
-                self.pending.pop(message["id"]).put(message)
+                self.pending.pop(message["id"], queue.SimpleQueue()).put(message)
             elif "id" in message:  # On a thread of its own: reading goes on while the parent gets a token.
                 threading.Thread(target=self.answer, args=(message,), daemon=True).start()
             else:
                 self.notifications.put(message)
         self.notifications.put(None)
-        for response in self.pending.values():
+        for response in list(self.pending.values()):
             response.put({"error": {"message": "the app server ended"}})
 
     def answer(self, request):
@@ -65,15 +62,15 @@ class AppServer:
             if request["method"] != "account/chatgptAuthTokens/refresh":
                 raise NotImplementedError(f"{request['method']} is not served here")
             self.refreshes += 1
-            outcome = {"result": log_in(self.origin, request["params"].get("previousAccountId"))}
+            self.send({"id": request["id"], "result": log_in(self.origin, request["params"].get("previousAccountId"))})
         except Exception as error:
-            outcome = {"error": {"code": -32603, "message": str(error)}}
-        self.send({"id": request["id"], **outcome})
+            self.send({"id": request["id"], "error": {"code": -32603, "message": str(error)}})
 
 
 def run_turn(server):
-    client = {"name": "example-parent", "version": "1.0.0"}  # Lent tokens are experimental, which must be asked for.
-    server.request("initialize", {"clientInfo": client, "capabilities": {"experimentalApi": True}})
+    # Lent tokens are an experimental part of the protocol, which has to be asked for.
+    client, capabilities = {"name": "example-parent", "version": "1.0.0"}, {"experimentalApi": True}
+    server.request("initialize", {"clientInfo": client, "capabilities": capabilities})
     server.send({"method": "initialized"})
     server.request("account/login/start", {"type": "chatgptAuthTokens", **log_in(server.origin)})
     thread = server.request("thread/start", {})["thread"]
@@ -81,17 +78,22 @@ def run_turn(server):
     for message in iter(server.notifications.get, None):
         method, params = message["method"], message.get("params")
         if method == "account/login/completed" and not params["success"]:
-            sys.exit(f"the login failed: {params['error']}")
+            raise RuntimeError(f"the login failed: {params['error']}")
         elif method == "item/agentMessage/delta":
             print(params["delta"], end="", flush=True)
         elif method == "turn/completed":
             return params["turn"]
-    sys.exit("the app server ended before the turn did")
+    raise RuntimeError("the app server ended before the turn did")
 
 
+if len(sys.argv) != 2:
+    sys.exit(__doc__)
 with TemporaryDirectory() as home:
     Path(home, "config.toml").write_text(CONFIG.format(origin=sys.argv[1]))
     server = AppServer(home, sys.argv[1])
     turn = run_turn(server)
     server.process.stdin.close()  # The server ends when its input does.
     code = server.process.wait(timeout=10)
+print(f"\n[{turn['status']}]")
+if turn["status"] != "completed" or server.refreshes == 0 or code != 0:
+    sys.exit(f"error of the turn: {turn['error']}, new tokens: {server.refreshes}, exit code: {code}")

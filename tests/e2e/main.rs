@@ -1,3 +1,12 @@
 //! The host from end to end, over the memory pair and against the sim.
 
+mod control;
+mod dialect;
+mod failures;
 mod first_turn;
+mod logins;
+mod reads;
+mod recorded;
+mod refresh;
+mod threads;
+mod tools;

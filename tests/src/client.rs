@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use valet_protocol::methods as m;
 use valet_protocol::{ClientRequestMethod, ServerNotificationMethod, v2};
 use valet_sim::{IssuedToken, Sim, TokenRequest};
-use valet_transport::{Link, Outbox};
+use valet_transport::{Close, Link, Outbox};
 
 use crate::record::{Direction, Record};
 
@@ -284,6 +284,7 @@ fn login(token: &IssuedToken) -> Value {
 
 impl Drop for TestClient {
     fn drop(&mut self) {
+        self.outbox.close(Close::Gone);
         if std::thread::panicking() {
             return;
         }

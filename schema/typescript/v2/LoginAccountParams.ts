@@ -32,4 +32,20 @@ apiKey: Secret,
 /**
  * The region.
  */
+region: string, } | { "type": "amazonBedrockAccessKeys", 
+/**
+ * The key's id.
+ */
+accessKeyId: Secret, 
+/**
+ * The key.
+ */
+secretAccessKey: Secret, 
+/**
+ * The token of a session.
+ */
+sessionToken?: Secret | null, 
+/**
+ * The region.
+ */
 region: string, };

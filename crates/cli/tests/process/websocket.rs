@@ -1,1 +1,134 @@
-//! Tests to come.
+//! The host as a websocket server.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use pretty_assertions::assert_eq;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+use valet_client::{Client, Handlers, Notifications, connect};
+use valet_protocol::{Secret, methods as m, v2};
+use valet_sim::{Script, Sim, TokenPolicy, TokenRequest};
+
+use crate::support::{home, valet};
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+struct Server {
+    child: Child,
+    address: String,
+    _home: TempDir,
+}
+
+async fn start(sim: &Sim) -> Server {
+    let home = home(sim);
+    let mut command = Command::from(valet(home.path(), &["app-server", "--listen", "ws://127.0.0.1:0"]));
+    let mut child = command.stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let line = tokio::time::timeout(LIMIT, lines.next_line()).await.unwrap().unwrap().unwrap();
+    let address = line.rsplit("ws://").next().unwrap().to_owned();
+    Server { child, address, _home: home }
+}
+
+impl Server {
+    async fn client(&self, handlers: Handlers) -> (Client, Notifications) {
+        let link = connect(&format!("ws://{}/rpc", self.address), None).await.unwrap();
+        let (client, notifications) = Client::new(link, handlers);
+        client.initialize("test", "1", true).await.unwrap();
+        (client, notifications)
+    }
+
+    /// The status line of a plain HTTP request.
+    async fn http(&self, request: &str, header: &str) -> String {
+        let mut stream = TcpStream::connect(&self.address).await.unwrap();
+        let text = format!("{request} HTTP/1.1\r\nHost: {}\r\n{header}Connection: close\r\n\r\n", self.address);
+        stream.write_all(text.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer.lines().next().unwrap().to_owned()
+    }
+}
+
+#[tokio::test]
+async fn a_parent_on_a_websocket_lends_refreshes_and_gets_its_answer() {
+    let policy = TokenPolicy { first_uses: Some(0), ..TokenPolicy::default() };
+    let sim = Sim::start(Script::text("Hello.").tokens(policy)).await.unwrap();
+    let server = start(&sim).await;
+    let issuer = sim.clone();
+    let handlers = Handlers::new().on::<m::ChatgptAuthTokensRefresh, _>(move |_| {
+        let token = issuer.tokens().issue(TokenRequest::default());
+        async move {
+            Ok(v2::ChatgptAuthTokensRefreshResponse {
+                access_token: Secret::new(token.access_token),
+                chatgpt_account_id: token.account_id,
+                chatgpt_plan_type: None,
+            })
+        }
+    });
+    let (client, mut notifications) = server.client(handlers).await;
+    let token = sim.tokens().issue(TokenRequest::default());
+    let login = v2::LoginAccountParams::ChatgptAuthTokens {
+        access_token: Secret::new(token.access_token),
+        chatgpt_account_id: token.account_id,
+        chatgpt_plan_type: None,
+    };
+    client.request::<m::AccountLoginStart>(login).await.unwrap();
+    let thread = client.request::<m::ThreadStart>(v2::ThreadStartParams::default()).await.unwrap().thread.id;
+    let input = vec![v2::UserInput::Text { text: "hello".to_owned(), text_elements: Vec::new() }];
+    let turn = v2::TurnStartParams { thread_id: thread, input, ..Default::default() };
+    client.request::<m::TurnStart>(turn).await.unwrap();
+    let ended = notifications.wait_for::<m::TurnCompleted>(|_| true).await.unwrap();
+    assert_eq!(ended.turn.status, v2::TurnStatus::Completed);
+}
+
+#[tokio::test]
+async fn health_is_answered_and_web_pages_are_not() {
+    let sim = Sim::start(Script::new()).await.unwrap();
+    let server = start(&sim).await;
+    assert_eq!(server.http("GET /readyz", "").await, "HTTP/1.1 200 OK");
+    assert_eq!(server.http("GET /healthz", "").await, "HTTP/1.1 200 OK");
+    assert_eq!(server.http("POST /readyz", "").await, "HTTP/1.1 405 Method Not Allowed");
+    assert_eq!(server.http("GET /", "").await, "HTTP/1.1 400 Bad Request");
+    assert_eq!(server.http("GET /readyz", "Origin: https://example.com\r\n").await, "HTTP/1.1 403 Forbidden");
+    let upgrade = "Origin: https://example.com\r\nUpgrade: websocket\r\n";
+    assert_eq!(server.http("GET /", upgrade).await, "HTTP/1.1 403 Forbidden");
+}
+
+#[tokio::test]
+async fn an_address_that_others_can_reach_is_refused_without_auth() {
+    let sim = Sim::start(Script::new()).await.unwrap();
+    let home = home(&sim);
+    let output = valet(home.path(), &["app-server", "--listen", "ws://0.0.0.0:0"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stderr).unwrap();
+    let words = "refusing to start non-loopback websocket listener 0.0.0.0:0 without auth; configure `--ws-auth";
+    assert!(text.contains(words), "{text}");
+}
+
+#[tokio::test]
+async fn one_client_may_leave_and_the_other_goes_on() {
+    let sim = Sim::start(Script::new()).await.unwrap();
+    let server = start(&sim).await;
+    let (first, _) = server.client(Handlers::new()).await;
+    let (second, mut told) = server.client(Handlers::new()).await;
+    let thread = first.request::<m::ThreadStart>(v2::ThreadStartParams::default()).await.unwrap().thread.id;
+    assert_eq!(told.wait_for::<m::ThreadStarted>(|_| true).await.unwrap().thread.id, thread);
+    drop(first);
+    let loaded = second.request::<m::ThreadLoadedList>(v2::ThreadLoadedListParams::default()).await.unwrap();
+    assert_eq!(loaded.data, [thread]);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_sigterm_closes_the_connections_and_ends_with_exit_code_0() {
+    let sim = Sim::start(Script::new()).await.unwrap();
+    let mut server = start(&sim).await;
+    let (_client, mut told) = server.client(Handlers::new()).await;
+    let pid = server.child.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
+    while told.next().await.is_some() {}
+    let status = tokio::time::timeout(LIMIT, server.child.wait()).await.unwrap().unwrap();
+    assert_eq!(status.code(), Some(0));
+}

@@ -103,6 +103,18 @@ pub enum LoginAccountParams {
         /// The region.
         region: String,
     },
+    /// Log in with Amazon Bedrock access keys. Not served: answered with kind `notSupported`.
+    #[ts(optional_fields = nullable)]
+    AmazonBedrockAccessKeys {
+        /// The key's id.
+        access_key_id: Secret,
+        /// The key.
+        secret_access_key: Secret,
+        /// The token of a session.
+        session_token: Option<Secret>,
+        /// The region.
+        region: String,
+    },
 }
 
 /// The answer to `account/login/start`. What comes of the login is told by `account/login/completed`.

@@ -40,7 +40,8 @@ fn log_in(context: &Context, params: LoginAccountParams) -> Result<(LoginAccount
         }
         LoginAccountParams::Chatgpt { .. }
         | LoginAccountParams::ChatgptDeviceCode {}
-        | LoginAccountParams::AmazonBedrock { .. } => {
+        | LoginAccountParams::AmazonBedrock { .. }
+        | LoginAccountParams::AmazonBedrockAccessKeys { .. } => {
             accounts.check_managed_login().map_err(|error| login_error(&error))?;
             let message = "unsupported: this version logs in with `chatgptAuthTokens` or `apiKey`";
             Err(ErrorObject::invalid_request(message).kind(ErrorKind::NotSupported))

@@ -1,0 +1,173 @@
+//! What the backend's failures look like to a client.
+
+use pretty_assertions::assert_eq;
+use serde_json::{Value, json};
+use valet_protocol::methods as m;
+use valet_protocol::v2::{CodexErrorInfo, ThreadStatus, TurnStatus};
+use valet_sim::{RecordedRequest, Response, Rule, Script};
+use valet_tests::TestHost;
+
+const HIGH_DEMAND: &str = "We’re currently experiencing high demand, which may cause temporary errors.";
+
+fn error_body(code: &str) -> Value {
+    json!({ "error": { "code": code, "type": code, "message": "the backend's words" } })
+}
+
+fn status(status: u16) -> Option<CodexErrorInfo> {
+    Some(CodexErrorInfo::HttpConnectionFailed { http_status_code: Some(status) })
+}
+
+#[tokio::test]
+async fn each_failure_of_the_backend_has_the_words_and_the_class_of_the_specification() {
+    use CodexErrorInfo as Info;
+    let failed = |code: &str| Response::new().failed(code, "the backend's words");
+    let rows: Vec<(Response, Option<Info>, &str)> = vec![
+        (Response::status(500), Some(Info::InternalServerError), HIGH_DEMAND),
+        (Response::status(400).body("raw words"), Some(Info::Other), "raw words"),
+        (
+            Response::status(403).body(error_body("x")),
+            status(403),
+            "unexpected status 403 Forbidden: the backend's words, url: ",
+        ),
+        (Response::status(503).body("plain"), status(503), "unexpected status 503 Service Unavailable: plain, url: "),
+        (Response::status(404).body(error_body("model_not_found")), Some(Info::ModelNotFound), "the backend's words"),
+        (
+            Response::status(429).body("{}"),
+            Some(Info::ResponseTooManyFailedAttempts { http_status_code: Some(429) }),
+            "exceeded retry limit, last status: 429 Too Many Requests",
+        ),
+        (
+            Response::status(429)
+                .body(json!({ "error": { "type": "usage_limit_reached", "resets_at": 1_800_000_000 } })),
+            Some(Info::UsageLimitExceeded),
+            "You’ve hit your usage limit. Visit https://chatgpt.com/settings/usage to purchase more credits or try again at Jan ",
+        ),
+        (
+            Response::status(429).body(error_body("usage_not_included")),
+            Some(Info::UsageLimitExceeded),
+            "To use Codex with your ChatGPT plan, upgrade to Plus",
+        ),
+        (
+            Response::status(503).body(error_body("server_is_overloaded")),
+            Some(Info::ServerOverloaded),
+            "Selected model is at capacity.",
+        ),
+        (failed("context_length_exceeded"), Some(Info::ContextWindowExceeded), "Codex ran out of room"),
+        (failed("insufficient_quota"), Some(Info::UsageLimitExceeded), "Quota exceeded."),
+        (failed("rate_limit_exceeded"), Some(Info::RateLimitExceeded), "rate limit exceeded: the backend's words"),
+        (failed("cyber_policy"), Some(Info::CyberPolicy), "the backend's words"),
+        (failed("something"), Some(Info::Other), "stream disconnected before completion: the backend's words"),
+        (
+            Response::new().incomplete("max_output_tokens"),
+            Some(Info::Other),
+            "Incomplete response returned, reason: max_output_tokens",
+        ),
+        (Response::new().text("half").cut(), Some(Info::Other), "stream disconnected before completion: "),
+        (
+            Response::new().raw("data: nonsense\n\n").bare(),
+            Some(Info::Other),
+            "stream disconnected before completion: stream closed before response.completed",
+        ),
+    ];
+    let responses: Vec<Response> = rows.iter().map(|(response, _, _)| response.clone()).collect();
+    let host = TestHost::start(Script::responses(responses)).await;
+    let mut parent = host.parent().await;
+    for (response, info, message) in rows {
+        let thread = parent.thread().await;
+        let ended = parent.turn(&thread, "hello").await;
+        let error = ended.turn.error.clone().unwrap_or_else(|| panic!("{response:?} fails the turn"));
+        assert_eq!(
+            (ended.turn.status.clone(), error.codex_error_info.clone()),
+            (TurnStatus::Failed, info),
+            "{response:?}"
+        );
+        assert!(error.message.starts_with(message), "{:?} does not start with {message:?}", error.message);
+        assert_eq!(ended.all::<m::Error>().len(), 1);
+        let told = ended.story();
+        let end = ["thread/status/changed", "error", "thread/readState/changed", "turn/completed"];
+        assert_eq!(told[told.len() - 4..], end, "{response:?}");
+        assert_eq!(ended.all::<m::ThreadStatusChanged>().pop().unwrap().status, ThreadStatus::SystemError {});
+    }
+}
+
+#[tokio::test]
+async fn each_retry_is_told_and_the_turn_completes_when_one_works() {
+    let script = Script::responses([Response::status(500), Response::status(500), Response::new().text("Recovered.")]);
+    let host = TestHost::builder().script(script).provider("stream_max_retries = 2").start().await;
+    let mut parent = host.parent().await;
+    let thread = parent.thread().await;
+    let ended = parent.turn(&thread, "hello").await;
+    assert_eq!(ended.turn.status, TurnStatus::Completed);
+    let told: Vec<_> = ended.all::<m::Error>();
+    assert!(told.iter().all(|error| error.will_retry));
+    let messages: Vec<_> = told.iter().map(|error| error.error.message.as_str()).collect();
+    assert_eq!(messages, ["Reconnecting... 1/2", "Reconnecting... 2/2"]);
+    assert_eq!(told[0].error.additional_details.as_deref(), Some(HIGH_DEMAND));
+    let info = CodexErrorInfo::ResponseStreamDisconnected { http_status_code: None };
+    assert_eq!(told[0].error.codex_error_info, Some(info));
+}
+
+#[tokio::test]
+async fn a_stream_cut_in_mid_message_is_tried_again_and_only_the_whole_one_is_kept() {
+    let message = json!({ "type": "message", "id": "msg_cut", "role": "assistant", "content": [] });
+    let half = Response::new()
+        .event(json!({ "type": "response.output_item.added", "item": message }))
+        .event(json!({ "type": "response.output_text.delta", "item_id": "msg_cut", "delta": "half" }))
+        .cut();
+    let script = Script::responses([half, Response::new().text("Whole.")]);
+    let host = TestHost::builder().script(script).provider("stream_max_retries = 1").start().await;
+    let mut parent = host.parent().await;
+    let thread = parent.thread().await;
+    let ended = parent.turn(&thread, "hello").await;
+    assert_eq!(ended.turn.status, TurnStatus::Completed);
+    assert_eq!(ended.streamed_text(), "halfWhole.");
+    let completed: Vec<_> = ended.all::<m::ItemCompleted>().into_iter().map(|told| told.item).collect();
+    assert!(completed.iter().all(|item| item.id() != Some("msg_cut")), "what was cut never completes");
+    parent.turn(&thread, "again").await;
+    let input = host.sim.requests().last().unwrap().body["input"].to_string();
+    assert!(input.contains("Whole.") && !input.contains("msg_cut"));
+}
+
+#[tokio::test]
+async fn h_7_a_message_that_was_shown_as_whole_is_not_said_twice() {
+    let script = Script::responses([Response::new().text("Whole.").cut(), Response::new().text("Again.")]);
+    let host = TestHost::builder().script(script).provider("stream_max_retries = 1").start().await;
+    let mut parent = host.parent().await;
+    let thread = parent.thread().await;
+    let ended = parent.turn(&thread, "hello").await;
+    assert_eq!((ended.turn.status.clone(), ended.streamed_text().as_str()), (TurnStatus::Failed, "Whole."));
+    assert_eq!(host.sim.requests().into_iter().filter(RecordedRequest::is_turn).count(), 1);
+}
+
+#[tokio::test]
+async fn a_failed_turn_leaves_the_thread_usable() {
+    let script = Script::new()
+        .rule(Rule::when("bad").respond(Response::status(400).body("no")))
+        .rule(Rule::always().respond("Fine."));
+    let host = TestHost::start(script).await;
+    let mut parent = host.parent().await;
+    let thread = parent.thread().await;
+    assert_eq!(parent.turn(&thread, "bad").await.turn.status, TurnStatus::Failed);
+    assert_eq!(parent.turn(&thread, "good").await.turn.status, TurnStatus::Completed);
+}
+
+#[tokio::test]
+async fn a_backend_that_is_silent_past_the_idle_limit_fails_the_turn() {
+    let silent = Response::new().text("w0 ").delay(std::time::Duration::from_secs(60)).text("never");
+    let host =
+        TestHost::builder().script(Script::respond(silent)).provider("stream_idle_timeout_ms = 100").start().await;
+    let mut parent = host.parent().await;
+    let thread = parent.thread().await;
+    let error = parent.turn(&thread, "hello").await.turn.error.unwrap();
+    assert_eq!(error.message, "stream disconnected before completion: idle timeout waiting for SSE");
+}
+
+#[tokio::test]
+async fn a_backend_that_cannot_be_reached_fails_the_turn_and_names_the_layer() {
+    let host = TestHost::start(Script::new()).await;
+    let mut parent = host.parent().await;
+    let thread = parent.thread().await;
+    host.sim.shutdown().await;
+    let error = parent.turn(&thread, "hello").await.turn.error.unwrap();
+    assert!(error.message.to_lowercase().contains("connect"), "{}", error.message);
+}

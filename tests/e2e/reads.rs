@@ -1,0 +1,65 @@
+//! Reads that touch no thread: models and the configuration.
+
+use pretty_assertions::assert_eq;
+use serde_json::{Value, json};
+use valet_protocol::methods as m;
+use valet_protocol::v2::{ConfigReadParams, ModelListParams};
+use valet_sim::Script;
+use valet_tests::TestHost;
+
+#[tokio::test]
+async fn models_are_listed_with_one_default_and_efforts_that_every_client_library_takes() {
+    let host = TestHost::start(Script::new()).await;
+    let mut client = host.client().await;
+    let models = client.request::<m::ModelList>(ModelListParams::default()).await.data;
+    assert_eq!(models.iter().filter(|model| model.is_default).count(), 1);
+    for model in models {
+        let efforts: Vec<_> = model.supported_reasoning_efforts.iter().map(|e| e.reasoning_effort.as_str()).collect();
+        assert_eq!(efforts, ["low", "medium", "high", "xhigh"]);
+        assert!(efforts.contains(&model.default_reasoning_effort.as_str()));
+    }
+}
+
+#[tokio::test]
+async fn the_configuration_in_force_names_where_each_key_comes_from() {
+    let host =
+        TestHost::builder().config("custom_key = 5").with("model=\"from the flag\"").with("a.b=words").start().await;
+    let mut client = host.client().await;
+    let read = client.request::<m::ConfigRead>(ConfigReadParams { include_layers: true, cwd: None }).await;
+    assert_eq!(read.config.model.as_deref(), Some("from the flag"));
+    assert_eq!(read.config.more["custom_key"], 5);
+    assert_eq!(read.config.more["a"], json!({ "b": "words" }));
+    let origin = |key: &str| serde_json::to_value(&read.origins[key].name).unwrap();
+    assert_eq!(origin("model"), json!({ "type": "sessionFlags" }));
+    let file = host.home().join("config.toml").display().to_string();
+    assert_eq!(origin("custom_key"), json!({ "type": "user", "file": file, "profile": null }));
+    let layers = read.layers.unwrap();
+    assert_eq!(layers.len(), 2);
+    assert_eq!(layers[1].config["model"], "gpt-5.5");
+}
+
+#[tokio::test]
+async fn unknown_keys_are_named_once_in_a_warning_and_known_ones_are_not() {
+    let host = TestHost::builder()
+        .config("bogus = 1")
+        .config("check_for_update_on_startup = false")
+        .provider("also_bogus = 1")
+        .start()
+        .await;
+    let mut client = host.connect();
+    client.initialize().await;
+    let record = client.record();
+    let warnings: Vec<&Value> =
+        record.messages().iter().map(|(_, message)| message).filter(|m| m["method"] == "configWarning").collect();
+    assert_eq!(warnings.len(), 1);
+    let summary = "Unknown configuration keys are ignored: bogus, model_providers.sim.also_bogus";
+    assert_eq!(warnings[0]["params"]["summary"], summary);
+}
+
+#[tokio::test]
+async fn nobody_administers_this_host() {
+    let host = TestHost::start(Script::new()).await;
+    let mut client = host.client().await;
+    let read = client.call("configRequirements/read", Value::Null).await.unwrap();
+    assert_eq!(read, json!({ "supportsIndependentSpeedModes": true, "requirements": null }));
+}

@@ -1,0 +1,63 @@
+//! The loop with a response that wants something done. There are no tools yet, so each call is refused in
+//! words to the model, and the model goes on.
+
+use pretty_assertions::assert_eq;
+use serde_json::json;
+use valet_protocol::v2::TurnStatus;
+use valet_sim::{RecordedRequest, Response, Script};
+use valet_tests::TestHost;
+
+async fn two_posts(first: Response) -> Vec<RecordedRequest> {
+    let host = TestHost::start(Script::responses([first, Response::new().text("Done.")])).await;
+    let mut parent = host.parent().await;
+    let thread = parent.thread().await;
+    let ended = parent.turn(&thread, "hello").await;
+    assert_eq!(ended.turn.status, TurnStatus::Completed);
+    assert!(ended.streamed_text().ends_with("Done."));
+    host.sim.requests().into_iter().filter(RecordedRequest::is_turn).collect()
+}
+
+#[tokio::test]
+async fn a_response_with_text_and_a_call_goes_on_after_the_call_in_either_order() {
+    let call = json!({ "cmd": "echo mixed" });
+    let orders = [
+        Response::new().text("Let me look.").function_call("exec_command", call.clone()),
+        Response::new().function_call("exec_command", call.clone()).text("I am looking."),
+        Response::new().function_call("exec_command", call),
+    ];
+    for response in orders {
+        let posts = two_posts(response).await;
+        assert_eq!(posts.len(), 2);
+        let input = posts[1].body["input"].as_array().unwrap();
+        let output = input.iter().find(|item| item["type"] == "function_call_output").unwrap();
+        let call = input.iter().find(|item| item["type"] == "function_call").unwrap();
+        assert_eq!(output["call_id"], call["call_id"]);
+        assert_eq!(output["output"], "unsupported call: exec_command");
+    }
+}
+
+#[tokio::test]
+async fn a_custom_tool_call_gets_an_output_of_its_own_type() {
+    let posts = two_posts(Response::new().custom_tool_call("apply_patch", "*** Begin Patch")).await;
+    let input = posts[1].body["input"].as_array().unwrap();
+    let output = input.last().unwrap();
+    assert_eq!(
+        (&output["type"], &output["output"]),
+        (&json!("custom_tool_call_output"), &json!("unsupported call: apply_patch"))
+    );
+}
+
+#[tokio::test]
+async fn a_response_that_does_not_end_the_turn_is_followed_by_another_request() {
+    assert_eq!(two_posts(Response::new().text("First.").end_turn(false)).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_cut_stream_runs_no_tool() {
+    let cut = Response::new().function_call("exec_command", json!({ "cmd": "true" })).cut();
+    let host = TestHost::start(Script::respond(cut)).await;
+    let mut parent = host.parent().await;
+    let thread = parent.thread().await;
+    assert_eq!(parent.turn(&thread, "hello").await.turn.status, TurnStatus::Failed);
+    assert_eq!(host.sim.requests().into_iter().filter(RecordedRequest::is_turn).count(), 1);
+}
