@@ -61,8 +61,8 @@ class AppServer:
         try:  # A turn waits ten seconds for this. An error is an answer, too: the turn fails at once and says why.
             if request["method"] != "account/chatgptAuthTokens/refresh":
                 raise NotImplementedError(f"{request['method']} is not served here")
-            self.refreshes += 1
             self.send({"id": request["id"], "result": log_in(self.origin, request["params"].get("previousAccountId"))})
+            self.refreshes += 1
         except Exception as error:
             self.send({"id": request["id"], "error": {"code": -32603, "message": str(error)}})
 
@@ -95,5 +95,7 @@ with TemporaryDirectory() as home:
     server.process.stdin.close()  # The server ends when its input does.
     code = server.process.wait(timeout=10)
 print(f"\n[{turn['status']}]")
-if turn["status"] != "completed" or server.refreshes == 0 or code != 0:
-    sys.exit(f"error of the turn: {turn['error']}, new tokens: {server.refreshes}, exit code: {code}")
+if turn["status"] != "completed" or code != 0:
+    sys.exit(f"the turn failed: {turn['error']}, the app server ended with {code}")
+if not server.refreshes:
+    sys.exit("no new token was asked for; the sim refuses only the first one after its start")

@@ -39,7 +39,8 @@ function request<M extends keyof api.ClientRequests>(method: M, params: api.Clie
 async function logIn(account?: string | null): Promise<api.v2.ChatgptAuthTokensRefreshResponse> {
   const response = await fetch(`${origin}/sim/tokens`, { method: "POST", body: JSON.stringify({ account }) });
   if (!response.ok) throw new Error(`the login answered ${response.status}`);
-  const { accessToken, chatgptAccountId, chatgptPlanType } = await response.json();
+  const token = (await response.json()) as api.v2.ChatgptAuthTokensRefreshResponse;
+  const { accessToken, chatgptAccountId, chatgptPlanType } = token;
   return { accessToken, chatgptAccountId, chatgptPlanType };
 }
 
@@ -92,5 +93,5 @@ async function startTurn() {
 const [turn, , [code]] = await Promise.all([read(), startTurn(), exited]).finally(() => rm(home, { recursive: true }));
 console.log(`\n[${turn.status}]`);
 if (turn.status !== "completed") throw new Error(`the turn failed: ${turn.error?.message}`);
-if (refreshes === 0) throw new Error("no new token was asked for");
+if (refreshes === 0) throw new Error("no new token was asked for; the sim refuses only the first one after its start");
 if (code !== 0) throw new Error(`the app server ended with ${code}`);

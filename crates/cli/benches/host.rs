@@ -25,7 +25,7 @@ const STARTS: usize = 20;
 const TURNS: usize = 50;
 const DELTAS: u32 = 100_000;
 const ROUND_TRIPS: usize = 2_000;
-const REQUESTS: usize = 20_000;
+const REQUESTS: usize = 100_000;
 const IN_FLIGHT: usize = 64;
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -255,15 +255,15 @@ struct Table {
 
 impl Table {
     fn head(&self) {
-        println!("{:<44} {:<34} mark", "what", "measured");
+        println!("{:<44} {:<40} mark", "what", "measured");
     }
 
     fn row(&self, what: &str, value: &str) {
-        println!("{what:<44} {value:<34} -");
+        println!("{what:<44} {value:<40} -");
     }
 
     fn mark(&mut self, what: &str, value: &str, mark: &str, held: bool) {
         self.missed += usize::from(!held);
-        println!("{what:<44} {value:<34} {mark}{}", if held { "" } else { "  MISSED" });
+        println!("{what:<44} {value:<40} {mark}{}", if held { "" } else { "  MISSED" });
     }
 }

@@ -50,7 +50,7 @@ async fn main() -> anyhow::Result<()> {
         bail!("the turn failed: {}", error.message);
     }
     ensure!(turn.status == TurnStatus::Completed, "the turn is not complete");
-    ensure!(refreshes.load(Ordering::Relaxed) > 0, "nobody asked for a new token");
+    ensure!(refreshes.load(Ordering::Relaxed) > 0, "no new token was asked for; the sim refuses only the first one after its start");
     ensure!(exit.success(), "the app server ended with {exit}");
     Ok(())
 }
