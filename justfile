@@ -21,13 +21,15 @@ fmt:
 schema:
     UPDATE_SCHEMA=1 cargo test -p valet-protocol --test schema
 
-# Try the official Python SDK against the binary; installs it first, outside the checkout
+# Try the official Python SDK and the samples; installs what they need, outside the checkout
 compat:
     #!/usr/bin/env bash
     set -euo pipefail
     . .ci/tools.sh
     install_python_sdk
-    VALET_COMPAT_PYTHON="$valet_python" cargo test -p valet-cli --test process python_sdk -- --nocapture
+    install_typescript
+    export VALET_COMPAT_PYTHON="$valet_python" VALET_TSC="$valet_tsc"
+    cargo test -p valet-cli --test process -- --nocapture python_sdk samples
 
 # Start-up, memory, size and speed; fails when a mark is missed
 bench:

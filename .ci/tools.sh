@@ -3,7 +3,7 @@
 
 valet_cache="${XDG_CACHE_HOME:-$HOME/.cache}/valet"
 valet_python="$valet_cache/venv/bin/python"
-valet_tsc="$valet_cache/node/node_modules/typescript/bin/tsc"
+valet_tsc="$valet_cache/node/node_modules/.bin/tsc"
 
 # pip of the system, so that a Debian without python3-venv will do.
 valet_pip() {

@@ -16,8 +16,7 @@ CONFIG = """model = "gpt-5.5"\nmodel_provider = "sim"\nchatgpt_base_url = "{orig
 [model_providers.sim]\nbase_url = "{origin}/v1"\nrequires_openai_auth = true\n"""
 
 
-def log_in(origin, account=None):
-    # Stands for the parent's own login: the sim issues the tokens that it accepts.
+def log_in(origin, account=None):  # Stands for the parent's own login: the sim issues the tokens that it accepts.
     with urlopen(f"{origin}/sim/tokens", json.dumps({"account": account}).encode(), timeout=8) as response:
         token = json.load(response)
     return {name: token[name] for name in ("accessToken", "chatgptAccountId", "chatgptPlanType")}
@@ -95,7 +94,6 @@ with TemporaryDirectory() as home:
     server.process.stdin.close()  # The server ends when its input does.
     code = server.process.wait(timeout=10)
 print(f"\n[{turn['status']}]")
-if turn["status"] != "completed" or code != 0:
-    sys.exit(f"the turn failed: {turn['error']}, the app server ended with {code}")
-if not server.refreshes:
-    sys.exit("no new token was asked for; the sim refuses only the first one after its start")
+if turn["status"] != "completed" or code != 0 or server.refreshes == 0:
+    told = f"error of the turn: {turn['error']}, exit code: {code}, new tokens asked for: {server.refreshes}"
+    sys.exit(f"{told} (the sim refuses only the first token after its start)")

@@ -87,7 +87,7 @@ async function startTurn() {
   await request("account/login/start", { type: "chatgptAuthTokens", ...(await logIn()) });
   const { thread } = await request("thread/start", {});
   const input: api.v2.UserInput[] = [{ type: "text", text: "Say hello." }];
-  await request("turn/start", { threadId: thread.id, input, outputSchema: undefined });
+  await request("turn/start", { threadId: thread.id, input });
 }
 
 const [turn, , [code]] = await Promise.all([read(), startTurn(), exited]).finally(() => rm(home, { recursive: true }));

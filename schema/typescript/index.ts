@@ -24,5 +24,5 @@ export type { ServerNotification } from "./ServerNotification.js";
 export type { ServerRequest } from "./ServerRequest.js";
 export type { SessionSource } from "./SessionSource.js";
 export type { Settings } from "./Settings.js";
-export * as v2 from "./v2/index.js";
-export * as valet from "./valet/index.js";
+export type * as v2 from "./v2/index.js";
+export type * as valet from "./valet/index.js";

@@ -4,7 +4,7 @@ use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
 use valet_protocol::methods as m;
 use valet_protocol::v2::{CodexErrorInfo, TurnError, TurnStatus};
-use valet_sim::{IssuedToken, RecordedRequest, Script, TokenPolicy, TokenRequest};
+use valet_sim::{Chunks, IssuedToken, RecordedRequest, Response, Rule, Script, TokenPolicy, TokenRequest};
 use valet_tests::{TestClient, TestHost};
 
 /// A host whose backend refuses the first token of each account, and a parent that has lent one.
@@ -249,14 +249,243 @@ async fn x_16_a_logout_during_a_refresh_does_not_wait_for_it() {
     unauthorized(&error, "reauthRequired", "Fatal error: application network permission was revoked");
 }
 
+const SHORT: &str = "auth refresh request timed out after 1s";
+
+/// A parent that gives itself a second, and perhaps a key to come back with.
+fn short(key: Option<&str>) -> Value {
+    json!({ "experimentalApi": true, "valet": { "refreshTimeoutMs": 1000, "ownerKey": key } })
+}
+
 #[tokio::test]
 async fn a_lender_that_leaves_during_a_refresh_fails_the_turn_as_nobody_can_be_asked() {
-    let (host, mut parent, _) = refused().await;
-    let mut other = host.client().await;
+    let (host, parent, _) = refused_with(short(None)).await;
+    let mut parent = parent;
+    let mut other = host.connect();
+    other.initialize_with(Value::Null).await;
     let thread = other.thread().await;
     let turn_id = other.start_turn(&thread, "hello").await;
     parent.asked().await;
     drop(parent);
     let error = other.end_of(&turn_id).await.turn.error.unwrap();
-    unauthorized(&error, "noOwner", "auth refresh request timed out after 10s");
+    assert_eq!(error.message, SHORT);
+    assert!(!other.was_asked(), "whoever has not opted into what is experimental is not asked");
+}
+
+#[tokio::test]
+async fn no_owner_is_told_when_nobody_was_there_to_be_asked() {
+    let policy = TokenPolicy { first_uses: Some(0), ..TokenPolicy::default() };
+    let script = Script::text("Hello.").tokens(policy);
+    let host = TestHost::builder().script(script).with("valet.auth_refresh_timeout_ms=300").start().await;
+    let mut parent = host.client().await;
+    parent.lend(TokenRequest::default()).await;
+    let mut other = host.connect();
+    other.initialize_with(Value::Null).await;
+    let thread = other.thread().await;
+    drop(parent);
+    let turn_id = other.start_turn(&thread, "hello").await;
+    let error = other.end_of(&turn_id).await.turn.error.unwrap();
+    assert_eq!(error.message, "auth refresh request timed out after 0.3s");
+    assert_eq!(error.additional_details.as_deref(), Some("noOwner"));
+}
+
+#[tokio::test]
+async fn x_3_when_the_lender_is_gone_those_who_watch_the_turn_are_asked_one_at_a_time() {
+    let (host, parent, _) = refused().await;
+    let mut first = host.client().await;
+    let mut bystander = host.client().await;
+    let thread = first.thread().await;
+    drop(parent);
+    let turn_id = first.start_turn(&thread, "hello").await;
+    let asked = first.asked().await;
+    first.answer(&asked, &result(&first.token(TokenRequest::default())));
+    assert_eq!(first.end_of(&turn_id).await.turn.status, TurnStatus::Completed);
+    bystander.call("account/read", json!({})).await.unwrap();
+    assert!(!bystander.was_asked(), "whoever does not watch the turn is not asked");
+}
+
+#[tokio::test]
+async fn when_all_who_stand_in_refuse_the_turn_fails_at_once() {
+    let (host, parent, _) = refused().await;
+    let mut stand_in = host.client().await;
+    let thread = stand_in.thread().await;
+    drop(parent);
+    let error = failure(&mut stand_in, &thread, |client, asked| {
+        client.refuse(asked, &json!({ "code": -32601, "message": "unsupported" }));
+    })
+    .await;
+    unauthorized(&error, "refreshRejected", "auth refresh request failed: code=-32601");
+}
+
+#[tokio::test]
+async fn x_6_a_lender_that_comes_back_with_its_key_is_asked_again_under_the_same_id() {
+    let key = Some("a key that nobody can guess");
+    let capabilities = json!({ "experimentalApi": true, "valet": { "ownerKey": key } });
+    let (host, mut parent, _) = refused_with(capabilities.clone()).await;
+    let mut watcher = host.connect();
+    watcher.initialize_with(Value::Null).await;
+    let thread = watcher.thread().await;
+    let turn_id = watcher.start_turn(&thread, "hello").await;
+    let before = parent.asked().await;
+    drop(parent);
+    let mut parent = host.connect();
+    parent.initialize_with(capabilities).await;
+    let again = parent.asked().await;
+    assert_eq!((&again.id, &again.params), (&before.id, &before.params));
+    parent.answer(&again, &result(&parent.token(TokenRequest::default())));
+    assert_eq!(watcher.end_of(&turn_id).await.turn.status, TurnStatus::Completed);
+}
+
+#[tokio::test]
+async fn an_owner_key_that_is_too_short_is_refused() {
+    let host = TestHost::start(Script::new()).await;
+    let mut client = host.connect();
+    let params = json!({
+        "clientInfo": { "name": "x", "version": "1" },
+        "capabilities": { "valet": { "ownerKey": "short" } },
+    });
+    let refusal = client.refused("initialize", params).await;
+    assert_eq!(refusal.message, "capabilities.valet.ownerKey must be 16 to 256 characters long");
+}
+
+#[tokio::test]
+async fn whoever_is_asked_in_vain_is_told_that_no_answer_is_needed() {
+    let (_host, mut parent, thread) = refused_with(short(None)).await;
+    let turn_id = parent.start_turn(&thread, "hello").await;
+    let asked = parent.asked().await;
+    let ended = parent.end_of(&turn_id).await;
+    let resolved = ended.all::<m::ServerRequestResolved>();
+    assert_eq!(resolved.len(), 1);
+    assert_eq!(resolved[0].thread_id, thread);
+    assert_eq!(serde_json::to_value(&resolved[0].request_id).unwrap(), asked.id);
+}
+
+#[tokio::test]
+async fn x_13_a_refresh_that_changes_the_plan_is_told_to_everybody_before_the_turn_goes_on() {
+    let (host, mut parent, thread) = refused().await;
+    let mut other = host.client().await;
+    other.wait_for::<m::AccountUpdated>().await;
+    let turn_id = parent.start_turn(&thread, "hello").await;
+    let asked = parent.asked().await;
+    parent.answer(&asked, &result(&parent.token(TokenRequest::default().plan("plus"))));
+    let ended = parent.end_of(&turn_id).await;
+    let story = ended.story();
+    let told = story.iter().position(|method| *method == "account/updated").unwrap();
+    let streamed = story.iter().position(|method| *method == "item/agentMessage/delta").unwrap();
+    assert!(told < streamed, "{story:?}");
+    assert_eq!(other.wait_for::<m::AccountUpdated>().await.plan_type.unwrap().as_str(), "plus");
+}
+
+#[tokio::test]
+async fn x_15_a_parent_that_asks_for_it_may_answer_with_another_account() {
+    let capabilities = json!({ "experimentalApi": true, "valet": { "allowAccountSwitchOnRefresh": true } });
+    let (host, mut parent, thread) = refused_with(capabilities).await;
+    let turn_id = parent.start_turn(&thread, "hello").await;
+    let asked = parent.asked().await;
+    // The first token of an account is refused by this backend.
+    parent.token(TokenRequest::account("acct-2"));
+    parent.answer(&asked, &result(&parent.token(TokenRequest::account("acct-2"))));
+    let ended = parent.end_of(&turn_id).await;
+    assert_eq!(ended.turn.status, TurnStatus::Completed);
+    assert_eq!(ended.all::<m::AccountUpdated>().len(), 1);
+    let last = host.sim.requests().last().unwrap().clone();
+    assert_eq!(last.header("chatgpt-account-id"), Some("acct-2"));
+}
+
+#[tokio::test]
+async fn er_6_a_token_of_a_forbidden_workspace_is_not_taken() {
+    let policy = TokenPolicy { first_uses: Some(0), ..TokenPolicy::default() };
+    let host = TestHost::builder()
+        .script(Script::text("Hello.").tokens(policy))
+        .config("forced_chatgpt_workspace_id = [\"acct-1\", \"acct-9\"]")
+        .start()
+        .await;
+    let mut parent = host.client().await;
+    parent.lend(TokenRequest::default()).await;
+    let thread = parent.thread().await;
+    let other = parent.token(TokenRequest::account("acct-2"));
+    let error = failure(&mut parent, &thread, |parent, asked| parent.answer(asked, &result(&other))).await;
+    let message = "Login is restricted to workspace(s) acct-1, acct-9, but current credentials belong to acct-2";
+    unauthorized(&error, "workspaceRestricted", message);
+    repaired(&mut parent, &thread).await;
+}
+
+#[tokio::test]
+async fn x_2_a_401_to_a_token_that_is_already_replaced_asks_nobody() {
+    let policy = TokenPolicy { first_uses: Some(0), ..TokenPolicy::default() };
+    let slow_refusal = Script::text("Hello.").tokens(policy);
+    let host = TestHost::start(slow_refusal).await;
+    let mut parent = host.client().await;
+    parent.lend(TokenRequest::default()).await;
+    let threads = [parent.thread().await, parent.thread().await];
+    let first = parent.start_turn(&threads[0], "hello").await;
+    let asked = parent.asked().await;
+    parent.answer(&asked, &result(&parent.token(TokenRequest::default())));
+    assert_eq!(parent.end_of(&first).await.turn.status, TurnStatus::Completed);
+    assert_eq!(parent.turn(&threads[1], "hello").await.turn.status, TurnStatus::Completed);
+    assert!(!parent.was_asked());
+}
+
+#[tokio::test]
+async fn x_9_a_token_about_to_expire_is_renewed_beside_the_turn_and_never_for_an_idle_host() {
+    let host = TestHost::start(Script::text("Hello.")).await;
+    let mut parent = host.client().await;
+    let soon = TokenRequest::default().lifetime(std::time::Duration::from_secs(120));
+    parent.lend(soon).await;
+    let thread = parent.thread().await;
+    assert!(!parent.was_asked(), "an idle host asks nobody");
+    assert_eq!(parent.turn(&thread, "hello").await.turn.status, TurnStatus::Completed);
+    let asked = parent.asked().await;
+    assert_eq!(asked.params["valet"], json!({ "proactive": true }));
+    let renewed = parent.token(TokenRequest::default());
+    parent.answer(&asked, &result(&renewed));
+    parent.call("account/read", json!({})).await.unwrap();
+    assert_eq!(parent.turn(&thread, "again").await.turn.status, TurnStatus::Completed);
+    assert!(!parent.was_asked());
+    assert_eq!(host.sim.requests().last().unwrap().bearer.as_deref(), Some(renewed.access_token.as_str()));
+    assert_eq!(posts(&host), [Some(200), Some(200)], "no 401 was seen");
+}
+
+#[tokio::test]
+async fn x_9_a_failed_renewal_ahead_harms_nothing_and_is_not_tried_again_at_once() {
+    let host = TestHost::start(Script::text("Hello.")).await;
+    let mut parent = host.client().await;
+    parent.lend(TokenRequest::default().lifetime(std::time::Duration::from_secs(120))).await;
+    let thread = parent.thread().await;
+    assert_eq!(parent.turn(&thread, "hello").await.turn.status, TurnStatus::Completed);
+    let asked = parent.asked().await;
+    parent.refuse(&asked, &json!({ "code": -32000, "message": "not now" }));
+    parent.call("account/read", json!({})).await.unwrap();
+    assert_eq!(parent.turn(&thread, "again").await.turn.status, TurnStatus::Completed);
+    assert!(!parent.was_asked());
+}
+
+#[tokio::test]
+async fn x_14_a_switch_of_accounts_leaves_the_running_turn_alone_and_counts_for_the_next() {
+    let slow = Response::new().chunks(Chunks::repeat("w ", 20).every(std::time::Duration::from_millis(10)));
+    let script = Script::new().rule(Rule::when("slow").respond(slow)).rule(Rule::always().respond("Done."));
+    let host = TestHost::start(script).await;
+    let mut parent = host.parent().await;
+    let thread = parent.thread().await;
+    let turn_id = parent.start_turn(&thread, "slow please").await;
+    parent.wait_for::<m::AgentMessageDelta>().await;
+    parent.lend(TokenRequest::account("acct-2")).await;
+    assert_eq!(parent.end_of(&turn_id).await.turn.status, TurnStatus::Completed);
+    assert_eq!(parent.turn(&thread, "next").await.turn.status, TurnStatus::Completed);
+    let requests = host.sim.requests();
+    let accounts: Vec<_> =
+        requests.iter().filter(|r| r.is_turn()).map(|r| r.header("chatgpt-account-id").unwrap()).collect();
+    assert_eq!(accounts, ["acct-1", "acct-2"]);
+}
+
+#[tokio::test]
+async fn x_19_the_first_version_of_the_login_is_taken_and_its_account_is_read_from_the_token() {
+    let host = TestHost::start(Script::text("Hello.")).await;
+    let mut parent = host.client().await;
+    let token = parent.token(TokenRequest::account("acct-7"));
+    let params = json!({ "type": "chatgptAuthTokens", "idToken": "x.y.z", "accessToken": token.access_token });
+    parent.call("account/login/start", params).await.unwrap();
+    parent.wait_for::<m::AccountUpdated>().await;
+    let thread = parent.thread().await;
+    assert_eq!(parent.turn(&thread, "hello").await.turn.status, TurnStatus::Completed);
+    assert_eq!(host.sim.requests().last().unwrap().header("chatgpt-account-id"), Some("acct-7"));
 }

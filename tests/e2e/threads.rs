@@ -148,7 +148,7 @@ async fn pages_of_threads_add_up_and_filters_narrow_them() {
 async fn loaded_threads_are_listed_by_pages() {
     let host = TestHost::start(Script::new()).await;
     let mut client = host.client().await;
-    let mut threads = vec![client.thread().await, client.thread().await, client.thread().await];
+    let mut threads = [client.thread().await, client.thread().await, client.thread().await];
     threads.sort();
     let first = client.call("thread/loaded/list", json!({ "limit": 2 })).await.unwrap();
     assert_eq!(first["data"], json!(threads[..2]));

@@ -25,7 +25,7 @@ use crate::usage::Usage;
 
 /// Owns a conversation.
 pub(crate) struct Driver {
-    thread_id: String,
+    thread_id: Arc<str>,
     services: Services,
     history: History,
     usage: Usage,
@@ -50,7 +50,7 @@ enum Ended {
 impl Driver {
     pub(crate) fn new(thread_id: String, services: Services) -> Self {
         let tools = services.tools.definitions();
-        Self { thread_id, services, history: History::default(), usage: Usage::default(), tools }
+        Self { thread_id: thread_id.into(), services, history: History::default(), usage: Usage::default(), tools }
     }
 
     pub(crate) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
@@ -65,7 +65,7 @@ impl Driver {
     async fn turn(&mut self, request: TurnRequest, commands: &mut mpsc::Receiver<Command>) {
         let turn = Turn {
             id: Uuid::now_v7().to_string(),
-            thread_id: self.thread_id.clone(),
+            thread_id: Arc::clone(&self.thread_id),
             settings: request.settings,
             origin: request.origin,
             account: request.account,

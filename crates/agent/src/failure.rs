@@ -23,7 +23,12 @@ pub enum FailureClass {
     /// The backend failed.
     InternalServerError,
     /// No good credential.
-    Unauthorized(AuthFailureKind),
+    Unauthorized {
+        /// Why.
+        kind: AuthFailureKind,
+        /// Whether a new credential was refused too.
+        refused: bool,
+    },
     /// The backend answered with an error status.
     HttpStatus(u16),
     /// The backend kept answering with this status.
@@ -83,6 +88,6 @@ impl Failure {
 
 impl From<AuthFailure> for Failure {
     fn from(failure: AuthFailure) -> Self {
-        Self::new(FailureClass::Unauthorized(failure.kind), failure.message)
+        Self::new(FailureClass::Unauthorized { kind: failure.kind, refused: false }, failure.message)
     }
 }

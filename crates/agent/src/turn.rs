@@ -22,7 +22,7 @@ use crate::usage::TokenUsage;
 /// What one turn works with from its acceptance to its end.
 pub(crate) struct Turn {
     pub(crate) id: String,
-    pub(crate) thread_id: String,
+    pub(crate) thread_id: Arc<str>,
     pub(crate) settings: Settings,
     pub(crate) origin: Arc<Origin>,
     pub(crate) account: Option<Arc<Account>>,
@@ -128,7 +128,10 @@ impl<'a> Response<'a> {
         let ids = RequestIds { thread_id: &turn.thread_id, turn_id: &turn.id };
         let request = request::request(&turn.settings, &turn.origin, ids, body)?;
         let account = turn.account.as_ref();
-        let sent = Box::pin(send_authorized(client, account, request, limit)).await;
+        if let Some(account) = account {
+            account.renew_ahead(&turn.thread_id);
+        }
+        let sent = Box::pin(send_authorized(client, account, &turn.thread_id, request, limit)).await;
         let response = match sent {
             Ok(response) => response,
             Err(SendError::Auth(failure)) => return Err(failure.into()),

@@ -6,15 +6,19 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::claims::Claims;
-use crate::external::{ExternalAuth, ExternalTokens, OwnerId, RefreshFailure, RefreshRequest};
+use crate::external::{
+    Caller, ExternalAuth, ExternalTokens, OwnerId, RefreshFailure, RefreshRequest, Renewed, Waiters,
+};
 use crate::failure::{AuthFailure, AuthFailureKind};
-use crate::manager::Restrictions;
+use crate::manager::Rules;
 use crate::token::AccessToken;
 
 /// How an account is logged in.
@@ -77,19 +81,36 @@ impl std::fmt::Debug for Snapshot {
     }
 }
 
-type Flight = Shared<BoxFuture<'static, Result<(), AuthFailure>>>;
+/// How long before its expiry a token is renewed ahead, and by how much less at most, so that the tokens of
+/// many accounts are not renewed in the same second.
+const AHEAD: Duration = Duration::from_secs(300);
+const AHEAD_JITTER_S: u64 = 30;
+
+/// How long after a failure nothing is renewed ahead.
+const AHEAD_PAUSE: Duration = Duration::from_secs(30);
+
+/// A refresh under way.
+#[derive(Clone)]
+struct Flight {
+    landed: Shared<BoxFuture<'static, Result<(), AuthFailure>>>,
+    waiters: Waiters,
+}
 
 /// One identity with its current credential. Work keeps the account it began with until it ends.
 pub struct Account {
     mode: Mode,
     state: watch::Sender<State>,
     flight: Mutex<Option<Flight>>,
+    /// When a token may be renewed ahead again.
+    ahead_after: Mutex<Option<Instant>>,
     revisions: Arc<AtomicU64>,
     renewal: Option<Renewal>,
 }
 
 struct State {
     snapshot: Arc<Snapshot>,
+    /// A credential for the next work, which this work must not use. Only in strict mode.
+    next: Option<Arc<Snapshot>>,
     logged_out: bool,
 }
 
@@ -97,7 +118,9 @@ struct State {
 #[derive(Clone)]
 pub(crate) struct Renewal {
     pub(crate) parent: Arc<dyn ExternalAuth>,
-    pub(crate) restrictions: Arc<Restrictions>,
+    pub(crate) rules: Arc<Rules>,
+    /// How many refreshes were begun.
+    pub(crate) flights: Arc<AtomicU64>,
 }
 
 impl std::fmt::Debug for Account {
@@ -119,8 +142,15 @@ impl Account {
         revisions: Arc<AtomicU64>,
         renewal: Option<Renewal>,
     ) -> Arc<Self> {
-        let state = State { snapshot: Arc::new(snapshot), logged_out: false };
-        Arc::new(Self { mode, state: watch::Sender::new(state), flight: Mutex::new(None), revisions, renewal })
+        let state = State { snapshot: Arc::new(snapshot), next: None, logged_out: false };
+        Arc::new(Self {
+            mode,
+            state: watch::Sender::new(state),
+            flight: Mutex::new(None),
+            ahead_after: Mutex::new(None),
+            revisions,
+            renewal,
+        })
     }
 
     /// How the account is logged in.
@@ -130,6 +160,13 @@ impl Account {
 
     /// The current credential.
     pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.state.send_if_modified(|state| match state.next.take() {
+            Some(next) => {
+                state.snapshot = next;
+                true
+            }
+            None => false,
+        });
         Arc::clone(&self.state.borrow().snapshot)
     }
 
@@ -145,6 +182,14 @@ impl Account {
         self.state.send_modify(|state| state.snapshot = Arc::new(snapshot));
     }
 
+    /// Puts a credential in place without waking those who wait for one.
+    fn replace_for_next(&self, snapshot: Snapshot) {
+        self.state.send_if_modified(|state| {
+            state.next = Some(Arc::new(snapshot));
+            false
+        });
+    }
+
     /// Fails everything that waits for this account or goes on under it.
     pub(crate) fn log_out(&self) {
         self.state.send_modify(|state| state.logged_out = true);
@@ -155,7 +200,7 @@ impl Account {
     /// If there is one already, nobody is asked. If a refresh is in flight, it is joined. Else one is
     /// started. A login of the same identity in the meantime is as good as an answer. If the caller goes
     /// away, the refresh goes on, and what it brings is there for the next.
-    pub async fn recover(self: &Arc<Self>, rejected: u64) -> Result<Arc<Snapshot>, AuthFailure> {
+    pub async fn recover(self: &Arc<Self>, rejected: u64, caller: &Caller) -> Result<Arc<Snapshot>, AuthFailure> {
         let mut state = self.state.subscribe();
         let flight = {
             let mut flight = self.flight();
@@ -163,10 +208,12 @@ impl Account {
                 return outcome;
             }
             let Some(renewal) = &self.renewal else { return Err(not_renewable()) };
-            flight.get_or_insert_with(|| self.fly(renewal.clone(), rejected)).clone()
+            let flight = flight.get_or_insert_with(|| self.fly(renewal.clone(), rejected, false));
+            flight.waiters.add(caller);
+            flight.clone()
         };
         let outcome = tokio::select! {
-            outcome = flight => outcome,
+            outcome = flight.landed => outcome,
             _ = state.wait_for(|state| newer(state, rejected).is_some()) => Ok(()),
         };
         let current = newer(&self.state.borrow(), rejected);
@@ -177,45 +224,110 @@ impl Account {
         }
     }
 
+    /// Asks for a new token if the current one is about to expire. Returns at once; nothing waits for the
+    /// outcome, and a failure harms nothing. A 401 in the meantime joins.
+    pub fn renew_ahead(self: &Arc<Self>, caller: &Caller) {
+        let Some(renewal) = &self.renewal else { return };
+        let snapshot = self.snapshot();
+        if renewal.rules.ahead && self.expires_soon(&snapshot) && self.ahead_is_due() {
+            let mut flight = self.flight();
+            let flight = flight.get_or_insert_with(|| self.fly(renewal.clone(), snapshot.revision, true));
+            flight.waiters.add(caller);
+        }
+    }
+
+    fn expires_soon(&self, snapshot: &Snapshot) -> bool {
+        let Some(expires_at) = snapshot.profile.expires_at else { return false };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let window = AHEAD.as_secs() - snapshot.revision.wrapping_mul(7919) % AHEAD_JITTER_S;
+        u64::try_from(expires_at).unwrap_or_default() < now + window
+    }
+
+    fn ahead_is_due(&self) -> bool {
+        self.ahead_after().is_none_or(|after| Instant::now() >= after)
+    }
+
+    fn ahead_after(&self) -> MutexGuard<'_, Option<Instant>> {
+        // The value is replaced as a whole.
+        self.ahead_after.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn flight(&self) -> MutexGuard<'_, Option<Flight>> {
         // Nothing under this lock can panic half-way.
         self.flight.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn fly(self: &Arc<Self>, renewal: Renewal, rejected: u64) -> Flight {
+    fn fly(self: &Arc<Self>, renewal: Renewal, rejected: u64, ahead: bool) -> Flight {
         let account = Arc::clone(self);
-        let task = tokio::spawn(async move {
-            let outcome = account.renew(&renewal, rejected).await;
-            *account.flight() = None;
-            outcome
+        let waiters = Waiters::default();
+        let task = tokio::spawn({
+            let waiters = waiters.clone();
+            async move {
+                let outcome = account.renew(&renewal, rejected, ahead, waiters).await;
+                if ahead && outcome.is_err() {
+                    *account.ahead_after() = Some(Instant::now() + AHEAD_PAUSE);
+                }
+                *account.flight() = None;
+                outcome
+            }
         });
         let landed = async move { task.await.unwrap_or_else(|_| Err(not_renewable())) };
-        landed.boxed().shared()
+        Flight { landed: landed.boxed().shared(), waiters }
     }
 
-    async fn renew(self: &Arc<Self>, renewal: &Renewal, rejected: u64) -> Result<(), AuthFailure> {
+    async fn renew(
+        self: &Arc<Self>,
+        renewal: &Renewal,
+        rejected: u64,
+        ahead: bool,
+        waiters: Waiters,
+    ) -> Result<(), AuthFailure> {
         let snapshot = self.snapshot();
         let (Some(owner), Some(identity)) = (snapshot.owner, &snapshot.identity) else { return Err(not_renewable()) };
-        let deadline = renewal.parent.deadline(owner);
-        let request = RefreshRequest { owner, account_id: identity.account_id.clone() };
-        let mut answer = renewal.parent.refresh(request);
-        match tokio::time::timeout(deadline, &mut answer).await {
-            Ok(Ok(tokens)) => self.adopt(tokens, owner, &renewal.restrictions),
-            Ok(Err(RefreshFailure::Rejected(code))) => {
+        let parent = &renewal.parent;
+        let deadline = parent.deadline(owner);
+        let flight = next_revision(&renewal.flights);
+        let account_id = identity.account_id.clone();
+        let request = RefreshRequest { flight, owner, account_id, ahead, deadline, waiters };
+        tracing::info!(flight, ahead, "the parent is asked for a new token");
+        let mut answer = parent.refresh(request.clone());
+        let mut state = self.state.subscribe();
+        tokio::select! {
+            answer = &mut answer => self.landed(answer, owner, deadline, renewal),
+            _ = state.wait_for(|state| newer(state, rejected).is_some()) => {
+                parent.given_up(&request);
+                Ok(())
+            }
+            () = tokio::time::sleep(deadline) => {
+                let asked = parent.given_up(&request);
+                if !renewal.rules.strict {
+                    self.await_late_answer(answer, owner, rejected, renewal.clone());
+                }
+                let kind = if asked { AuthFailureKind::RefreshTimeout } else { AuthFailureKind::NoOwner };
+                Err(AuthFailure { kind, ..AuthFailure::timeout(deadline) })
+            }
+        }
+    }
+
+    fn landed(
+        &self,
+        answer: Result<Renewed, RefreshFailure>,
+        owner: OwnerId,
+        deadline: Duration,
+        renewal: &Renewal,
+    ) -> Result<(), AuthFailure> {
+        match answer {
+            Ok(renewed) => self.adopt(renewed, owner, renewal),
+            Err(RefreshFailure::Rejected(code)) => {
                 let code = code.map_or_else(|| "none".to_owned(), |code| code.to_string());
                 let message = format!("auth refresh request failed: code={code}");
                 Err(AuthFailure::new(AuthFailureKind::RefreshRejected, message))
             }
-            Ok(Err(RefreshFailure::Malformed)) => {
+            Err(RefreshFailure::Malformed) => {
                 Err(AuthFailure::new(AuthFailureKind::RefreshInvalid, "invalid auth refresh response"))
             }
-            Ok(Err(RefreshFailure::Gone)) => {
-                let failure = AuthFailure::timeout(deadline);
-                Err(AuthFailure { kind: AuthFailureKind::NoOwner, ..failure })
-            }
-            Err(_elapsed) => {
-                self.await_late_answer(answer, owner, rejected, Arc::clone(&renewal.restrictions));
-                Err(AuthFailure::timeout(deadline))
+            Err(RefreshFailure::Gone) => {
+                Err(AuthFailure { kind: AuthFailureKind::NoOwner, ..AuthFailure::timeout(deadline) })
             }
         }
     }
@@ -223,41 +335,49 @@ impl Account {
     /// A late answer is of no use to the work that waited, but it saves the next one a 401.
     fn await_late_answer(
         self: &Arc<Self>,
-        answer: BoxFuture<'static, Result<ExternalTokens, RefreshFailure>>,
+        answer: BoxFuture<'static, Result<Renewed, RefreshFailure>>,
         owner: OwnerId,
         rejected: u64,
-        restrictions: Arc<Restrictions>,
+        renewal: Renewal,
     ) {
         let account = Arc::downgrade(self);
         tokio::spawn(async move {
-            let Ok(tokens) = answer.await else { return };
+            let Ok(renewed) = answer.await else { return };
             let Some(account) = account.upgrade() else { return };
             if account.snapshot().revision <= rejected {
-                let _ = account.adopt(tokens, owner, &restrictions);
+                let _ = account.adopt(renewed, owner, &renewal);
             }
         });
     }
 
-    fn adopt(&self, tokens: ExternalTokens, owner: OwnerId, restrictions: &Restrictions) -> Result<(), AuthFailure> {
-        let Ok(snapshot) = lent(tokens, owner, &self.revisions) else {
+    fn adopt(&self, renewed: Renewed, owner: OwnerId, renewal: &Renewal) -> Result<(), AuthFailure> {
+        let Ok(snapshot) = lent(renewed.tokens, owner, &self.revisions) else {
             let message = "auth refresh returned invalid credentials";
             return Err(AuthFailure::new(AuthFailureKind::RefreshInvalid, message));
         };
         let current = self.snapshot();
         let (Some(new), Some(known)) = (&snapshot.identity, &current.identity) else { return Err(not_renewable()) };
-        if !restrictions.allow_workspace(&new.account_id) {
+        if !renewal.rules.allow_workspace(&new.account_id) {
             let message = format!(
                 "Login is restricted to workspace(s) {}, but current credentials belong to {}",
-                restrictions.workspaces.join(", "),
+                renewal.rules.workspaces.join(", "),
                 new.account_id,
             );
             return Err(AuthFailure::new(AuthFailureKind::WorkspaceRestricted, message));
         }
-        if !new.matches(known) {
+        let other = !new.matches(known);
+        if other && !renewed.may_switch && !renewal.rules.strict {
             let message = "auth refresh returned credentials for another account";
             return Err(AuthFailure::new(AuthFailureKind::AccountMismatch, message));
         }
         tracing::info!(revision = snapshot.revision, token = snapshot.token.fingerprint(), "a new token was lent");
+        if other && renewal.rules.strict {
+            // The reference takes the token for the next turn, and fails this one.
+            self.replace_for_next(snapshot);
+            let message = "Fatal error: application network policy is unavailable";
+            return Err(AuthFailure::new(AuthFailureKind::AccountMismatch, message));
+        }
+        renewal.parent.renewed(&current, &snapshot);
         self.replace(snapshot);
         Ok(())
     }

@@ -1,15 +1,20 @@
 //! The parent application, as far as this crate knows it: somebody who lends tokens and is asked for new
 //! ones.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
+use crate::account::Snapshot;
 use crate::token::AccessToken;
 
 /// Who lent a token. The host chooses the numbers; here they are only compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OwnerId(pub u64);
+
+/// On whose behalf a call is made, in the host's own words: a thread, say. Here it is only passed on.
+pub type Caller = Arc<str>;
 
 /// A token as it is lent.
 #[derive(Clone)]
@@ -23,12 +28,52 @@ pub struct ExternalTokens {
 }
 
 /// What is asked of the parent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct RefreshRequest {
+    /// Tells one refresh from another.
+    pub flight: u64,
     /// Who lent the token that the backend refused.
     pub owner: OwnerId,
     /// The account that the new token must be for.
     pub account_id: String,
+    /// Whether the old token is still good: it was not refused, it is about to expire.
+    pub ahead: bool,
+    /// How long the whole of it may take.
+    pub deadline: Duration,
+    /// Who waits for the outcome.
+    pub waiters: Waiters,
+}
+
+/// Who waits for a refresh, first come first. Grows while the refresh is under way.
+#[derive(Clone, Debug, Default)]
+pub struct Waiters(Arc<Mutex<Vec<Caller>>>);
+
+impl Waiters {
+    fn list(&self) -> MutexGuard<'_, Vec<Caller>> {
+        // A push cannot panic half-way.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn add(&self, caller: &Caller) {
+        let mut list = self.list();
+        if !list.contains(caller) {
+            list.push(Arc::clone(caller));
+        }
+    }
+
+    /// Those who wait now.
+    pub fn now(&self) -> Vec<Caller> {
+        self.list().clone()
+    }
+}
+
+/// What came back.
+#[derive(Clone)]
+pub struct Renewed {
+    /// The token.
+    pub tokens: ExternalTokens,
+    /// Whether a token of another account is welcome.
+    pub may_switch: bool,
 }
 
 /// Why no token came back.
@@ -38,7 +83,7 @@ pub enum RefreshFailure {
     Rejected(Option<i64>),
     /// The parent's answer was not of the agreed shape.
     Malformed,
-    /// The parent has left.
+    /// There is nobody to ask.
     Gone,
 }
 
@@ -46,8 +91,14 @@ pub enum RefreshFailure {
 pub trait ExternalAuth: Send + Sync + 'static {
     /// Asks for a new token. The future may stay unresolved for as long as the parent is silent: the
     /// deadline is kept by the caller, and a late answer is still of use.
-    fn refresh(&self, request: RefreshRequest) -> BoxFuture<'static, Result<ExternalTokens, RefreshFailure>>;
+    fn refresh(&self, request: RefreshRequest) -> BoxFuture<'static, Result<Renewed, RefreshFailure>>;
 
     /// How long this owner may take.
     fn deadline(&self, owner: OwnerId) -> Duration;
+
+    /// Nobody waits for the answer any more. Says whether anybody was asked at all.
+    fn given_up(&self, request: &RefreshRequest) -> bool;
+
+    /// A new credential is about to be used instead of an old one.
+    fn renewed(&self, before: &Snapshot, after: &Snapshot);
 }

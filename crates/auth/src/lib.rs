@@ -18,9 +18,9 @@ mod token;
 
 pub use account::{Account, Identity, Mode, Profile, Snapshot};
 pub use claims::{Claims, ClaimsError};
-pub use external::{ExternalAuth, ExternalTokens, OwnerId, RefreshFailure, RefreshRequest};
+pub use external::{Caller, ExternalAuth, ExternalTokens, OwnerId, RefreshFailure, RefreshRequest, Renewed, Waiters};
 pub use failure::{AuthFailure, AuthFailureKind};
 pub use http::HttpClient;
-pub use manager::{AuthManager, LoginError, Restrictions};
+pub use manager::{AuthManager, LoginError, Rules, Scope};
 pub use send::{SendError, send_authorized};
 pub use token::AccessToken;

@@ -1,5 +1,6 @@
 //! Which account new work gets, and the rules by which it changes.
 
+use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -10,18 +11,23 @@ use crate::claims::ClaimsError;
 use crate::external::{ExternalAuth, ExternalTokens, OwnerId};
 use crate::token::AccessToken;
 
-/// What the configuration allows.
+/// What the configuration allows and wants.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Restrictions {
+pub struct Rules {
     /// `forced_chatgpt_workspace_id`; empty: any.
     pub workspaces: Vec<String>,
     /// `forced_login_method = "api"`.
     pub api_key_only: bool,
     /// `forced_login_method = "chatgpt"`.
     pub chatgpt_only: bool,
+    /// Whether a token is renewed before it expires.
+    pub ahead: bool,
+    /// Whether everything is as in the reference: late answers are ignored, and a switch of accounts ends
+    /// what runs.
+    pub strict: bool,
 }
 
-impl Restrictions {
+impl Rules {
     pub(crate) fn allow_workspace(&self, account_id: &str) -> bool {
         self.workspaces.is_empty() || self.workspaces.iter().any(|workspace| workspace == account_id)
     }
@@ -54,16 +60,21 @@ pub enum LoginError {
     Token(#[from] ClaimsError),
 }
 
+/// For whom a login holds. The host chooses the numbers: one for the whole process, or one per tenant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Scope(pub u64);
+
 /// Who is logged in.
 pub struct AuthManager {
     renewal: Renewal,
     revisions: Arc<AtomicU64>,
-    state: Mutex<State>,
+    scopes: Mutex<HashMap<Scope, Accounts>>,
     changes: Notify,
 }
 
+/// The accounts of one scope.
 #[derive(Default)]
-struct State {
+struct Accounts {
     current: Option<Arc<Account>>,
     /// Accounts that were current and under which work may still go on.
     former: Vec<Weak<Account>>,
@@ -71,19 +82,25 @@ struct State {
 
 impl AuthManager {
     /// Nobody is logged in at first.
-    pub fn new(parent: Arc<dyn ExternalAuth>, restrictions: Restrictions) -> Self {
-        let renewal = Renewal { parent, restrictions: Arc::new(restrictions) };
-        Self { renewal, revisions: Arc::default(), state: Mutex::default(), changes: Notify::new() }
+    pub fn new(parent: Arc<dyn ExternalAuth>, rules: Rules) -> Self {
+        let renewal = Renewal { parent, rules: Arc::new(rules), flights: Arc::default() };
+        Self { renewal, revisions: Arc::default(), scopes: Mutex::default(), changes: Notify::new() }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn scopes(&self) -> MutexGuard<'_, HashMap<Scope, Accounts>> {
         // Nothing under this lock can panic half-way.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.scopes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The account for new work.
-    pub fn current(&self) -> Option<Arc<Account>> {
-        self.state().current.clone()
+    pub fn current(&self, scope: Scope) -> Option<Arc<Account>> {
+        self.scopes().get(&scope)?.current.clone()
+    }
+
+    /// The current account of every scope.
+    pub fn all(&self) -> Vec<(Scope, Arc<Account>)> {
+        let scopes = self.scopes();
+        scopes.iter().filter_map(|(scope, accounts)| Some((*scope, accounts.current.clone()?))).collect()
     }
 
     /// Resolves when somebody logs in or out after this call.
@@ -92,40 +109,43 @@ impl AuthManager {
         self.changes.notified()
     }
 
-    fn set_current(&self, state: &mut State, account: Option<Arc<Account>>) {
-        state.set_current(account);
-        self.changes.notify_waiters();
-    }
-
     /// A parent lends a token. Work that goes on under another account is not disturbed; work that waits
     /// for a token of the same account gets this one.
-    pub fn login_external(&self, tokens: ExternalTokens, owner: OwnerId) -> Result<Arc<Account>, LoginError> {
-        let restrictions = &self.renewal.restrictions;
-        if restrictions.api_key_only {
+    pub fn login_external(
+        &self,
+        scope: Scope,
+        tokens: ExternalTokens,
+        owner: OwnerId,
+    ) -> Result<Arc<Account>, LoginError> {
+        let rules = &self.renewal.rules;
+        if rules.api_key_only {
             return Err(LoginError::ExternalDisabled);
         }
-        if !restrictions.allow_workspace(&tokens.account_id) {
-            let allowed = restrictions.workspaces.clone();
-            return Err(LoginError::Workspace { allowed, received: tokens.account_id });
+        if !rules.allow_workspace(&tokens.account_id) {
+            return Err(LoginError::Workspace { allowed: rules.workspaces.clone(), received: tokens.account_id });
         }
         let snapshot = lent(tokens, owner, &self.revisions)?;
         tracing::info!(revision = snapshot.revision, token = snapshot.token.fingerprint(), "a token was lent");
-        let mut state = self.state();
-        let account = match snapshot.identity.as_ref().and_then(|identity| state.find(identity)) {
+        let mut scopes = self.scopes();
+        let accounts = scopes.entry(scope).or_default();
+        let account = match snapshot.identity.as_ref().and_then(|identity| accounts.find(identity)) {
             Some(account) => {
                 account.replace(snapshot);
                 account
             }
-            None => Account::new(Mode::External, snapshot, Arc::clone(&self.revisions), Some(self.renewal.clone())),
+            None => {
+                let renewal = Some(self.renewal.clone());
+                Account::new(Mode::External, snapshot, Arc::clone(&self.revisions), renewal)
+            }
         };
-        self.set_current(&mut state, Some(Arc::clone(&account)));
+        self.set_current(accounts, &account);
         Ok(account)
     }
 
     /// Somebody logs in with an API key.
-    pub fn login_api_key(&self, key: AccessToken) -> Result<Arc<Account>, LoginError> {
-        self.check_managed_login()?;
-        if self.renewal.restrictions.chatgpt_only {
+    pub fn login_api_key(&self, scope: Scope, key: AccessToken) -> Result<Arc<Account>, LoginError> {
+        self.check_managed_login(scope)?;
+        if self.renewal.rules.chatgpt_only {
             return Err(LoginError::ApiKeyDisabled);
         }
         let snapshot = Snapshot {
@@ -136,47 +156,59 @@ impl AuthManager {
             owner: None,
         };
         let account = Account::new(Mode::ApiKey, snapshot, Arc::clone(&self.revisions), None);
-        self.set_current(&mut self.state(), Some(Arc::clone(&account)));
+        self.set_current(self.scopes().entry(scope).or_default(), &account);
         Ok(account)
     }
 
     /// Whether a login that the host would own may begin now.
-    pub fn check_managed_login(&self) -> Result<(), LoginError> {
-        match self.current() {
+    pub fn check_managed_login(&self, scope: Scope) -> Result<(), LoginError> {
+        match self.current(scope) {
             Some(account) if account.mode() == Mode::External => Err(LoginError::ExternalActive),
             _ => Ok(()),
         }
     }
 
     /// Forgets the current account. Whatever goes on under it fails.
-    pub fn logout(&self) -> Option<Arc<Account>> {
-        let account = self.state().current.take();
+    pub fn logout(&self, scope: Scope) {
+        let account = self.scopes().get_mut(&scope).and_then(|accounts| accounts.current.take());
         self.changes.notify_waiters();
-        if let Some(account) = &account {
+        if let Some(account) = account {
             account.log_out();
         }
-        account
+    }
+
+    /// Forgets everybody in a scope. What goes on under them goes on, and their tokens go with it.
+    pub fn forget(&self, scope: Scope) {
+        self.scopes().remove(&scope);
+        self.changes.notify_waiters();
+    }
+
+    fn set_current(&self, accounts: &mut Accounts, account: &Arc<Account>) {
+        let replaced = accounts.set_current(account);
+        if let Some(replaced) = replaced.filter(|_| self.renewal.rules.strict) {
+            replaced.log_out();
+        }
+        self.changes.notify_waiters();
     }
 }
 
-impl State {
+impl Accounts {
     /// An account of this identity that is current, or under which work still goes on.
     fn find(&self, identity: &Identity) -> Option<Arc<Account>> {
         let former = self.former.iter().filter_map(Weak::upgrade);
         let mut known = self.current.iter().cloned().chain(former);
         known.find(|account| {
             let snapshot = account.snapshot();
-            account.mode() == Mode::External && snapshot.identity.as_ref().is_some_and(|known| known.matches(identity))
+            let same = snapshot.identity.as_ref().is_some_and(|known| known.matches(identity));
+            account.mode() == Mode::External && same
         })
     }
 
-    fn set_current(&mut self, account: Option<Arc<Account>>) {
+    /// Returns the account that this one takes the place of, if it is another.
+    fn set_current(&mut self, account: &Arc<Account>) -> Option<Arc<Account>> {
         self.former.retain(|former| former.strong_count() > 0);
-        let replaced = std::mem::replace(&mut self.current, account);
-        if let Some(replaced) = replaced
-            && !self.current.as_ref().is_some_and(|current| Arc::ptr_eq(current, &replaced))
-        {
-            self.former.push(Arc::downgrade(&replaced));
-        }
+        let replaced = self.current.replace(Arc::clone(account)).filter(|replaced| !Arc::ptr_eq(replaced, account))?;
+        self.former.push(Arc::downgrade(&replaced));
+        Some(replaced)
     }
 }

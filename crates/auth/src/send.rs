@@ -7,6 +7,7 @@ use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use reqwest::{Client, Request, Response, StatusCode};
 
 use crate::account::{Account, Snapshot};
+use crate::external::Caller;
 use crate::failure::AuthFailure;
 
 const ACCOUNT_HEADER: HeaderName = HeaderName::from_static("chatgpt-account-id");
@@ -30,11 +31,13 @@ pub enum SendError {
 /// So one call costs at most one refresh and two requests. Without an account the request goes out as it
 /// is. The body must be in memory, because it may be sent twice; a streamed body is sent once.
 ///
+/// `caller` says on whose behalf this is, for whoever has to find somebody to ask for a new token.
 /// `limit` is how long the backend may take to answer each request with headers. Waiting for the parent
 /// does not count: that has a deadline of its own.
 pub async fn send_authorized(
     client: &Client,
     account: Option<&Arc<Account>>,
+    caller: &Caller,
     request: Request,
     limit: Duration,
 ) -> Result<Response, SendError> {
@@ -47,7 +50,7 @@ pub async fn send_authorized(
     }
     match again {
         Some(again) if snapshot.owner.is_some() => {
-            let snapshot = account.recover(snapshot.revision).await?;
+            let snapshot = account.recover(snapshot.revision, caller).await?;
             send(client, authorize(again, &snapshot), limit).await
         }
         _ => Ok(response),

@@ -17,7 +17,7 @@ pub(crate) fn run(args: AppServerArgs) -> anyhow::Result<ExitCode> {
     match args.command {
         Some(AppServerCommand::GenerateTs(args)) => generate(&args, export::typescript),
         Some(AppServerCommand::GenerateJsonSchema(args)) => generate(&args, export::json_schema),
-        None => serve(args),
+        None => serve(&args),
     }
 }
 
@@ -47,14 +47,10 @@ fn listen(url: &str) -> anyhow::Result<Listen> {
     }
 }
 
-fn serve(args: AppServerArgs) -> anyhow::Result<ExitCode> {
+fn serve(args: &AppServerArgs) -> anyhow::Result<ExitCode> {
     logging::start();
     let listen = listen(if args.stdio { "stdio://" } else { &args.listen })?;
-    let feature = |on: bool| move |name: &String| format!("features.{name}={on}");
-    let mut overrides = args.config;
-    overrides.extend(args.enable.iter().map(feature(true)));
-    overrides.extend(args.disable.iter().map(feature(false)));
-    let config = Config::load(&valet_server::config::home()?, &overrides)?;
+    let config = Config::load(&valet_server::config::home()?, &args.overrides())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
         match listen {

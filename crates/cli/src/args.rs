@@ -15,7 +15,7 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Serve the app-server protocol, over stdio unless --listen says otherwise.
-    AppServer(AppServerArgs),
+    AppServer(Box<AppServerArgs>),
     /// Run a scripted backend to try a parent application against.
     Sim(SimArgs),
     /// Show a token being lent, refused, refreshed and used, against a scripted backend.
@@ -42,9 +42,38 @@ pub(crate) struct AppServerArgs {
     /// Accepted for clients that pass it; the same as -c features.NAME=false.
     #[arg(long, value_name = "FEATURE")]
     pub(crate) disable: Vec<String>,
+    /// How closely to follow the reference where Valet does better: default or strict.
+    #[arg(long, value_name = "MODE", value_parser = ["default", "strict"])]
+    pub(crate) compat: Option<String>,
+    /// How long a parent may take to answer a token refresh, in seconds.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=300))]
+    pub(crate) auth_refresh_timeout: Option<u64>,
+    /// Whether a lent token is renewed before it expires: on or off.
+    #[arg(long, value_name = "SWITCH", value_parser = ["on", "off"])]
+    pub(crate) auth_proactive: Option<String>,
+    /// For whom a login holds: process, or connection to make each connection a tenant of its own.
+    #[arg(long, value_name = "SCOPE", value_parser = ["process", "connection"])]
+    pub(crate) auth_scope: Option<String>,
     /// Accepted for clients that pass it; this host reports nothing to anybody.
     #[arg(long, hide = true)]
     pub(crate) analytics_default_enabled: bool,
+}
+
+impl AppServerArgs {
+    /// Everything on the command line that sets a configuration key, as `key=value`. A flag beats `-c`.
+    pub(crate) fn overrides(&self) -> Vec<String> {
+        let mut overrides = self.config.clone();
+        let feature = |on: bool| move |name: &String| format!("features.{name}={on}");
+        overrides.extend(self.enable.iter().map(feature(true)));
+        overrides.extend(self.disable.iter().map(feature(false)));
+        let quoted = |key: &str, value: &String| format!("valet.{key}=\"{value}\"");
+        overrides.extend(self.compat.iter().map(|mode| quoted("compat", mode)));
+        overrides.extend(self.auth_scope.iter().map(|scope| quoted("auth_scope", scope)));
+        overrides.extend(self.auth_proactive.iter().map(|on| format!("valet.auth_proactive_refresh={}", on == "on")));
+        let milliseconds = self.auth_refresh_timeout.iter().map(|seconds| seconds * 1000);
+        overrides.extend(milliseconds.map(|limit| format!("valet.auth_refresh_timeout_ms={limit}")));
+        overrides
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -15,7 +15,7 @@ use args::{Args, Command};
 fn main() -> ExitCode {
     let args = Args::parse();
     let outcome = match args.command {
-        Command::AppServer(args) => app_server::run(args),
+        Command::AppServer(args) => app_server::run(*args),
         Command::Sim(args) => sim::run(&args),
         Command::Demo => demo::run(),
     };

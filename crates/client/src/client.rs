@@ -139,6 +139,6 @@ impl Reader {
                 Err(error) => tracing::warn!(%error, "the server sent a text that is no message"),
             }
         }
-        callbacks(&self.callbacks).drop_where(|()| true);
+        callbacks(&self.callbacks).close();
     }
 }

@@ -1,13 +1,12 @@
-//! A string that must not be shown: it crosses the wire, and nothing else.
+//! A string that must not be shown: it crosses the wire, and nothing else. `Debug` prints a placeholder, and
+//! the memory is overwritten when the value is dropped.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use zeroize::Zeroizing;
 
-/// A token or key inside a message.
-///
-/// `Debug` prints a placeholder, and the memory is overwritten when the value is dropped.
+/// A token or key inside a message. Do not log it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
 #[serde(transparent)]
 #[schemars(inline)]

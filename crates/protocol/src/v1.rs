@@ -43,6 +43,13 @@ pub struct ValetCapabilities {
     /// How long this connection may take to answer a token refresh, in milliseconds, 1000 to 300000.
     /// Default: the server's own limit, 10 s.
     pub refresh_timeout_ms: Option<u64>,
+    /// Who this parent is, in a text of its choice of 16 to 256 characters that nobody can guess. A later
+    /// connection with the same key is the same owner: it is asked in place of one that has left.
+    pub owner_key: Option<Secret>,
+    /// Take a token of another account in answer to a refresh, and go on with it.
+    #[serde(default)]
+    #[ts(as = "Option<bool>", optional)]
+    pub allow_account_switch_on_refresh: bool,
     /// Answer text that is no message with an error (id `null`) instead of only logging it.
     #[serde(default)]
     #[ts(as = "Option<bool>", optional)]
@@ -86,6 +93,10 @@ pub struct InitializeResponse {
 pub struct ValetServerInfo {
     /// Valet's own version.
     pub version: String,
+    /// `default`, or `strict`: but then this is not sent.
+    pub compat: String,
+    /// For whom a login holds: `process` or `connection`.
+    pub auth_scope: String,
     /// How long this connection may take to answer a token refresh, in milliseconds.
     pub refresh_timeout_ms: u64,
 }

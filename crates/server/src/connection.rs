@@ -15,16 +15,13 @@ use valet_transport::{Close, Outbox};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ConnectionId(pub(crate) u64);
 
-impl From<ConnectionId> for OwnerId {
-    fn from(id: ConnectionId) -> Self {
-        Self(id.0)
-    }
-}
-
-impl From<OwnerId> for ConnectionId {
-    fn from(owner: OwnerId) -> Self {
-        Self(owner.0)
-    }
+/// Who is told something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Audience {
+    /// Every initialized connection.
+    Everybody,
+    /// One tenant.
+    One(ConnectionId),
 }
 
 /// What the end of a connection means.
@@ -37,12 +34,15 @@ pub(crate) enum ConnectionKind {
 }
 
 /// What a client said in `initialize`.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) experimental: bool,
     pub(crate) opted_out: HashSet<String>,
     pub(crate) refresh_timeout: Option<Duration>,
+    pub(crate) allow_account_switch: bool,
     pub(crate) parse_errors: bool,
+    /// Who the connection is as a lender of tokens.
+    pub(crate) owner: OwnerId,
 }
 
 /// One connection.
@@ -51,11 +51,13 @@ pub(crate) struct Connection {
     pub(crate) id: ConnectionId,
     outbox: Outbox,
     session: OnceLock<Session>,
+    /// Whether errors go out without `data`, as the reference sends them.
+    strict: bool,
 }
 
 impl Connection {
-    pub(crate) fn new(id: ConnectionId, outbox: Outbox) -> Arc<Self> {
-        Arc::new(Self { id, outbox, session: OnceLock::new() })
+    pub(crate) fn new(id: ConnectionId, outbox: Outbox, strict: bool) -> Arc<Self> {
+        Arc::new(Self { id, outbox, session: OnceLock::new(), strict })
     }
 
     /// What the client said in `initialize`; none before that.
@@ -75,9 +77,15 @@ impl Connection {
                 tracing::error!(%error, "a result could not be written");
                 jsonrpc::write_error(Some(id), &ErrorObject::internal("the result could not be written"))
             }),
+            Err(error) if self.strict => jsonrpc::write_error(Some(id), &ErrorObject { data: None, ..error.clone() }),
             Err(error) => jsonrpc::write_error(Some(id), error),
         };
         self.outbox.push(bytes.into());
+    }
+
+    /// Who the connection is as a lender of tokens; none before `initialize`.
+    pub(crate) fn owner(&self) -> Option<OwnerId> {
+        self.session().map(|session| session.owner)
     }
 
     /// Answers text that is no message.
@@ -155,11 +163,13 @@ impl Connections {
         self.0.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
-    /// Tells every initialized connection.
-    pub(crate) fn broadcast<N: ServerNotificationMethod>(&self, params: &N::Params) {
+    /// Tells everybody of an audience.
+    pub(crate) fn tell<N: ServerNotificationMethod>(&self, audience: Audience, params: &N::Params) {
         let Some(notification) = Notification::new::<N>(params) else { return };
-        for connection in self.0.read().unwrap_or_else(PoisonError::into_inner).values() {
-            notification.send_to(connection);
+        let connections = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        match audience {
+            Audience::Everybody => connections.values().for_each(|connection| notification.send_to(connection)),
+            Audience::One(id) => connections.get(&id).into_iter().for_each(|one| notification.send_to(one)),
         }
     }
 }

@@ -170,8 +170,8 @@ fn credits(credits: &Credits) -> v2::CreditsSnapshot {
     }
 }
 
-/// The error of a turn that failed.
-pub(crate) fn turn_error(failure: &Failure) -> v2::TurnError {
+/// The error of a turn that failed. In strict mode, a failure of the login is told as the reference does.
+pub(crate) fn turn_error(failure: &Failure, strict: bool) -> v2::TurnError {
     let info = match *failure.class() {
         FailureClass::ContextWindowExceeded => v2::CodexErrorInfo::ContextWindowExceeded,
         FailureClass::UsageLimitExceeded => v2::CodexErrorInfo::UsageLimitExceeded,
@@ -180,7 +180,11 @@ pub(crate) fn turn_error(failure: &Failure) -> v2::TurnError {
         FailureClass::ModelNotFound => v2::CodexErrorInfo::ModelNotFound,
         FailureClass::CyberPolicy => v2::CodexErrorInfo::CyberPolicy,
         FailureClass::InternalServerError => v2::CodexErrorInfo::InternalServerError,
-        FailureClass::Unauthorized(_) => v2::CodexErrorInfo::Unauthorized,
+        FailureClass::Unauthorized { refused: true, .. } if strict => {
+            v2::CodexErrorInfo::HttpConnectionFailed { http_status_code: Some(401) }
+        }
+        FailureClass::Unauthorized { .. } if strict => v2::CodexErrorInfo::Other,
+        FailureClass::Unauthorized { .. } => v2::CodexErrorInfo::Unauthorized,
         FailureClass::HttpStatus(status) => v2::CodexErrorInfo::HttpConnectionFailed { http_status_code: Some(status) },
         FailureClass::TooManyAttempts(status) => {
             v2::CodexErrorInfo::ResponseTooManyFailedAttempts { http_status_code: Some(status) }
@@ -188,7 +192,7 @@ pub(crate) fn turn_error(failure: &Failure) -> v2::TurnError {
         FailureClass::Other => v2::CodexErrorInfo::Other,
     };
     let additional_details = match failure.class() {
-        FailureClass::Unauthorized(kind) => Some(<&str>::from(auth_kind(*kind)).to_owned()),
+        FailureClass::Unauthorized { kind, .. } if !strict => Some(<&str>::from(auth_kind(*kind)).to_owned()),
         _ => None,
     };
     v2::TurnError {

@@ -6,6 +6,7 @@ use valet_protocol::RequestId;
 use valet_transport::{Answer, Link};
 
 use crate::connection::{ConnectionId, ConnectionKind};
+use crate::outgoing::Target;
 
 /// What woke the main loop.
 pub(crate) enum Event {
@@ -30,7 +31,9 @@ pub(crate) enum Event {
 
 /// A request of ours, ready but for its id.
 pub(crate) struct OutgoingRequest {
-    pub(crate) to: ConnectionId,
+    pub(crate) to: Target,
+    /// The id that the same question was asked with before.
+    pub(crate) again: Option<RequestId>,
     /// Writes the message once the id is known.
     pub(crate) write: Box<dyn FnOnce(&RequestId) -> Bytes + Send>,
     /// Gets the id, so that the request can be abandoned.

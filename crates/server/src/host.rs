@@ -9,12 +9,13 @@ use valet_agent::Origin;
 use valet_auth::HttpClient;
 use valet_transport::Link;
 
-use crate::account::Accounts;
+use crate::account::{Accounts, Whereabouts};
 use crate::config::Config;
 use crate::connection::{ConnectionKind, Connections};
 use crate::event::Event;
 use crate::main_loop::MainLoop;
 use crate::outgoing::OutgoingMessageSender;
+use crate::owners::Owners;
 use crate::threads::Threads;
 
 /// Events that may wait for the main loop. Readers wait when it is full, and so do their clients.
@@ -71,8 +72,9 @@ impl Host {
 pub(crate) struct HostState {
     pub(crate) config: Arc<Config>,
     pub(crate) connections: Arc<Connections>,
+    pub(crate) owners: Arc<Owners>,
     pub(crate) accounts: Accounts,
-    pub(crate) threads: Threads,
+    pub(crate) threads: Arc<Threads>,
     pub(crate) http: Arc<HttpClient>,
     /// A random id of this process.
     pub(crate) installation_id: String,
@@ -85,12 +87,21 @@ impl HostState {
         let config = Arc::new(config);
         let connections = Arc::new(Connections::default());
         let http = Arc::new(HttpClient::default());
-        let accounts = Accounts::new(Arc::clone(&config), Arc::clone(&connections), Arc::clone(&http), outgoing);
+        let owners = Arc::new(Owners::default());
+        let threads = Arc::new(Threads::default());
+        let whereabouts = Whereabouts {
+            outgoing,
+            connections: Arc::clone(&connections),
+            owners: Arc::clone(&owners),
+            threads: Arc::clone(&threads),
+        };
+        let accounts = Accounts::new(Arc::clone(&config), Arc::clone(&http), whereabouts);
         Arc::new(Self {
             config,
             connections,
+            owners,
             accounts,
-            threads: Threads::default(),
+            threads,
             http,
             installation_id: Uuid::new_v4().to_string(),
             origin: OnceLock::new(),

@@ -20,6 +20,7 @@ mod host;
 mod main_loop;
 mod order;
 mod outgoing;
+mod owners;
 mod responder;
 mod threads;
 

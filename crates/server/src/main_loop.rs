@@ -14,11 +14,10 @@ use crate::dispatch::{Context, dispatch};
 use crate::event::{Event, OutgoingRequest};
 use crate::host::HostState;
 use crate::order::Lanes;
+use crate::outgoing::Target;
 
-/// Whom the waiters of the callback map belong to.
-struct Scope {
-    connection: ConnectionId,
-}
+/// Whose answer a waiter of the callback map takes.
+struct Scope(Target);
 
 pub(crate) struct MainLoop {
     host: Arc<HostState>,
@@ -60,7 +59,8 @@ impl MainLoop {
     fn connected(&mut self, link: Link, kind: ConnectionKind, closed: oneshot::Sender<()>) {
         let id = ConnectionId(self.next_connection);
         self.next_connection += 1;
-        self.host.connections.insert(Connection::new(id, link.outbox));
+        let connection = Connection::new(id, link.outbox, self.host.config.strict());
+        self.host.connections.insert(connection);
         let events = self.events.clone();
         tokio::spawn(async move {
             read(id, link.inbox, &events).await;
@@ -72,8 +72,13 @@ impl MainLoop {
     }
 
     fn disconnected(&mut self, id: ConnectionId) {
-        self.callbacks.drop_where(|scope| scope.connection == id);
+        self.callbacks.drop_where(|scope| scope.0 == Target::One(id));
+        self.host.owners.left(id);
         self.host.threads.unsubscribe_everywhere(id);
+        if self.host.config.per_connection() {
+            self.host.accounts.forget(id);
+            self.host.threads.retire(id);
+        }
         if let Some(connection) = self.host.connections.remove(id) {
             connection.close(Close::Gone);
         }
@@ -94,7 +99,7 @@ impl MainLoop {
     }
 
     fn answered(&mut self, from: ConnectionId, id: &RequestId, outcome: Result<&RawValue, &RawValue>) {
-        let asked = |scope: &Scope| scope.connection == from;
+        let asked = |scope: &Scope| scope.0 == Target::Everybody || scope.0 == Target::One(from);
         if !self.callbacks.complete(id, asked, Answer::from(outcome)) {
             tracing::debug!(connection = from.0, "an answer to a question that is not open is dropped");
         }
@@ -113,10 +118,27 @@ impl MainLoop {
     }
 
     fn outgoing(&mut self, request: OutgoingRequest) {
-        let Some(connection) = self.host.connections.get(request.to) else { return };
-        let id = self.callbacks.register(Scope { connection: request.to }, request.answer);
-        connection.send((request.write)(&id));
-        // Fails only when the asker has gone already; then the entry is removed with the connection.
+        let mut asked = match request.to {
+            Target::One(id) => self.host.connections.get(id).into_iter().collect(),
+            Target::Everybody => self.host.connections.all(),
+        };
+        asked.retain(|connection| connection.session().is_some());
+        if asked.is_empty() {
+            return;
+        }
+        let scope = Scope(request.to);
+        let id = match request.again {
+            None => self.callbacks.register(scope, request.answer),
+            Some(id) => {
+                self.callbacks.register_again(&id, scope, request.answer);
+                id
+            }
+        };
+        let message = (request.write)(&id);
+        for connection in asked {
+            connection.send(message.clone());
+        }
+        // Fails when the asker has gone already.
         if request.id.send(id.clone()).is_err() {
             self.callbacks.remove(&id);
         }

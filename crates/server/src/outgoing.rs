@@ -9,10 +9,28 @@ use valet_transport::Answer;
 use crate::connection::ConnectionId;
 use crate::event::{Event, OutgoingRequest};
 
+/// Whom a request goes to, and whose answer counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// One connection.
+    One(ConnectionId),
+    /// Every initialized connection; the first answer counts. The reference's way.
+    Everybody,
+}
+
 /// Sends requests to clients and waits for their answers. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct OutgoingMessageSender {
     events: mpsc::Sender<Event>,
+}
+
+/// A request that was sent. When it is dropped, it is abandoned: an answer that comes later is dropped too.
+pub(crate) struct Pending {
+    /// The id that the request was sent with.
+    pub(crate) id: RequestId,
+    answer: oneshot::Receiver<Answer>,
+    events: mpsc::Sender<Event>,
+    open: bool,
 }
 
 impl OutgoingMessageSender {
@@ -20,36 +38,38 @@ impl OutgoingMessageSender {
         Self { events }
     }
 
-    /// Asks one connection. None: it has left, or was never there.
-    ///
-    /// There is no deadline here. When the future is dropped, the request is abandoned, and an answer that
-    /// comes later is dropped too.
-    pub(crate) async fn request<M: ServerRequestMethod>(&self, to: ConnectionId, params: M::Params) -> Option<Answer> {
+    /// Asks, under a new id or again under one that was used for the same question. None: nobody is there.
+    pub(crate) async fn send<M: ServerRequestMethod>(
+        &self,
+        to: Target,
+        params: M::Params,
+        again: Option<RequestId>,
+    ) -> Option<Pending> {
         let (id_sender, id) = oneshot::channel();
         let (answer_sender, answer) = oneshot::channel();
         let write = Box::new(move |id: &RequestId| {
             // Parameters are made of strings and numbers: they always serialise.
             Bytes::from(jsonrpc::write_request(M::METHOD, id, &params).unwrap_or_default())
         });
-        let request = OutgoingRequest { to, write, id: id_sender, answer: answer_sender };
+        let request = OutgoingRequest { to, again, write, id: id_sender, answer: answer_sender };
         self.events.send(Event::Outgoing(request)).await.ok()?;
-        let mut abandon = Abandon { id: id.await.ok(), events: self.events.clone() };
-        let answer = answer.await.ok();
-        abandon.id = None;
+        Some(Pending { id: id.await.ok()?, answer, events: self.events.clone(), open: true })
+    }
+}
+
+impl Pending {
+    /// Waits for the answer, without a deadline. None: whoever was asked has left.
+    pub(crate) async fn answer(mut self) -> Option<Answer> {
+        let answer = (&mut self.answer).await.ok();
+        self.open = false;
         answer
     }
 }
 
-/// Tells the main loop when nobody waits any more.
-struct Abandon {
-    id: Option<RequestId>,
-    events: mpsc::Sender<Event>,
-}
-
-impl Drop for Abandon {
+impl Drop for Pending {
     fn drop(&mut self) {
-        if let Some(id) = self.id.take() {
-            let events = self.events.clone();
+        if self.open {
+            let (events, id) = (self.events.clone(), self.id.clone());
             tokio::spawn(async move { events.send(Event::Abandoned(id)).await });
         }
     }

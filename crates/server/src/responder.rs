@@ -47,7 +47,7 @@ mod tests {
 
     fn responder() -> (Responder<AccountLogout>, Outlet) {
         let (link, _sender, outlet) = link(OutboxLimits::default());
-        (Responder::new(Connection::new(ConnectionId(1), link.outbox), RequestId::Integer(7)), outlet)
+        (Responder::new(Connection::new(ConnectionId(1), link.outbox, false), RequestId::Integer(7)), outlet)
     }
 
     async fn sent(mut outlet: Outlet) -> Vec<String> {

@@ -31,6 +31,7 @@ impl From<Result<&RawValue, &RawValue>> for Answer {
 pub struct Callbacks<S> {
     next: i64,
     waiting: HashMap<i64, Waiter<S>>,
+    closed: bool,
 }
 
 #[derive(Debug)]
@@ -41,7 +42,7 @@ struct Waiter<S> {
 
 impl<S> Default for Callbacks<S> {
     fn default() -> Self {
-        Self { next: 0, waiting: HashMap::new() }
+        Self { next: 0, waiting: HashMap::new(), closed: false }
     }
 }
 
@@ -50,8 +51,17 @@ impl<S> Callbacks<S> {
     pub fn register(&mut self, scope: S, answer: oneshot::Sender<Answer>) -> RequestId {
         let id = self.next;
         self.next += 1;
-        self.waiting.insert(id, Waiter { scope, answer });
+        if !self.closed {
+            self.waiting.insert(id, Waiter { scope, answer });
+        }
         RequestId::Integer(id)
+    }
+
+    /// Enters a waiter under an id that was registered before, for the same question asked again.
+    pub fn register_again(&mut self, id: &RequestId, scope: S, answer: oneshot::Sender<Answer>) {
+        if let Some(id) = integer(id) {
+            self.waiting.insert(id, Waiter { scope, answer });
+        }
     }
 
     /// Hands over an answer if a waiter of this id accepts it. Says whether it did.
@@ -69,6 +79,12 @@ impl<S> Callbacks<S> {
     /// Forgets every waiter that `gone` names; whoever waits learns that no answer will come.
     pub fn drop_where(&mut self, mut gone: impl FnMut(&S) -> bool) {
         self.waiting.retain(|_, waiter| !gone(&waiter.scope));
+    }
+
+    /// Forgets every waiter, and every later one at once: whoever waits learns that no answer will come.
+    pub fn close(&mut self) {
+        self.closed = true;
+        self.waiting.clear();
     }
 
     /// Forgets one waiter.
@@ -134,6 +150,15 @@ mod tests {
         let (sender, _receiver) = oneshot::channel();
         assert_eq!(callbacks.register((), sender), RequestId::Integer(0));
         assert!(callbacks.complete(&RequestId::String("0".to_owned()), |()| true, answer()));
+    }
+
+    #[test]
+    fn a_request_after_the_end_learns_at_once_that_no_answer_will_come() {
+        let mut callbacks = Callbacks::default();
+        callbacks.close();
+        let (sender, mut receiver) = oneshot::channel();
+        callbacks.register((), sender);
+        assert_eq!(receiver.try_recv().unwrap_err(), oneshot::error::TryRecvError::Closed);
     }
 
     #[test]

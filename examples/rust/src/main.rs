@@ -12,7 +12,10 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use serde_json::json;
 use valet_client::{AppServer, Client, Handlers, Notifications};
-use valet_protocol::v2::{ChatgptAuthTokensRefreshResponse, LoginAccountParams, ThreadStartParams, Turn, TurnStatus};
+use valet_protocol::v2::{
+    ChatgptAuthTokensRefreshResponse, LoginAccountParams, ThreadStartParams, Turn, TurnStartParams, TurnStatus,
+    UserInput,
+};
 use valet_protocol::{ErrorObject, methods};
 
 #[tokio::main]
@@ -42,7 +45,7 @@ async fn main() -> anyhow::Result<()> {
     let (client, notifications) = Client::new(server.link, handlers);
     let turn = run_turn(&client, notifications, &origin).await?;
 
-    // Without a client the server sees the end of its input. It ends by itself; the limit is for the case that it hangs.
+    // Without a client the server sees the end of its input. It ends by itself; the limit is in case it hangs.
     drop(client);
     let exit = server.process.wait(Duration::from_secs(10)).await?;
     println!("\n[{}]", turn.status.as_str());
@@ -50,7 +53,8 @@ async fn main() -> anyhow::Result<()> {
         bail!("the turn failed: {}", error.message);
     }
     ensure!(turn.status == TurnStatus::Completed, "the turn is not complete");
-    ensure!(refreshes.load(Ordering::Relaxed) > 0, "no new token was asked for; the sim refuses only the first one after its start");
+    let asked = refreshes.load(Ordering::Relaxed) > 0;
+    ensure!(asked, "no new token was asked for; the sim refuses only the first one after its start");
     ensure!(exit.success(), "the app server ended with {exit}");
     Ok(())
 }
@@ -59,15 +63,12 @@ async fn run_turn(client: &Client, mut notifications: Notifications, origin: &st
     // Lent tokens are an experimental part of the protocol, which has to be asked for.
     client.initialize("example-parent", "1.0.0", true).await.context("initialize")?;
     let token = log_in(origin, None).await.context("cannot log in")?;
-    let login = LoginAccountParams::ChatgptAuthTokens {
-        access_token: token.access_token,
-        chatgpt_account_id: token.chatgpt_account_id,
-        chatgpt_plan_type: token.chatgpt_plan_type,
-    };
+    let login = LoginAccountParams::lend(token.access_token.expose(), token.chatgpt_account_id);
     client.request::<methods::AccountLoginStart>(login).await.context("account/login/start")?;
     let thread = client.request::<methods::ThreadStart>(ThreadStartParams::default()).await?.thread;
-    let turn = json!({ "threadId": thread.id, "input": [{ "type": "text", "text": "Say hello." }] });
-    client.request::<methods::TurnStart>(serde_json::from_value(turn)?).await.context("turn/start")?;
+    let input = vec![UserInput::Text { text: "Say hello.".to_owned(), text_elements: Vec::new() }];
+    let turn = TurnStartParams { thread_id: thread.id, input, ..Default::default() };
+    client.request::<methods::TurnStart>(turn).await.context("turn/start")?;
 
     while let Some(notification) = notifications.next().await {
         if let Some(login) = notification.read::<methods::AccountLoginCompleted>() {

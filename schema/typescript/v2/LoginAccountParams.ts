@@ -18,13 +18,19 @@ codexStreamlinedLogin?: boolean, } | { "type": "chatgptDeviceCode", } | { "type"
  */
 accessToken: Secret, 
 /**
- * The workspace that the token is for; sent with every backend request.
+ * The workspace that the token is for; sent with every backend request. May be left out only with
+ * `idToken`.
  */
-chatgptAccountId: string, 
+chatgptAccountId?: string | null, 
 /**
  * Null or absent: read from the token.
  */
-chatgptPlanType?: string | null, } | { "type": "amazonBedrock", 
+chatgptPlanType?: string | null, 
+/**
+ * Of the first version of this login, which had no account id: the account is read from the tokens.
+ * Not kept.
+ */
+idToken?: Secret | null, } | { "type": "amazonBedrock", 
 /**
  * The key.
  */

@@ -56,4 +56,4 @@ summary?: ReasoningSummary | null,
 /**
  * A JSON Schema that the final answer must fit. For this turn only.
  */
-outputSchema: unknown, };
+outputSchema?: unknown, };

@@ -9,6 +9,14 @@ export type ValetServerInfo = {
  */
 version: string, 
 /**
+ * `default`, or `strict`: but then this is not sent.
+ */
+compat: string, 
+/**
+ * For whom a login holds: `process` or `connection`.
+ */
+authScope: string, 
+/**
  * How long this connection may take to answer a token refresh, in milliseconds.
  */
 refreshTimeoutMs: number, };

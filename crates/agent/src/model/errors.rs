@@ -71,7 +71,8 @@ fn of_status(status: StatusCode, url: &str, after: Option<Duration>, body: &str,
     let code = status.as_u16();
     match status {
         StatusCode::UNAUTHORIZED if lent => {
-            Failure::new(FailureClass::Unauthorized(AuthFailureKind::ReauthRequired), unexpected())
+            let kind = AuthFailureKind::ReauthRequired;
+            Failure::new(FailureClass::Unauthorized { kind, refused: true }, unexpected())
         }
         StatusCode::BAD_REQUEST => Failure::new(FailureClass::Other, body),
         StatusCode::NOT_FOUND if detail.is("model_not_found") => {
@@ -163,7 +164,7 @@ mod tests {
     fn each_status_has_the_class_and_the_advice_of_the_specification() {
         let rows = [
             (400, "", FailureClass::Other, false),
-            (401, "", FailureClass::Unauthorized(AuthFailureKind::ReauthRequired), false),
+            (401, "", FailureClass::Unauthorized { kind: AuthFailureKind::ReauthRequired, refused: true }, false),
             (402, "", FailureClass::HttpStatus(402), false),
             (403, "", FailureClass::HttpStatus(403), false),
             (404, r#"{"error":{"code":"model_not_found"}}"#, FailureClass::ModelNotFound, false),

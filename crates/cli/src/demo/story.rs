@@ -140,11 +140,7 @@ impl Parent {
     async fn log_in(&self, client: &Client, notifications: &mut Notifications) -> anyhow::Result<()> {
         let token = self.token();
         self.says("account/login/start", &format!("lends token {}", fingerprint(&token.access_token)));
-        let params = v2::LoginAccountParams::ChatgptAuthTokens {
-            access_token: Secret::new(token.access_token),
-            chatgpt_account_id: token.account_id,
-            chatgpt_plan_type: None,
-        };
+        let params = v2::LoginAccountParams::lend(token.access_token, token.account_id);
         client.request::<m::AccountLoginStart>(params).await?;
         let updated = notifications.wait_for::<m::AccountUpdated>(|_| true).await.context("the host has left")?;
         let plan = updated.plan_type.map(|plan| plan.as_str().to_owned()).unwrap_or_default();

@@ -1,4 +1,10 @@
 //! Tests of the real binary: what depends on a process, its pipes or its sockets.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and tells on stderr"
+)]
 
 mod demo;
 mod python_sdk;

@@ -93,7 +93,7 @@ async fn refreshes_and_answers(mut command: Command) {
     assert_eq!(turns[0].bearer.as_deref(), Some(bearers[0]));
     assert_ne!(turns[0].bearer, turns[1].bearer);
     let left: Vec<_> = std::fs::read_dir(temporary.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert_eq!(left, [PathBuf::new(); 0], "the sample left something behind");
+    assert!(left.is_empty(), "the sample left something behind: {left:?}");
     sim.shutdown().await;
 }
 

@@ -69,11 +69,7 @@ async fn a_parent_on_a_websocket_lends_refreshes_and_gets_its_answer() {
     });
     let (client, mut notifications) = server.client(handlers).await;
     let token = sim.tokens().issue(TokenRequest::default());
-    let login = v2::LoginAccountParams::ChatgptAuthTokens {
-        access_token: Secret::new(token.access_token),
-        chatgpt_account_id: token.account_id,
-        chatgpt_plan_type: None,
-    };
+    let login = v2::LoginAccountParams::lend(token.access_token, token.account_id);
     client.request::<m::AccountLoginStart>(login).await.unwrap();
     let thread = client.request::<m::ThreadStart>(v2::ThreadStartParams::default()).await.unwrap().thread.id;
     let input = vec![v2::UserInput::Text { text: "hello".to_owned(), text_elements: Vec::new() }];

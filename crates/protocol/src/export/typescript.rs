@@ -122,7 +122,7 @@ impl Writer {
         }
         let mut top = index(self.files.keys().filter(|path| path.components().count() == 1).map(PathBuf::as_path));
         for folder in folders {
-            let _ = writeln!(top, "export * as {folder} from \"./{folder}/index.js\";");
+            let _ = writeln!(top, "export type * as {folder} from \"./{folder}/index.js\";");
         }
         self.files.insert("index.ts".into(), format!("{HEADER}{top}"));
         self.files

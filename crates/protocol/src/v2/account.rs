@@ -33,6 +33,21 @@ pub struct GetAccountResponse {
     pub requires_openai_auth: bool,
     /// Where the backend serves the workspace, when it has said so.
     pub workspace_routing: Option<WorkspaceRouting>,
+    /// What only Valet says. Absent when nobody is logged in, and in strict mode.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub valet: Option<ValetAccountInfo>,
+}
+
+/// What Valet says about a login.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export_to = "valet/")]
+pub struct ValetAccountInfo {
+    /// When the token expires, in unix seconds. Null when it does not say.
+    pub expires_at: Option<i64>,
+    /// Grows with every login and refresh of the process.
+    pub revision: u64,
 }
 
 /// Who is logged in.
@@ -91,10 +106,14 @@ pub enum LoginAccountParams {
     ChatgptAuthTokens {
         /// A JWT. Kept in memory only; its signature is not verified and its expiry does not refuse it.
         access_token: Secret,
-        /// The workspace that the token is for; sent with every backend request.
-        chatgpt_account_id: String,
+        /// The workspace that the token is for; sent with every backend request. May be left out only with
+        /// `idToken`.
+        chatgpt_account_id: Option<String>,
         /// Null or absent: read from the token.
         chatgpt_plan_type: Option<String>,
+        /// Of the first version of this login, which had no account id: the account is read from the tokens.
+        /// Not kept.
+        id_token: Option<Secret>,
     },
     /// Log in with an Amazon Bedrock key. Not served: answered with kind `notSupported`.
     AmazonBedrock {
@@ -115,6 +134,18 @@ pub enum LoginAccountParams {
         /// The region.
         region: String,
     },
+}
+
+impl LoginAccountParams {
+    /// Lends a token for a workspace.
+    pub fn lend(access_token: impl Into<String>, chatgpt_account_id: impl Into<String>) -> Self {
+        Self::ChatgptAuthTokens {
+            access_token: Secret::new(access_token),
+            chatgpt_account_id: Some(chatgpt_account_id.into()),
+            chatgpt_plan_type: None,
+            id_token: None,
+        }
+    }
 }
 
 /// The answer to `account/login/start`. What comes of the login is told by `account/login/completed`.
@@ -201,6 +232,19 @@ pub struct ChatgptAuthTokensRefreshParams {
     /// The account whose token was refused. Answer with a token of this account.
     #[ts(optional = nullable)]
     pub previous_account_id: Option<String>,
+    /// What only Valet says. Absent unless there is something to say, and in strict mode.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub valet: Option<ValetRefreshInfo>,
+}
+
+/// What Valet says about a refresh.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export_to = "valet/")]
+pub struct ValetRefreshInfo {
+    /// The old token was not refused: it is about to expire, and nothing waits for the answer.
+    pub proactive: bool,
 }
 
 open_enum! {

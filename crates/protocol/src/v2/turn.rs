@@ -36,7 +36,7 @@ pub struct TurnStartParams {
     /// How much of the reasoning to tell.
     pub summary: Option<ReasoningSummary>,
     /// A JSON Schema that the final answer must fit. For this turn only.
-    #[ts(type = "unknown")]
+    #[ts(type = "unknown", optional)]
     pub output_schema: Option<Value>,
 }
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::{Method, Request, Url};
+use reqwest::{Method, Request, StatusCode, Url};
 use serde::Deserialize;
-use valet_auth::{Account, SendError, send_authorized};
+use valet_auth::{Account, Scope, SendError, Snapshot, send_authorized};
 use valet_protocol::v2::WorkspaceRouting;
 
 use super::Shared;
@@ -17,6 +17,12 @@ const TIME_LIMIT: Duration = Duration::from_secs(5);
 const DEFAULT_ORIGIN: &str = "https://chatgpt.com";
 const NO_CONSTRAINT: &str = "NO_CONSTRAINT";
 
+/// What the backend said, and of which credential.
+pub(super) struct Discovered {
+    revision: u64,
+    pub(super) workspace: Option<Workspace>,
+}
+
 /// What is known of a workspace.
 #[derive(Clone, Debug)]
 pub(super) struct Workspace {
@@ -25,15 +31,19 @@ pub(super) struct Workspace {
     pub(super) routing: Option<WorkspaceRouting>,
 }
 
-/// Why the backend's word is not known. For the log.
+/// Why the backend's word is not known. The texts are those of the reference.
 #[derive(Debug, thiserror::Error)]
-enum DiscoveryError {
-    #[error("chatgpt_base_url is not a URL")]
-    Url,
-    #[error("{0}")]
-    Send(#[from] SendError),
-    #[error("{0}")]
-    Http(#[from] reqwest::Error),
+pub(super) enum DiscoveryError {
+    #[error("workspace routing discovery failed")]
+    Failed(String),
+    #[error("workspace routing discovery unauthorized (401)")]
+    Unauthorized,
+    #[error("workspace routing requires a ChatGPT account id")]
+    NoAccountId,
+    #[error("workspace backend must use an HTTPS origin without credentials")]
+    Origin,
+    #[error("selected workspace missing from routing discovery")]
+    Missing,
 }
 
 #[derive(Deserialize)]
@@ -50,13 +60,17 @@ struct Entry {
 }
 
 impl Shared {
-    /// Asks the backend. A failure is logged and harms nothing: the token is good for turns without it. Ends
-    /// early when somebody else logs in or out.
-    pub(super) async fn discover(&self, account: &Arc<Account>) -> Option<Workspace> {
+    /// Asks the backend, unless it has told already of this very credential. Ends early, and well, when
+    /// somebody else logs in or out. A failure is logged; whether it matters is for the caller to say.
+    pub(super) async fn discover(&self, scope: Scope, account: &Arc<Account>) -> Result<(), DiscoveryError> {
+        let revision = account.snapshot().revision;
+        if self.workspaces().get(&scope).is_some_and(|known| known.revision == revision) {
+            return Ok(());
+        }
         let superseded = async {
             loop {
                 let changed = self.auth.changed();
-                match self.auth.current() {
+                match self.auth.current(scope) {
                     Some(current) if Arc::ptr_eq(&current, account) => changed.await,
                     _ => return,
                 }
@@ -64,32 +78,52 @@ impl Shared {
         };
         let asked = tokio::select! {
             asked = tokio::time::timeout(TIME_LIMIT, self.ask(account)) => asked,
-            () = superseded => return None,
+            () = superseded => return Ok(()),
         };
+        let asked = asked.unwrap_or_else(|_elapsed| Err(DiscoveryError::Failed("no answer in time".to_owned())));
         match asked {
-            Ok(Ok(workspace)) => workspace,
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "workspace discovery failed");
-                None
+            Ok(workspace) => {
+                let discovered = Discovered { revision: account.snapshot().revision, workspace: Some(workspace) };
+                self.workspaces().insert(scope, discovered);
+                Ok(())
             }
-            Err(_elapsed) => {
-                tracing::warn!("workspace discovery took too long");
-                None
+            Err(error) => {
+                let reason = if let DiscoveryError::Failed(reason) = &error { reason.as_str() } else { "" };
+                tracing::warn!(%error, reason, "the backend did not tell of the workspace");
+                Err(error)
             }
         }
     }
 
-    async fn ask(&self, account: &Arc<Account>) -> Result<Option<Workspace>, DiscoveryError> {
+    async fn ask(&self, account: &Arc<Account>) -> Result<Workspace, DiscoveryError> {
+        let failed = |error: &dyn std::fmt::Display| DiscoveryError::Failed(error.to_string());
         let url = Url::parse(&format!("{}/wham/accounts/check", self.config.chatgpt_base_url()));
-        let url = url.map_err(|_| DiscoveryError::Url)?;
-        let request = Request::new(Method::GET, url);
-        let response = send_authorized(self.http.get()?, Some(account), request, TIME_LIMIT).await?;
-        let check: AccountsCheck = response.error_for_status()?.json().await?;
+        let request = Request::new(Method::GET, url.map_err(|error| failed(&error))?);
+        let client = self.http.get().map_err(|error| failed(&error))?;
+        if account_id(&account.snapshot()).is_none_or(str::is_empty) {
+            return Err(DiscoveryError::NoAccountId);
+        }
+        let caller = Arc::from("");
+        let response = match send_authorized(client, Some(account), &caller, request, TIME_LIMIT).await {
+            Ok(response) => response,
+            Err(SendError::Auth(_)) => return Err(DiscoveryError::Unauthorized),
+            Err(error) => return Err(failed(&error)),
+        };
+        if response.status() == StatusCode::UNAUTHORIZED {
+            return Err(DiscoveryError::Unauthorized);
+        }
+        let response = response.error_for_status().map_err(|error| failed(&error.without_url()))?;
+        let check: AccountsCheck = response.json().await.map_err(|error| failed(&error.without_url()))?;
         let snapshot = account.snapshot();
-        let Some(identity) = &snapshot.identity else { return Ok(None) };
-        let entry = check.accounts.into_iter().find(|entry| entry.id == identity.account_id);
-        Ok(entry.map(|entry| Workspace { routing: routing(&entry), account_id: entry.id, name: entry.name }))
+        let wanted = account_id(&snapshot).unwrap_or_default();
+        let entry = check.accounts.into_iter().find(|entry| entry.id == wanted).ok_or(DiscoveryError::Missing)?;
+        let routing = routing(&entry).ok_or(DiscoveryError::Origin)?;
+        Ok(Workspace { routing: Some(routing), account_id: entry.id, name: entry.name })
     }
+}
+
+fn account_id(snapshot: &Snapshot) -> Option<&str> {
+    snapshot.identity.as_ref().map(|identity| identity.account_id.as_str())
 }
 
 fn routing(entry: &Entry) -> Option<WorkspaceRouting> {

@@ -3,20 +3,23 @@
 mod discovery;
 mod parent;
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc;
-use valet_auth::{AccessToken, Account, AuthManager, ExternalTokens, HttpClient, LoginError, Mode};
+use valet_auth::{
+    AccessToken, Account, AuthManager, ExternalTokens, HttpClient, LoginError, Mode, OwnerId, Scope, Snapshot,
+};
 use valet_protocol::methods as m;
 use valet_protocol::v1::{AuthMode, PlanType};
-use valet_protocol::v2;
+use valet_protocol::{ErrorObject, v2};
 
 use crate::config::Config;
-use crate::connection::{ConnectionId, Connections};
-use crate::outgoing::OutgoingMessageSender;
+use crate::connection::{Audience, Connection, ConnectionId, Connections};
 
-use discovery::Workspace;
+use discovery::{Discovered, Workspace};
 use parent::Parent;
+pub(crate) use parent::Whereabouts;
 
 /// Changes that may wait to be announced before the next login waits too.
 const CHANGES: usize = 64;
@@ -33,55 +36,68 @@ struct Shared {
     config: Arc<Config>,
     connections: Arc<Connections>,
     http: Arc<HttpClient>,
-    /// What the backend said about the current account's workspace.
-    workspace: Mutex<Option<Workspace>>,
+    /// What the backend said about the workspace of each scope's account.
+    workspaces: Mutex<HashMap<Scope, Discovered>>,
 }
 
 /// A change that is in force and is still to be told. The response to the request comes first.
 #[must_use = "clients wait to be told"]
 pub(crate) struct Change {
+    scope: Scope,
     account: Option<Arc<Account>>,
     is_login: bool,
 }
 
 impl Accounts {
-    pub(crate) fn new(
-        config: Arc<Config>,
-        connections: Arc<Connections>,
-        http: Arc<HttpClient>,
-        outgoing: OutgoingMessageSender,
-    ) -> Self {
-        let parent = Parent::new(outgoing, Arc::clone(&connections), config.refresh_timeout());
-        let auth = AuthManager::new(Arc::new(parent), config.restrictions());
-        let shared = Arc::new(Shared { auth, config, connections, http, workspace: Mutex::default() });
+    pub(crate) fn new(config: Arc<Config>, http: Arc<HttpClient>, whereabouts: Whereabouts) -> Self {
+        let connections = Arc::clone(&whereabouts.connections);
+        let parent = Parent::new(whereabouts, config.refresh_timeout(), config.strict());
+        let auth = AuthManager::new(Arc::new(parent.clone()), config.rules());
+        let shared = Arc::new(Shared { auth, config, connections, http, workspaces: Mutex::default() });
+        parent.report_to(&shared);
         let (changes, receiver) = mpsc::channel(CHANGES);
         tokio::spawn(announce_all(Arc::clone(&shared), receiver));
         Self { shared, changes }
     }
 
-    /// The account for new work.
-    pub(crate) fn current(&self) -> Option<Arc<Account>> {
-        self.shared.auth.current()
+    /// The account for new work of a connection.
+    pub(crate) fn current(&self, asker: ConnectionId) -> Option<Arc<Account>> {
+        self.shared.auth.current(self.shared.scope(asker))
     }
 
     /// Whether a login that the host would own may begin now.
-    pub(crate) fn check_managed_login(&self) -> Result<(), LoginError> {
-        self.shared.auth.check_managed_login()
+    pub(crate) fn check_managed_login(&self, asker: ConnectionId) -> Result<(), LoginError> {
+        self.shared.auth.check_managed_login(self.shared.scope(asker))
     }
 
-    pub(crate) fn login_external(&self, tokens: ExternalTokens, owner: ConnectionId) -> Result<Change, LoginError> {
-        let account = self.shared.auth.login_external(tokens, owner.into())?;
-        Ok(Change { account: Some(account), is_login: true })
+    pub(crate) fn login_external(
+        &self,
+        asker: ConnectionId,
+        tokens: ExternalTokens,
+        owner: OwnerId,
+    ) -> Result<Change, LoginError> {
+        let scope = self.shared.scope(asker);
+        let account = self.shared.auth.login_external(scope, tokens, owner)?;
+        Ok(Change { scope, account: Some(account), is_login: true })
     }
 
-    pub(crate) fn login_api_key(&self, key: AccessToken) -> Result<Change, LoginError> {
-        let account = self.shared.auth.login_api_key(key)?;
-        Ok(Change { account: Some(account), is_login: true })
+    pub(crate) fn login_api_key(&self, asker: ConnectionId, key: AccessToken) -> Result<Change, LoginError> {
+        let scope = self.shared.scope(asker);
+        let account = self.shared.auth.login_api_key(scope, key)?;
+        Ok(Change { scope, account: Some(account), is_login: true })
     }
 
-    pub(crate) fn logout(&self) -> Change {
-        self.shared.auth.logout();
-        Change { account: None, is_login: false }
+    pub(crate) fn logout(&self, asker: ConnectionId) -> Change {
+        let scope = self.shared.scope(asker);
+        self.shared.auth.logout(scope);
+        Change { scope, account: None, is_login: false }
+    }
+
+    /// Forgets a tenant that has left. What still runs goes on to its end.
+    pub(crate) fn forget(&self, tenant: ConnectionId) {
+        let scope = self.shared.scope(tenant);
+        self.shared.auth.forget(scope);
+        self.shared.workspaces().remove(&scope);
     }
 
     /// Has a change told to everybody, after those that came before it. Returns at once: an announcement
@@ -91,73 +107,116 @@ impl Accounts {
         let _ = self.changes.send(change).await;
     }
 
-    /// The current account as `account/updated` tells it; none when nobody is logged in.
-    pub(crate) fn update_for_newcomer(&self) -> Option<v2::AccountUpdatedNotification> {
-        self.current().map(|account| updated(Some(&account)))
+    /// Tells a newcomer who is logged in, if somebody is.
+    pub(crate) fn greet(&self, newcomer: &Arc<Connection>) {
+        let scope = self.shared.scope(newcomer.id);
+        let Some(account) = self.shared.auth.current(scope) else { return };
+        if !self.shared.config.strict() {
+            newcomer.notify::<m::AccountUpdated>(&updated(Some(&account)));
+            return;
+        }
+        // The reference asks the backend first.
+        let (shared, newcomer) = (Arc::clone(&self.shared), Arc::clone(newcomer));
+        tokio::spawn(async move {
+            if shared.discover(scope, &account).await.is_ok() {
+                newcomer.notify::<m::AccountUpdated>(&updated(Some(&account)));
+            }
+        });
     }
 
-    /// The answer to `account/read`, from memory.
-    pub(crate) fn read(&self) -> v2::GetAccountResponse {
+    /// The answer to `account/read`: from memory, except in strict mode.
+    pub(crate) async fn read(&self, asker: ConnectionId) -> Result<v2::GetAccountResponse, ErrorObject> {
         let config = &self.shared.config;
+        let scope = self.shared.scope(asker);
         let requires_openai_auth = config.uses_login(config.provider_id());
-        let account = self.current().filter(|_| requires_openai_auth);
-        let Some(account) = account else {
-            return v2::GetAccountResponse {
-                account: None,
-                user_id: None,
-                requires_openai_auth,
-                workspace_routing: None,
-            };
+        let account = self.shared.auth.current(scope).filter(|_| requires_openai_auth);
+        let nobody = v2::GetAccountResponse {
+            account: None,
+            user_id: None,
+            requires_openai_auth,
+            workspace_routing: None,
+            valet: None,
         };
+        let Some(account) = account else { return Ok(nobody) };
+        if config.strict() && account.mode() == Mode::External {
+            self.shared.discover(scope, &account).await.map_err(|error| ErrorObject::internal(error.to_string()))?;
+        }
         let snapshot = account.snapshot();
+        let valet = (!config.strict())
+            .then(|| v2::ValetAccountInfo { expires_at: snapshot.profile.expires_at, revision: snapshot.revision });
         let Some(identity) = &snapshot.identity else {
-            return v2::GetAccountResponse {
-                account: Some(v2::Account::ApiKey {}),
-                user_id: None,
-                requires_openai_auth,
-                workspace_routing: None,
-            };
+            return Ok(v2::GetAccountResponse { account: Some(v2::Account::ApiKey {}), valet, ..nobody });
         };
-        let workspace = self.shared.workspace().clone();
-        let workspace = workspace.filter(|workspace| workspace.account_id == identity.account_id);
-        v2::GetAccountResponse {
+        let workspace = self.shared.workspace(scope, &identity.account_id);
+        Ok(v2::GetAccountResponse {
             account: Some(v2::Account::Chatgpt {
                 email: snapshot.profile.email.clone(),
                 plan_type: plan(snapshot.profile.plan.as_deref()),
                 workspace_name: workspace.as_ref().and_then(|workspace| workspace.name.clone()),
             }),
             user_id: identity.user_id.clone(),
-            requires_openai_auth,
             workspace_routing: workspace.and_then(|workspace| workspace.routing),
-        }
+            valet,
+            ..nobody
+        })
     }
 }
 
 impl Shared {
-    fn workspace(&self) -> MutexGuard<'_, Option<Workspace>> {
-        // The value is replaced as a whole.
-        self.workspace.lock().unwrap_or_else(PoisonError::into_inner)
+    fn scope(&self, connection: ConnectionId) -> Scope {
+        if self.config.per_connection() { Scope(connection.0) } else { Scope::default() }
+    }
+
+    fn audience(&self, scope: Scope) -> Audience {
+        if self.config.per_connection() { Audience::One(ConnectionId(scope.0)) } else { Audience::Everybody }
+    }
+
+    fn workspaces(&self) -> MutexGuard<'_, HashMap<Scope, Discovered>> {
+        // Values are replaced as a whole.
+        self.workspaces.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn workspace(&self, scope: Scope, account_id: &str) -> Option<Workspace> {
+        let workspace = self.workspaces().get(&scope)?.workspace.clone();
+        workspace.filter(|workspace| workspace.account_id == account_id)
+    }
+
+    /// Tells of a credential that differs in plan or account, if it is one of a current account.
+    fn tell_renewed(&self, before: &Snapshot, after: &Snapshot) {
+        for (scope, account) in self.auth.all() {
+            if account.snapshot().revision == before.revision {
+                let told = updated_to(AuthMode::ChatgptAuthTokens, after);
+                self.connections.tell::<m::AccountUpdated>(self.audience(scope), &told);
+            }
+        }
     }
 }
 
 /// Tells everybody of one change after the other. For a ChatGPT login the backend is asked first what the
 /// workspace is called: clients read the account as soon as they are told of it.
 async fn announce_all(shared: Arc<Shared>, mut changes: mpsc::Receiver<Change>) {
-    while let Some(Change { account, is_login }) = changes.recv().await {
-        let workspace = match &account {
-            Some(account) if account.mode() == Mode::External => shared.discover(account).await,
-            _ => None,
+    while let Some(Change { scope, account, is_login }) = changes.recv().await {
+        shared.workspaces().remove(&scope);
+        let discovered = match &account {
+            Some(account) if account.mode() == Mode::External => shared.discover(scope, account).await,
+            _ => Ok(()),
         };
-        *shared.workspace() = workspace;
+        // A token is good for turns even if the backend has not said what the workspace is called.
+        let failure = discovered.err().filter(|_| shared.config.strict()).map(|error| error.to_string());
+        let success = failure.is_none();
+        let audience = shared.audience(scope);
         if is_login {
-            shared.connections.broadcast::<m::AccountLoginCompleted>(&v2::AccountLoginCompletedNotification {
+            let told = v2::AccountLoginCompletedNotification {
                 login_id: None,
-                success: true,
-                error: None,
+                success,
+                error: failure,
                 onboarding_entrypoint: None,
-            });
+            };
+            shared.connections.tell::<m::AccountLoginCompleted>(audience, &told);
         }
-        shared.connections.broadcast::<m::AccountUpdated>(&updated(account.as_deref()));
+        if success {
+            shared.connections.tell::<m::AccountUpdated>(audience, &updated(account.as_deref()));
+        }
     }
 }
 
@@ -170,11 +229,15 @@ pub(crate) fn auth_mode(account: &Account) -> AuthMode {
 }
 
 fn updated(account: Option<&Account>) -> v2::AccountUpdatedNotification {
-    let plan_type = account.and_then(|account| {
-        let snapshot = account.snapshot();
-        snapshot.identity.as_ref().map(|_| plan(snapshot.profile.plan.as_deref()))
-    });
-    v2::AccountUpdatedNotification { auth_mode: account.map(auth_mode), plan_type }
+    match account {
+        Some(account) => updated_to(auth_mode(account), &account.snapshot()),
+        None => v2::AccountUpdatedNotification { auth_mode: None, plan_type: None },
+    }
+}
+
+fn updated_to(mode: AuthMode, snapshot: &Snapshot) -> v2::AccountUpdatedNotification {
+    let plan_type = snapshot.identity.as_ref().map(|_| plan(snapshot.profile.plan.as_deref()));
+    v2::AccountUpdatedNotification { auth_mode: Some(mode), plan_type }
 }
 
 fn plan(words: Option<&str>) -> PlanType {

@@ -1,62 +1,255 @@
-//! How the parent is asked for a new token: one request, to the connection that lent the old one.
+//! How the parent is asked for a new token: one request, to whoever lent the old one. Only when the lender
+//! is gone, those who watch the waiting turns are asked in its place, one at a time.
 
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use valet_auth::{AccessToken, ExternalAuth, ExternalTokens, OwnerId, RefreshFailure, RefreshRequest};
-use valet_protocol::methods::ChatgptAuthTokensRefresh;
+use tokio::time::Instant;
+use valet_auth::{
+    AccessToken, Claims, ExternalAuth, ExternalTokens, OwnerId, RefreshFailure, RefreshRequest, Renewed, Snapshot,
+};
+use valet_protocol::RequestId;
+use valet_protocol::methods::{ChatgptAuthTokensRefresh, ServerRequestResolved};
 use valet_protocol::v2::{
     ChatgptAuthTokensRefreshParams, ChatgptAuthTokensRefreshReason, ChatgptAuthTokensRefreshResponse,
+    ServerRequestResolvedNotification, ValetRefreshInfo,
 };
 use valet_transport::Answer;
 
-use crate::connection::Connections;
-use crate::outgoing::OutgoingMessageSender;
+use super::Shared;
+use crate::connection::{Connection, Connections};
+use crate::outgoing::{OutgoingMessageSender, Target};
+use crate::owners::Owners;
+use crate::threads::Threads;
+
+/// The least time that somebody in the lender's place gets.
+const STAND_IN_LEAST: Duration = Duration::from_secs(2);
+
+/// Where a parent can be found.
+#[derive(Clone)]
+pub(crate) struct Whereabouts {
+    pub(crate) outgoing: OutgoingMessageSender,
+    pub(crate) connections: Arc<Connections>,
+    pub(crate) owners: Arc<Owners>,
+    pub(crate) threads: Arc<Threads>,
+}
 
 /// The parent, through the connections.
-pub(super) struct Parent {
-    outgoing: OutgoingMessageSender,
-    connections: Arc<Connections>,
+#[derive(Clone)]
+pub(super) struct Parent(Arc<Inner>);
+
+struct Inner {
+    whereabouts: Whereabouts,
     deadline: Duration,
+    strict: bool,
+    /// The question that stands open, by flight.
+    open: Mutex<HashMap<u64, Question>>,
+    /// Who is to be told of new credentials.
+    accounts: OnceLock<Weak<Shared>>,
+}
+
+/// A question that somebody was asked.
+#[derive(Clone)]
+struct Question {
+    to: Target,
+    id: RequestId,
+    /// Whether an answer is still waited for.
+    stands: bool,
 }
 
 impl Parent {
-    pub(super) fn new(outgoing: OutgoingMessageSender, connections: Arc<Connections>, deadline: Duration) -> Self {
-        Self { outgoing, connections, deadline }
+    pub(super) fn new(whereabouts: Whereabouts, deadline: Duration, strict: bool) -> Self {
+        let (open, accounts) = (Mutex::default(), OnceLock::new());
+        Self(Arc::new(Inner { whereabouts, deadline, strict, open, accounts }))
+    }
+
+    /// Says who is to be told of new credentials.
+    pub(super) fn report_to(&self, accounts: &Arc<Shared>) {
+        let _ = self.0.accounts.set(Arc::downgrade(accounts));
     }
 }
 
 impl ExternalAuth for Parent {
-    fn refresh(&self, request: RefreshRequest) -> BoxFuture<'static, Result<ExternalTokens, RefreshFailure>> {
-        let outgoing = self.outgoing.clone();
+    fn refresh(&self, request: RefreshRequest) -> BoxFuture<'static, Result<Renewed, RefreshFailure>> {
+        let inner = Arc::clone(&self.0);
         let ask = async move {
-            let params = ChatgptAuthTokensRefreshParams {
-                reason: ChatgptAuthTokensRefreshReason::Unauthorized,
-                previous_account_id: Some(request.account_id),
-            };
-            match outgoing.request::<ChatgptAuthTokensRefresh>(request.owner.into(), params).await {
-                None => Err(RefreshFailure::Gone),
-                Some(Answer::Error(error)) => Err(RefreshFailure::Rejected(code(&error))),
-                Some(Answer::Result(result)) => tokens(&result).ok_or(RefreshFailure::Malformed),
-            }
+            let answer = if inner.strict { inner.ask_everybody(&request).await } else { inner.find(&request).await };
+            inner.open().remove(&request.flight);
+            answer
         };
         ask.boxed()
     }
 
     fn deadline(&self, owner: OwnerId) -> Duration {
-        let connection = self.connections.get(owner.into());
+        let connection = self.0.owner(owner);
         let asked_for = connection.and_then(|connection| connection.session()?.refresh_timeout);
-        asked_for.unwrap_or(self.deadline)
+        asked_for.unwrap_or(self.0.deadline)
+    }
+
+    fn given_up(&self, request: &RefreshRequest) -> bool {
+        self.0.withdraw(request)
+    }
+
+    fn renewed(&self, before: &Snapshot, after: &Snapshot) {
+        let differs = before.identity.as_ref().map(|identity| &identity.account_id)
+            != after.identity.as_ref().map(|identity| &identity.account_id)
+            || before.profile.plan != after.profile.plan;
+        if differs
+            && !self.0.strict
+            && let Some(accounts) = self.0.accounts.get().and_then(Weak::upgrade)
+        {
+            accounts.tell_renewed(before, after);
+        }
     }
 }
 
-fn tokens(result: &RawValue) -> Option<ExternalTokens> {
-    let answer: ChatgptAuthTokensRefreshResponse = serde_json::from_str(result.get()).ok()?;
-    Some(ExternalTokens {
+impl Inner {
+    fn open(&self) -> MutexGuard<'_, HashMap<u64, Question>> {
+        // Nothing under this lock can panic half-way.
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn owner(&self, owner: OwnerId) -> Option<Arc<Connection>> {
+        self.whereabouts.connections.get(self.whereabouts.owners.connection(owner)?)
+    }
+
+    /// The reference's way: everybody is asked, and the first answer counts.
+    async fn ask_everybody(&self, request: &RefreshRequest) -> Result<Renewed, RefreshFailure> {
+        match self.ask(request, Target::Everybody, None).await.1 {
+            None => Err(RefreshFailure::Gone),
+            Some(answer) => decode(&answer).map(|tokens| Renewed { tokens, may_switch: false }),
+        }
+    }
+
+    /// The lender, if it is there. Else those who watch the waiting turns, one at a time. Else whoever of
+    /// them comes first: this waits for as long as it is let.
+    async fn find(&self, request: &RefreshRequest) -> Result<Renewed, RefreshFailure> {
+        let deadline = Instant::now() + request.deadline;
+        let mut tried = HashSet::new();
+        let mut asked_before = None;
+        let mut refusal = None;
+        loop {
+            let arrival = self.whereabouts.owners.arrival();
+            if let Some(owner) = self.owner(request.owner) {
+                let (id, answer) = self.ask(request, Target::One(owner.id), asked_before.take()).await;
+                asked_before = id;
+                if let Some(answer) = answer {
+                    let may_switch = owner.session().is_some_and(|session| session.allow_account_switch);
+                    return decode(&answer).map(|tokens| Renewed { tokens, may_switch });
+                }
+                // It left while it was asked.
+                continue;
+            }
+            let candidates = self.stand_ins(request, &tried);
+            match candidates.first() {
+                Some(stand_in) if Instant::now() < deadline => {
+                    tried.insert(stand_in.id);
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    let share = STAND_IN_LEAST.max(left / u32::try_from(candidates.len()).unwrap_or(1));
+                    match self.ask_stand_in(request, stand_in, share).await {
+                        Ok(tokens) => return Ok(Renewed { tokens, may_switch: false }),
+                        // Silence is no refusal: somebody may still come.
+                        Err(RefreshFailure::Gone) => {}
+                        Err(RefreshFailure::Rejected(code)) => refusal = Some(code),
+                        Err(RefreshFailure::Malformed) => refusal = Some(None),
+                    }
+                }
+                _ => match refusal {
+                    Some(code) => return Err(RefreshFailure::Rejected(code)),
+                    None => arrival.await,
+                },
+            }
+        }
+    }
+
+    /// Those who watch the waiting turns, opted into what is experimental and were not asked yet.
+    fn stand_ins(
+        &self,
+        request: &RefreshRequest,
+        tried: &HashSet<crate::connection::ConnectionId>,
+    ) -> Vec<Arc<Connection>> {
+        let mut candidates: Vec<Arc<Connection>> = Vec::new();
+        for caller in request.waiters.now() {
+            let watching = self.whereabouts.threads.get(&caller).map(|thread| thread.shared.subscribers());
+            candidates.extend(watching.unwrap_or_default());
+        }
+        candidates.retain(|connection| {
+            !tried.contains(&connection.id) && connection.session().is_some_and(|session| session.experimental)
+        });
+        candidates.sort_by_key(|connection| connection.id);
+        candidates.dedup_by_key(|connection| connection.id);
+        candidates
+    }
+
+    async fn ask_stand_in(
+        &self,
+        request: &RefreshRequest,
+        stand_in: &Connection,
+        share: Duration,
+    ) -> Result<ExternalTokens, RefreshFailure> {
+        let asked = tokio::time::timeout(share, self.ask(request, Target::One(stand_in.id), None)).await;
+        let Ok((_, answer)) = asked else {
+            self.withdraw(request);
+            return Err(RefreshFailure::Gone);
+        };
+        let tokens = decode(&answer.ok_or(RefreshFailure::Gone)?)?;
+        let usable = tokens.account_id == request.account_id && Claims::of(tokens.access_token.expose()).is_ok();
+        if usable { Ok(tokens) } else { Err(RefreshFailure::Malformed) }
+    }
+
+    /// Asks, and notes the question as open until it is answered. Returns the id that it was asked with.
+    async fn ask(
+        &self,
+        request: &RefreshRequest,
+        to: Target,
+        again: Option<RequestId>,
+    ) -> (Option<RequestId>, Option<Answer>) {
+        let params = ChatgptAuthTokensRefreshParams {
+            reason: ChatgptAuthTokensRefreshReason::Unauthorized,
+            previous_account_id: Some(request.account_id.clone()),
+            valet: request.ahead.then_some(ValetRefreshInfo { proactive: true }),
+        };
+        let sent = self.whereabouts.outgoing.send::<ChatgptAuthTokensRefresh>(to, params, again.clone()).await;
+        let Some(pending) = sent else { return (again, None) };
+        let id = pending.id.clone();
+        self.open().insert(request.flight, Question { to, id: id.clone(), stands: true });
+        (Some(id), pending.answer().await)
+    }
+
+    /// Tells whoever is asked that no answer is needed any more. Says whether anybody was asked at all.
+    fn withdraw(&self, request: &RefreshRequest) -> bool {
+        let question = self.open().get_mut(&request.flight).map(|question| {
+            let stood = std::mem::take(&mut question.stands);
+            (question.clone(), stood)
+        });
+        let Some((question, stood)) = question else { return false };
+        let waiting = request.waiters.now();
+        let thread = waiting.iter().find(|caller| self.whereabouts.threads.get(caller).is_some());
+        if let (Target::One(asked), Some(thread), true) = (question.to, thread, stood)
+            && let Some(connection) = self.whereabouts.connections.get(asked)
+        {
+            connection.notify::<ServerRequestResolved>(&ServerRequestResolvedNotification {
+                thread_id: thread.to_string(),
+                request_id: question.id,
+            });
+        }
+        true
+    }
+}
+
+fn decode(answer: &Answer) -> Result<ExternalTokens, RefreshFailure> {
+    let result = match answer {
+        Answer::Error(error) => return Err(RefreshFailure::Rejected(code(error))),
+        Answer::Result(result) => result,
+    };
+    let answer: ChatgptAuthTokensRefreshResponse =
+        serde_json::from_str(result.get()).map_err(|_| RefreshFailure::Malformed)?;
+    Ok(ExternalTokens {
         access_token: AccessToken::new(answer.access_token.expose()),
         account_id: answer.chatgpt_account_id,
         plan: answer.chatgpt_plan_type,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use toml::Table;
 use valet_protocol::v2::{ApprovalsReviewer, AskForApproval, ReasoningSummary, SandboxMode};
 
@@ -38,6 +38,36 @@ pub struct ConfigToml {
 pub struct ValetToml {
     /// How long a parent may take to answer a token refresh.
     pub auth_refresh_timeout_ms: Option<u64>,
+    /// Whether a token is renewed before it expires.
+    pub auth_proactive_refresh: Option<bool>,
+    /// For whom a login holds.
+    #[serde(default)]
+    pub auth_scope: AuthScope,
+    /// How closely the reference is followed where Valet does better.
+    #[serde(default)]
+    pub compat: Compat,
+}
+
+/// For whom a login holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AuthScope {
+    /// For everybody who is connected to the process.
+    #[default]
+    Process,
+    /// For the connection that logged in: each connection is a tenant of its own.
+    Connection,
+}
+
+/// How closely the reference is followed where Valet does better.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Compat {
+    /// The better way; the reference's clients work.
+    #[default]
+    Default,
+    /// The reference's way, wherever a client could depend on it.
+    Strict,
 }
 
 /// `[model_providers.<id>]`.
@@ -145,7 +175,7 @@ const LEFT_ALONE: &[&str] = &[
     "windows",
 ];
 
-const VALET: &[&str] = &["auth_refresh_timeout_ms"];
+const VALET: &[&str] = &["auth_refresh_timeout_ms", "auth_proactive_refresh", "auth_scope", "compat"];
 
 const PROVIDER: &[&str] = &[
     "name",

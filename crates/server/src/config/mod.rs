@@ -12,13 +12,13 @@ use std::time::Duration;
 
 use serde_json::Value;
 use toml::Table;
-use valet_auth::Restrictions;
+use valet_auth::Rules;
 use valet_protocol::v2::{
     ApprovalsReviewer, AskForApproval, ConfigWarningNotification, ReasoningSummary, SandboxMode, SandboxPolicy,
 };
 
 pub use home::{HomeError, home};
-pub use keys::{ConfigToml, OneOrMore, ProviderToml};
+pub use keys::{AuthScope, Compat, ConfigToml, OneOrMore, ProviderToml};
 
 use layers::{Layer, merge};
 
@@ -109,14 +109,27 @@ impl Config {
         }]
     }
 
-    /// What the logins are allowed to be.
-    pub fn restrictions(&self) -> Restrictions {
+    /// What the logins are allowed to be, and how they are kept.
+    pub fn rules(&self) -> Rules {
         let method = self.keys.forced_login_method.as_deref();
-        Restrictions {
+        let strict = self.strict();
+        Rules {
             workspaces: self.keys.forced_chatgpt_workspace_id.clone().map(OneOrMore::into_vec).unwrap_or_default(),
             api_key_only: method == Some("api"),
             chatgpt_only: method == Some("chatgpt"),
+            ahead: !strict && self.keys.valet.auth_proactive_refresh.unwrap_or(true),
+            strict,
         }
+    }
+
+    /// Whether the reference's way is wanted, wherever a client could depend on it.
+    pub fn strict(&self) -> bool {
+        self.keys.valet.compat == Compat::Strict
+    }
+
+    /// Whether each connection is a tenant of its own.
+    pub fn per_connection(&self) -> bool {
+        self.keys.valet.auth_scope == AuthScope::Connection
     }
 
     /// The model of new threads.

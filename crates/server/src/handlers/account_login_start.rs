@@ -1,9 +1,9 @@
 //! `account/login/start`.
 
-use valet_auth::{AccessToken, ExternalTokens};
+use valet_auth::{AccessToken, Claims, ExternalTokens};
 use valet_protocol::methods::AccountLoginStart;
 use valet_protocol::v2::{LoginAccountParams, LoginAccountResponse};
-use valet_protocol::{ErrorKind, ErrorObject};
+use valet_protocol::{ErrorKind, ErrorObject, Secret};
 
 use crate::account::Change;
 use crate::convert::login_error;
@@ -24,27 +24,38 @@ impl Handler for AccountLoginStart {
 
 fn log_in(context: &Context, params: LoginAccountParams) -> Result<(LoginAccountResponse, Change), ErrorObject> {
     let accounts = &context.host.accounts;
+    let asker = context.connection.id;
     match params {
         LoginAccountParams::ApiKey { api_key } => {
-            let change = accounts.login_api_key(AccessToken::new(api_key.expose()));
+            let change = accounts.login_api_key(asker, AccessToken::new(api_key.expose()));
             Ok((LoginAccountResponse::ApiKey {}, change.map_err(|error| login_error(&error))?))
         }
-        LoginAccountParams::ChatgptAuthTokens { access_token, chatgpt_account_id, chatgpt_plan_type } => {
+        LoginAccountParams::ChatgptAuthTokens { access_token, chatgpt_account_id, chatgpt_plan_type, id_token } => {
+            let id_token = id_token.filter(|_| !context.host.config.strict());
+            let account_id = chatgpt_account_id.or_else(|| account_id_of_claims(&access_token, &id_token?));
+            let missing = || ErrorObject::invalid_params("missing field `chatgptAccountId`");
             let tokens = ExternalTokens {
                 access_token: AccessToken::new(access_token.expose()),
-                account_id: chatgpt_account_id,
+                account_id: account_id.ok_or_else(missing)?,
                 plan: chatgpt_plan_type,
             };
-            let change = accounts.login_external(tokens, context.connection.id);
+            let owner = context.connection.owner().ok_or_else(|| ErrorObject::internal("not initialized"))?;
+            let change = accounts.login_external(asker, tokens, owner);
             Ok((LoginAccountResponse::ChatgptAuthTokens {}, change.map_err(|error| login_error(&error))?))
         }
         LoginAccountParams::Chatgpt { .. }
         | LoginAccountParams::ChatgptDeviceCode {}
         | LoginAccountParams::AmazonBedrock { .. }
         | LoginAccountParams::AmazonBedrockAccessKeys { .. } => {
-            accounts.check_managed_login().map_err(|error| login_error(&error))?;
+            accounts.check_managed_login(asker).map_err(|error| login_error(&error))?;
             let message = "unsupported: this version logs in with `chatgptAuthTokens` or `apiKey`";
             Err(ErrorObject::invalid_request(message).kind(ErrorKind::NotSupported))
         }
     }
+}
+
+/// The first version of this login had no account id. It stands in the tokens.
+fn account_id_of_claims(access_token: &Secret, id_token: &Secret) -> Option<String> {
+    let of = |token: &Secret| Claims::of(token.expose()).ok()?.account_id;
+    of(access_token).or_else(|| of(id_token))
 }

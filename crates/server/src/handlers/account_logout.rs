@@ -9,7 +9,7 @@ use crate::responder::Responder;
 
 impl Handler for AccountLogout {
     async fn handle(context: Context, _: NoParams, responder: Responder<Self>) {
-        let change = context.host.accounts.logout();
+        let change = context.host.accounts.logout(context.connection.id);
         responder.respond(Ok(LogoutAccountResponse {}));
         context.host.accounts.announce(change).await;
     }

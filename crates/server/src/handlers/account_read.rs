@@ -8,6 +8,6 @@ use crate::responder::Responder;
 
 impl Handler for AccountRead {
     async fn handle(context: Context, _: GetAccountParams, responder: Responder<Self>) {
-        responder.respond(Ok(context.host.accounts.read()));
+        responder.respond(context.host.accounts.read(context.connection.id).await);
     }
 }

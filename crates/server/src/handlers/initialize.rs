@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use reqwest::header::HeaderValue;
 use valet_agent::Origin;
-use valet_protocol::methods::{AccountUpdated, ConfigWarning, Initialize, RemoteControlStatusChanged};
+use valet_protocol::methods::{ConfigWarning, Initialize, RemoteControlStatusChanged};
 use valet_protocol::v1::{ClientInfo, InitializeParams, InitializeResponse, ValetServerInfo};
 use valet_protocol::v2::{RemoteControlConnectionStatus, RemoteControlStatusChangedNotification};
-use valet_protocol::{COMPATIBLE_VERSION, ErrorKind, ErrorObject};
+use valet_protocol::{COMPATIBLE_VERSION, ErrorKind, ErrorObject, Secret};
 
 use crate::connection::Session;
 use crate::dispatch::{Context, Handler};
@@ -16,6 +16,9 @@ use crate::responder::Responder;
 
 /// What a parent may ask for as its time to answer a token refresh.
 const REFRESH_TIMEOUT_MS: std::ops::RangeInclusive<u64> = 1_000..=300_000;
+
+/// How long an owner's key may be.
+const OWNER_KEY_CHARACTERS: std::ops::RangeInclusive<usize> = 16..=256;
 
 impl Handler for Initialize {
     async fn handle(context: Context, params: InitializeParams, responder: Responder<Self>) {
@@ -33,7 +36,15 @@ impl Handler for Initialize {
             responder.respond(Err(ErrorObject::invalid_request(message).kind(ErrorKind::InvalidParams)));
             return;
         }
+        let owner_key = valet.owner_key.as_ref().map(Secret::expose);
+        if owner_key.is_some_and(|key| !OWNER_KEY_CHARACTERS.contains(&key.chars().count())) {
+            let message = "capabilities.valet.ownerKey must be 16 to 256 characters long";
+            responder.respond(Err(ErrorObject::invalid_request(message).kind(ErrorKind::InvalidParams)));
+            return;
+        }
         let session = Session {
+            owner: context.host.owners.arrived(context.connection.id, owner_key),
+            allow_account_switch: valet.allow_account_switch_on_refresh,
             experimental: capabilities.experimental_api,
             opted_out: capabilities.opt_out_notification_methods.unwrap_or_default().into_iter().collect(),
             refresh_timeout: refresh_timeout.map(Duration::from_millis),
@@ -46,8 +57,10 @@ impl Handler for Initialize {
             codex_home: context.host.config.home.display().to_string(),
             platform_family: std::env::consts::FAMILY.to_owned(),
             platform_os: std::env::consts::OS.to_owned(),
-            valet: Some(ValetServerInfo {
+            valet: (!context.host.config.strict()).then(|| ValetServerInfo {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
+                compat: "default".to_owned(),
+                auth_scope: if context.host.config.per_connection() { "connection" } else { "process" }.to_owned(),
                 refresh_timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
             }),
         };
@@ -69,9 +82,7 @@ fn greet(context: &Context) {
         installation_id: context.host.installation_id.clone(),
         environment_id: None,
     });
-    if let Some(update) = context.host.accounts.update_for_newcomer() {
-        context.connection.notify::<AccountUpdated>(&update);
-    }
+    context.host.accounts.greet(&context.connection);
 }
 
 /// What the backend is told of the first client, for as long as the process lives.

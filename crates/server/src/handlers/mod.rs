@@ -38,7 +38,8 @@ impl Context {
         let id = Uuid::parse_str(thread_id).map_err(|error| {
             ErrorObject::invalid_request(format!("invalid thread id: {error}")).kind(ErrorKind::InvalidParams)
         })?;
-        Ok(self.host.threads.get(&id.to_string()))
+        let thread = self.host.threads.get(&id.to_string());
+        Ok(thread.filter(|thread| thread.is_visible_to(self.connection.id)))
     }
 }
 

@@ -13,7 +13,7 @@ const MAX_LIMIT: u32 = 100;
 
 impl Handler for ThreadList {
     async fn handle(context: Context, params: ThreadListParams, responder: Responder<Self>) {
-        let threads = context.host.threads.all();
+        let threads = context.host.threads.visible_to(context.connection.id);
         let listed = threads.iter().filter_map(|thread| {
             let record = thread.shared.record();
             // A thread that nobody has spoken in yet is of no interest to anybody.

@@ -8,7 +8,8 @@ use crate::responder::Responder;
 
 impl Handler for ThreadLoadedList {
     async fn handle(context: Context, params: ThreadLoadedListParams, responder: Responder<Self>) {
-        let mut ids: Vec<String> = context.host.threads.all().iter().map(|thread| thread.id.clone()).collect();
+        let mut ids: Vec<String> =
+            context.host.threads.visible_to(context.connection.id).iter().map(|thread| thread.id.clone()).collect();
         ids.sort();
         // A cursor is the last id of a page; ids sort by time.
         if let Some(cursor) = &params.cursor {

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use valet_protocol::methods::{ThreadStart, ThreadStarted};
 use valet_protocol::{COMPATIBLE_VERSION, ErrorKind, ErrorObject, v2};
 
+use crate::connection::Audience;
 use crate::convert::now_ms;
 use crate::dispatch::{Context, Handler};
 use crate::responder::Responder;
@@ -21,7 +22,9 @@ impl Handler for ThreadStart {
         let started = v2::ThreadStartedNotification { thread: record.summary() };
         context.host.threads.start(&context.host, record, Arc::clone(&context.connection));
         responder.respond(Ok(response));
-        context.host.connections.broadcast::<ThreadStarted>(&started);
+        let tenant = context.host.config.per_connection().then_some(context.connection.id);
+        let audience = tenant.map_or(Audience::Everybody, Audience::One);
+        context.host.connections.tell::<ThreadStarted>(audience, &started);
     }
 }
 

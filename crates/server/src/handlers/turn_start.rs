@@ -35,7 +35,7 @@ fn request(
     let host = &context.host;
     let mut settings = thread.shared.record().settings.clone();
     let changed = settings.change(&params);
-    let login = host.accounts.current();
+    let login = host.accounts.current(context.connection.id);
     let provider = match host.config.provider(&settings.provider_id, login.as_ref().map(|login| login.mode())) {
         Ok(provider) => provider,
         Err(error) => {

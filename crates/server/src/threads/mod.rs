@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::{oneshot, watch};
 use valet_agent::{Conversation, NoTools, Services};
 
-use crate::connection::{Connection, ConnectionId, Notification};
+use crate::connection::{Audience, Connection, ConnectionId, Notification};
 use crate::host::HostState;
 
 pub(crate) use record::{Record, ThreadSettings, absolute};
@@ -24,6 +24,15 @@ pub(crate) struct Thread {
     pub(crate) id: String,
     pub(crate) conversation: Conversation,
     pub(crate) shared: Arc<Shared>,
+    /// Whose it is, where each connection is a tenant of its own.
+    tenant: Option<ConnectionId>,
+}
+
+impl Thread {
+    /// Whether a connection may know of the thread.
+    pub(crate) fn is_visible_to(&self, connection: ConnectionId) -> bool {
+        self.tenant.is_none_or(|tenant| tenant == connection)
+    }
 }
 
 /// What a thread's driver and the handlers share.
@@ -46,6 +55,11 @@ impl Shared {
         for connection in self.subscribers.read().unwrap_or_else(PoisonError::into_inner).iter() {
             notification.send_to(connection);
         }
+    }
+
+    /// Those who listen, the first to come first.
+    pub(crate) fn subscribers(&self) -> Vec<Arc<Connection>> {
+        self.subscribers.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn subscribe(&self, connection: Arc<Connection>) {
@@ -78,11 +92,18 @@ impl Threads {
             subscribers: RwLock::default(),
             running: watch::Sender::new(false),
         });
+        let tenant = host.config.per_connection().then_some(subscriber.id);
         shared.subscribe(subscriber);
-        let sink = ThreadSink::new(id.clone(), Arc::clone(&shared), Arc::clone(&host.connections));
+        let sink = ThreadSink {
+            thread_id: id.clone(),
+            shared: Arc::clone(&shared),
+            connections: Arc::clone(&host.connections),
+            audience: tenant.map_or(Audience::Everybody, Audience::One),
+            strict: host.config.strict(),
+        };
         let services = Services { http: Arc::clone(&host.http), tools: Arc::new(NoTools), sink: Arc::new(sink) };
         let conversation = Conversation::start(id.clone(), services);
-        let thread = Arc::new(Thread { id: id.clone(), conversation, shared });
+        let thread = Arc::new(Thread { id: id.clone(), conversation, shared, tenant });
         self.0.write().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(&thread));
         thread
     }
@@ -91,8 +112,24 @@ impl Threads {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
 
-    pub(crate) fn all(&self) -> Vec<Arc<Thread>> {
+    fn all(&self) -> Vec<Arc<Thread>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// The threads that a connection may know of.
+    pub(crate) fn visible_to(&self, connection: ConnectionId) -> Vec<Arc<Thread>> {
+        let threads = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        threads.values().filter(|thread| thread.is_visible_to(connection)).cloned().collect()
+    }
+
+    /// Forgets the threads of a tenant that has left, each when its turn has ended.
+    pub(crate) fn retire(&self, tenant: ConnectionId) {
+        let mut threads = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let gone: Vec<Arc<Thread>> =
+            threads.extract_if(|_, thread| thread.tenant == Some(tenant)).map(|(_, thread)| thread).collect();
+        for thread in gone {
+            tokio::spawn(async move { thread.shared.idle().await });
+        }
     }
 
     pub(crate) fn unsubscribe_everywhere(&self, id: ConnectionId) {

@@ -9,21 +9,20 @@ use valet_protocol::methods as m;
 use valet_protocol::v2;
 
 use super::Shared;
-use crate::connection::Connections;
+use crate::connection::{Audience, Connections};
 use crate::convert;
 
 /// The listener of one conversation.
 pub(super) struct ThreadSink {
-    thread_id: String,
-    shared: Arc<Shared>,
-    connections: Arc<Connections>,
+    pub(super) thread_id: String,
+    pub(super) shared: Arc<Shared>,
+    pub(super) connections: Arc<Connections>,
+    /// Who is told how the thread stands.
+    pub(super) audience: Audience,
+    pub(super) strict: bool,
 }
 
 impl ThreadSink {
-    pub(super) fn new(thread_id: String, shared: Arc<Shared>, connections: Arc<Connections>) -> Self {
-        Self { thread_id, shared, connections }
-    }
-
     fn thread_id(&self) -> String {
         self.thread_id.clone()
     }
@@ -31,7 +30,7 @@ impl ThreadSink {
     fn set_status(&self, status: v2::ThreadStatus) {
         self.shared.record().thread.status = status.clone();
         let params = v2::ThreadStatusChangedNotification { thread_id: self.thread_id(), status };
-        self.connections.broadcast::<m::ThreadStatusChanged>(&params);
+        self.connections.tell::<m::ThreadStatusChanged>(self.audience, &params);
     }
 
     fn turn_started(&self, turn_id: &str, started_at: i64) {
@@ -74,7 +73,7 @@ impl ThreadSink {
         let (status, error) = match summary.outcome {
             TurnOutcome::Completed => (v2::TurnStatus::Completed, None),
             TurnOutcome::Interrupted => (v2::TurnStatus::Interrupted, None),
-            TurnOutcome::Failed(failure) => (v2::TurnStatus::Failed, Some(convert::turn_error(failure))),
+            TurnOutcome::Failed(failure) => (v2::TurnStatus::Failed, Some(convert::turn_error(failure, self.strict))),
         };
         let last = summary.last_message.map(convert::item);
         let items_view = if last.is_some() { v2::TurnItemsView::Summary } else { v2::TurnItemsView::NotLoaded };

@@ -1,0 +1,104 @@
+//! Who lends tokens, across reconnects. A connection without a key is an owner of its own; connections with
+//! the same key are the same owner, and the latest of them is the one that is asked.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use subtle::ConstantTimeEq;
+use tokio::sync::Notify;
+use valet_auth::OwnerId;
+
+use crate::connection::ConnectionId;
+
+/// The owners that are connected, and the keys of those that may come back.
+#[derive(Debug, Default)]
+pub(crate) struct Owners {
+    state: Mutex<State>,
+    arrivals: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    next: u64,
+    keys: Vec<(Vec<u8>, OwnerId)>,
+    /// The connections of each owner, the latest last.
+    connected: HashMap<OwnerId, Vec<ConnectionId>>,
+}
+
+impl Owners {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing under this lock can panic half-way.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Enters a connection, and says who it is.
+    pub(crate) fn arrived(&self, connection: ConnectionId, key: Option<&str>) -> OwnerId {
+        let mut state = self.state();
+        let owner = key.and_then(|key| state.find(key.as_bytes())).unwrap_or_else(|| {
+            state.next += 1;
+            let owner = OwnerId(state.next);
+            if let Some(key) = key {
+                state.keys.push((key.as_bytes().to_vec(), owner));
+            }
+            owner
+        });
+        state.connected.entry(owner).or_default().push(connection);
+        drop(state);
+        self.arrivals.notify_waiters();
+        owner
+    }
+
+    /// Forgets a connection.
+    pub(crate) fn left(&self, connection: ConnectionId) {
+        self.state().connected.retain(|_, connections| {
+            connections.retain(|known| *known != connection);
+            !connections.is_empty()
+        });
+    }
+
+    /// The connection to ask, if the owner is there.
+    pub(crate) fn connection(&self, owner: OwnerId) -> Option<ConnectionId> {
+        self.state().connected.get(&owner)?.last().copied()
+    }
+
+    /// Resolves when somebody arrives after this call.
+    pub(crate) fn arrival(&self) -> impl Future<Output = ()> {
+        // The future counts as waiting from here on, not from its first poll.
+        self.arrivals.notified()
+    }
+}
+
+impl State {
+    /// Compares with every key in full, so that the time it takes tells nothing.
+    fn find(&self, key: &[u8]) -> Option<OwnerId> {
+        let mut found = None;
+        for (known, owner) in &self.keys {
+            if bool::from(known.as_slice().ct_eq(key)) {
+                found = Some(*owner);
+            }
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Owners;
+    use crate::connection::ConnectionId;
+    use pretty_assertions::assert_eq;
+
+    #[test]
+    fn a_connection_with_the_same_key_is_the_same_owner_and_the_latest_is_asked() {
+        let owners = Owners::default();
+        let first = owners.arrived(ConnectionId(1), Some("a key of sixteen"));
+        assert_eq!(owners.arrived(ConnectionId(2), Some("a key of sixteen")), first);
+        assert!(owners.arrived(ConnectionId(3), Some("another key of 16")) != first);
+        assert!(owners.arrived(ConnectionId(4), None) != owners.arrived(ConnectionId(5), None));
+        assert_eq!(owners.connection(first), Some(ConnectionId(2)));
+        owners.left(ConnectionId(2));
+        assert_eq!(owners.connection(first), Some(ConnectionId(1)));
+        owners.left(ConnectionId(1));
+        assert_eq!(owners.connection(first), None);
+        assert_eq!(owners.arrived(ConnectionId(6), Some("a key of sixteen")), first);
+    }
+}
