@@ -4,7 +4,7 @@
 //! refresh is in flight per account. A new credential is in place before the flight that brought it is
 //! removed, so whoever looks in between finds either the flight or what it brought.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -13,12 +13,10 @@ use futures_util::future::{BoxFuture, Shared};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::claims::Claims;
-use crate::external::{
-    Caller, ExternalAuth, ExternalTokens, OwnerId, RefreshFailure, RefreshRequest, Renewed, Waiters,
-};
+use crate::external::{Caller, Waiters};
 use crate::failure::{AuthFailure, AuthFailureKind};
-use crate::manager::Rules;
+use crate::renewal::Renewal;
+use crate::snapshot::{Profile, Snapshot};
 use crate::token::AccessToken;
 
 /// How an account is logged in.
@@ -28,57 +26,6 @@ pub enum Mode {
     ApiKey,
     /// A token lent by the parent, who renews it.
     External,
-}
-
-/// Whom a token speaks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
-    /// The workspace.
-    pub account_id: String,
-    /// The person, when the token names one.
-    pub user_id: Option<String>,
-}
-
-impl Identity {
-    /// Whether both are the same as far as both say: an unnamed person may be anybody.
-    pub fn matches(&self, other: &Self) -> bool {
-        let same_user = match (&self.user_id, &other.user_id) {
-            (Some(one), Some(two)) => one == two,
-            _ => true,
-        };
-        self.account_id == other.account_id && same_user
-    }
-}
-
-/// What a credential says about its holder.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Profile {
-    /// The mail address.
-    pub email: Option<String>,
-    /// The plan in the parent's or the token's words.
-    pub plan: Option<String>,
-    /// When the token expires, in unix seconds.
-    pub expires_at: Option<i64>,
-}
-
-/// A credential at one moment. Never changed, only replaced.
-pub struct Snapshot {
-    /// Grows with every login and refresh of the process.
-    pub revision: u64,
-    /// The bearer credential.
-    pub token: AccessToken,
-    /// Whom it speaks for; an API key does not say.
-    pub identity: Option<Identity>,
-    /// What it says about its holder.
-    pub profile: Profile,
-    /// Who lent it.
-    pub owner: Option<OwnerId>,
-}
-
-impl std::fmt::Debug for Snapshot {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Snapshot").field("revision", &self.revision).finish_non_exhaustive()
-    }
 }
 
 /// How long before its expiry a token is renewed ahead, and by how much less at most, so that the tokens of
@@ -107,20 +54,11 @@ pub struct Account {
     renewal: Option<Renewal>,
 }
 
-struct State {
+pub(crate) struct State {
     snapshot: Arc<Snapshot>,
     /// A credential for the next work, which this work must not use. Only in strict mode.
     next: Option<Arc<Snapshot>>,
     logged_out: bool,
-}
-
-/// How a lent token is renewed.
-#[derive(Clone)]
-pub(crate) struct Renewal {
-    pub(crate) parent: Arc<dyn ExternalAuth>,
-    pub(crate) rules: Arc<Rules>,
-    /// How many refreshes were begun.
-    pub(crate) flights: Arc<AtomicU64>,
 }
 
 impl std::fmt::Debug for Account {
@@ -170,6 +108,14 @@ impl Account {
         Arc::clone(&self.state.borrow().snapshot)
     }
 
+    pub(crate) fn watch(&self) -> watch::Receiver<State> {
+        self.state.subscribe()
+    }
+
+    pub(crate) fn revisions(&self) -> &AtomicU64 {
+        &self.revisions
+    }
+
     /// Resolves when somebody logs the account out.
     pub async fn logged_out(&self) {
         let mut state = self.state.subscribe();
@@ -183,7 +129,7 @@ impl Account {
     }
 
     /// Puts a credential in place without waking those who wait for one.
-    fn replace_for_next(&self, snapshot: Snapshot) {
+    pub(crate) fn replace_for_next(&self, snapshot: Snapshot) {
         self.state.send_if_modified(|state| {
             state.next = Some(Arc::new(snapshot));
             false
@@ -274,143 +220,16 @@ impl Account {
         let landed = async move { task.await.unwrap_or_else(|_| Err(not_renewable())) };
         Flight { landed: landed.boxed().shared(), waiters }
     }
-
-    async fn renew(
-        self: &Arc<Self>,
-        renewal: &Renewal,
-        rejected: u64,
-        ahead: bool,
-        waiters: Waiters,
-    ) -> Result<(), AuthFailure> {
-        let snapshot = self.snapshot();
-        let (Some(owner), Some(identity)) = (snapshot.owner, &snapshot.identity) else { return Err(not_renewable()) };
-        let parent = &renewal.parent;
-        let deadline = parent.deadline(owner);
-        let flight = next_revision(&renewal.flights);
-        let account_id = identity.account_id.clone();
-        let request = RefreshRequest { flight, owner, account_id, ahead, deadline, waiters };
-        tracing::info!(flight, ahead, "the parent is asked for a new token");
-        let mut answer = parent.refresh(request.clone());
-        let mut state = self.state.subscribe();
-        tokio::select! {
-            answer = &mut answer => self.landed(answer, owner, deadline, renewal),
-            _ = state.wait_for(|state| newer(state, rejected).is_some()) => {
-                parent.given_up(&request);
-                Ok(())
-            }
-            () = tokio::time::sleep(deadline) => {
-                let asked = parent.given_up(&request);
-                if !renewal.rules.strict {
-                    self.await_late_answer(answer, owner, rejected, renewal.clone());
-                }
-                let kind = if asked { AuthFailureKind::RefreshTimeout } else { AuthFailureKind::NoOwner };
-                Err(AuthFailure { kind, ..AuthFailure::timeout(deadline) })
-            }
-        }
-    }
-
-    fn landed(
-        &self,
-        answer: Result<Renewed, RefreshFailure>,
-        owner: OwnerId,
-        deadline: Duration,
-        renewal: &Renewal,
-    ) -> Result<(), AuthFailure> {
-        match answer {
-            Ok(renewed) => self.adopt(renewed, owner, renewal),
-            Err(RefreshFailure::Rejected(code)) => {
-                let code = code.map_or_else(|| "none".to_owned(), |code| code.to_string());
-                let message = format!("auth refresh request failed: code={code}");
-                Err(AuthFailure::new(AuthFailureKind::RefreshRejected, message))
-            }
-            Err(RefreshFailure::Malformed) => {
-                Err(AuthFailure::new(AuthFailureKind::RefreshInvalid, "invalid auth refresh response"))
-            }
-            Err(RefreshFailure::Gone) => {
-                Err(AuthFailure { kind: AuthFailureKind::NoOwner, ..AuthFailure::timeout(deadline) })
-            }
-        }
-    }
-
-    /// A late answer is of no use to the work that waited, but it saves the next one a 401.
-    fn await_late_answer(
-        self: &Arc<Self>,
-        answer: BoxFuture<'static, Result<Renewed, RefreshFailure>>,
-        owner: OwnerId,
-        rejected: u64,
-        renewal: Renewal,
-    ) {
-        let account = Arc::downgrade(self);
-        tokio::spawn(async move {
-            let Ok(renewed) = answer.await else { return };
-            let Some(account) = account.upgrade() else { return };
-            if account.snapshot().revision <= rejected {
-                let _ = account.adopt(renewed, owner, &renewal);
-            }
-        });
-    }
-
-    fn adopt(&self, renewed: Renewed, owner: OwnerId, renewal: &Renewal) -> Result<(), AuthFailure> {
-        let Ok(snapshot) = lent(renewed.tokens, owner, &self.revisions) else {
-            let message = "auth refresh returned invalid credentials";
-            return Err(AuthFailure::new(AuthFailureKind::RefreshInvalid, message));
-        };
-        let current = self.snapshot();
-        let (Some(new), Some(known)) = (&snapshot.identity, &current.identity) else { return Err(not_renewable()) };
-        if !renewal.rules.allow_workspace(&new.account_id) {
-            let message = format!(
-                "Login is restricted to workspace(s) {}, but current credentials belong to {}",
-                renewal.rules.workspaces.join(", "),
-                new.account_id,
-            );
-            return Err(AuthFailure::new(AuthFailureKind::WorkspaceRestricted, message));
-        }
-        let other = !new.matches(known);
-        if other && !renewed.may_switch && !renewal.rules.strict {
-            let message = "auth refresh returned credentials for another account";
-            return Err(AuthFailure::new(AuthFailureKind::AccountMismatch, message));
-        }
-        tracing::info!(revision = snapshot.revision, token = snapshot.token.fingerprint(), "a new token was lent");
-        if other && renewal.rules.strict {
-            // The reference takes the token for the next turn, and fails this one.
-            self.replace_for_next(snapshot);
-            let message = "Fatal error: application network policy is unavailable";
-            return Err(AuthFailure::new(AuthFailureKind::AccountMismatch, message));
-        }
-        renewal.parent.renewed(&current, &snapshot);
-        self.replace(snapshot);
-        Ok(())
-    }
-}
-
-/// Makes a snapshot of a lent token.
-pub(crate) fn lent(
-    tokens: ExternalTokens,
-    owner: OwnerId,
-    revisions: &AtomicU64,
-) -> Result<Snapshot, crate::claims::ClaimsError> {
-    let claims = Claims::of(tokens.access_token.expose())?;
-    Ok(Snapshot {
-        revision: next_revision(revisions),
-        token: tokens.access_token,
-        identity: Some(Identity { account_id: tokens.account_id, user_id: claims.user_id }),
-        profile: Profile { email: claims.email, plan: tokens.plan.or(claims.plan), expires_at: claims.expires_at },
-        owner: Some(owner),
-    })
-}
-
-pub(crate) fn next_revision(revisions: &AtomicU64) -> u64 {
-    revisions.fetch_add(1, Ordering::Relaxed) + 1
 }
 
 /// What a waiter for something newer than `rejected` gets, if it need not wait.
-fn newer(state: &State, rejected: u64) -> Option<Result<Arc<Snapshot>, AuthFailure>> {
+pub(crate) fn newer(state: &State, rejected: u64) -> Option<Result<Arc<Snapshot>, AuthFailure>> {
     if state.logged_out {
         return Some(Err(AuthFailure::logged_out()));
     }
     (state.snapshot.revision > rejected).then(|| Ok(Arc::clone(&state.snapshot)))
 }
 
-fn not_renewable() -> AuthFailure {
+pub(crate) fn not_renewable() -> AuthFailure {
     AuthFailure::new(AuthFailureKind::ReauthRequired, "external auth is not configured")
 }

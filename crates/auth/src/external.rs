@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use crate::account::Snapshot;
+use crate::snapshot::Snapshot;
 use crate::token::AccessToken;
 
 /// Who lent a token. The host chooses the numbers; here they are only compared.

@@ -13,14 +13,17 @@ mod external;
 mod failure;
 mod http;
 mod manager;
+mod renewal;
 mod send;
+mod snapshot;
 mod token;
 
-pub use account::{Account, Identity, Mode, Profile, Snapshot};
+pub use account::{Account, Mode};
 pub use claims::{Claims, ClaimsError};
 pub use external::{Caller, ExternalAuth, ExternalTokens, OwnerId, RefreshFailure, RefreshRequest, Renewed, Waiters};
 pub use failure::{AuthFailure, AuthFailureKind};
 pub use http::HttpClient;
 pub use manager::{AuthManager, LoginError, Rules, Scope};
 pub use send::{SendError, send_authorized};
+pub use snapshot::{Identity, Profile, Snapshot};
 pub use token::AccessToken;

@@ -6,9 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::Notify;
 
-use crate::account::{Account, Identity, Mode, Profile, Renewal, Snapshot, lent, next_revision};
+use crate::account::{Account, Mode};
 use crate::claims::ClaimsError;
 use crate::external::{ExternalAuth, ExternalTokens, OwnerId};
+use crate::renewal::Renewal;
+use crate::snapshot::{Identity, Profile, Snapshot, lent, next_revision};
 use crate::token::AccessToken;
 
 /// What the configuration allows and wants.

@@ -6,9 +6,10 @@ use std::time::Duration;
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use reqwest::{Client, Request, Response, StatusCode};
 
-use crate::account::{Account, Snapshot};
+use crate::account::Account;
 use crate::external::Caller;
 use crate::failure::AuthFailure;
+use crate::snapshot::Snapshot;
 
 const ACCOUNT_HEADER: HeaderName = HeaderName::from_static("chatgpt-account-id");
 

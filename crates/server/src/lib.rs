@@ -4,8 +4,8 @@
 //! [`valet_transport::memory::pair`], and speak the protocol over the other.
 //!
 //! The way of a request: a connection's reader puts each message into the one event queue; the main loop
-//! decides what it is and hands it to its handler ([`dispatch`]) in the order that its row of the method
-//! table declares ([`order`]); the handler answers through a [`responder::Responder`], which sees to it that
+//! decides what it is and hands it to its handler (`dispatch`) in the order that its row of the method
+//! table declares (`order`); the handler answers through a `Responder`, which sees to it that
 //! there is exactly one answer. Events of a turn do not pass the loop: they go from the turn's task straight
 //! into the queues of the connections that listen.
 

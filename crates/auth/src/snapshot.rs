@@ -1,0 +1,74 @@
+//! A credential at one moment, and what it says about its holder.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::claims::{Claims, ClaimsError};
+use crate::external::{ExternalTokens, OwnerId};
+use crate::token::AccessToken;
+
+/// Whom a token speaks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The workspace.
+    pub account_id: String,
+    /// The person, when the token names one.
+    pub user_id: Option<String>,
+}
+
+impl Identity {
+    /// Whether both are the same as far as both say: an unnamed person may be anybody.
+    pub fn matches(&self, other: &Self) -> bool {
+        let same_user = match (&self.user_id, &other.user_id) {
+            (Some(one), Some(two)) => one == two,
+            _ => true,
+        };
+        self.account_id == other.account_id && same_user
+    }
+}
+
+/// What a credential says about its holder.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Profile {
+    /// The mail address.
+    pub email: Option<String>,
+    /// The plan in the parent's or the token's words.
+    pub plan: Option<String>,
+    /// When the token expires, in unix seconds.
+    pub expires_at: Option<i64>,
+}
+
+/// A credential at one moment. Never changed, only replaced.
+pub struct Snapshot {
+    /// Grows with every login and refresh of the process.
+    pub revision: u64,
+    /// The bearer credential.
+    pub token: AccessToken,
+    /// Whom it speaks for; an API key does not say.
+    pub identity: Option<Identity>,
+    /// What it says about its holder.
+    pub profile: Profile,
+    /// Who lent it.
+    pub owner: Option<OwnerId>,
+}
+
+impl std::fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Snapshot").field("revision", &self.revision).finish_non_exhaustive()
+    }
+}
+
+/// Makes a snapshot of a lent token.
+pub(crate) fn lent(tokens: ExternalTokens, owner: OwnerId, revisions: &AtomicU64) -> Result<Snapshot, ClaimsError> {
+    let claims = Claims::of(tokens.access_token.expose())?;
+    Ok(Snapshot {
+        revision: next_revision(revisions),
+        token: tokens.access_token,
+        identity: Some(Identity { account_id: tokens.account_id, user_id: claims.user_id }),
+        profile: Profile { email: claims.email, plan: tokens.plan.or(claims.plan), expires_at: claims.expires_at },
+        owner: Some(owner),
+    })
+}
+
+pub(crate) fn next_revision(revisions: &AtomicU64) -> u64 {
+    revisions.fetch_add(1, Ordering::Relaxed) + 1
+}
