@@ -22,6 +22,7 @@ export type ClientRequest =
   | { method: "account/login/start", id: RequestId, params: LoginAccountParams }
   | { method: "account/login/cancel", id: RequestId, params: CancelLoginAccountParams }
   | { method: "account/logout", id: RequestId, params?: NoParams }
+  | { method: "account/rateLimits/read", id: RequestId, params?: NoParams }
   | { method: "getAuthStatus", id: RequestId, params: GetAuthStatusParams }
   | { method: "model/list", id: RequestId, params: ModelListParams }
   | { method: "config/read", id: RequestId, params: ConfigReadParams }

@@ -14,6 +14,7 @@ import type { ConfigWarningNotification } from "./v2/ConfigWarningNotification.j
 import type { DeprecationNoticeNotification } from "./v2/DeprecationNoticeNotification.js";
 import type { ErrorNotification } from "./v2/ErrorNotification.js";
 import type { GetAccountParams } from "./v2/GetAccountParams.js";
+import type { GetAccountRateLimitsResponse } from "./v2/GetAccountRateLimitsResponse.js";
 import type { GetAccountResponse } from "./v2/GetAccountResponse.js";
 import type { GetAuthStatusParams } from "./GetAuthStatusParams.js";
 import type { GetAuthStatusResponse } from "./GetAuthStatusResponse.js";
@@ -66,6 +67,8 @@ export interface ClientRequests {
   "account/login/cancel": { params: CancelLoginAccountParams; response: CancelLoginAccountResponse };
   /** Forget the login. Turns that use it fail. */
   "account/logout": { params: NoParams; response: LogoutAccountResponse };
+  /** How much of the subscription is used up. Asks the backend. */
+  "account/rateLimits/read": { params: NoParams; response: GetAccountRateLimitsResponse };
   /** The older form of `account/read`. */
   "getAuthStatus": { params: GetAuthStatusParams; response: GetAuthStatusResponse };
   /** Which models there are. */

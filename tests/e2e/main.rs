@@ -9,5 +9,6 @@ mod logins;
 mod reads;
 mod recorded;
 mod refresh;
+mod tenants;
 mod threads;
 mod tools;

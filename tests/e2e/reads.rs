@@ -4,7 +4,7 @@ use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
 use valet_protocol::methods as m;
 use valet_protocol::v2::{ConfigReadParams, ModelListParams};
-use valet_sim::Script;
+use valet_sim::{Endpoint, Script, TokenPolicy, TokenRequest};
 use valet_tests::TestHost;
 
 #[tokio::test]
@@ -62,4 +62,35 @@ async fn nobody_administers_this_host() {
     let mut client = host.client().await;
     let read = client.call("configRequirements/read", Value::Null).await.unwrap();
     assert_eq!(read, json!({ "supportsIndependentSpeedModes": true, "requirements": null }));
+}
+
+#[tokio::test]
+async fn rate_limits_are_read_from_the_backend_and_a_401_there_asks_the_parent_too() {
+    let policy = TokenPolicy { refuse_everywhere: true, ..TokenPolicy::default() };
+    let host = TestHost::start(Script::new().tokens(policy)).await;
+    let mut parent = host.client().await;
+    let refusal = parent.refused("account/rateLimits/read", Value::Null).await;
+    assert_eq!(refusal.message, "codex account authentication required to read rate limits");
+    let lent = parent.lend(TokenRequest::default()).await;
+    host.sim.tokens().expire(&lent.access_token);
+    parent.answer_refreshes();
+    let limits = parent.call("account/rateLimits/read", Value::Null).await.unwrap();
+    assert_eq!(limits["rateLimits"]["limitId"], "codex");
+    assert!(limits["rateLimits"]["primary"]["usedPercent"].is_number(), "{limits}");
+    assert_eq!(limits["rateLimits"], limits["rateLimitsByLimitId"]["codex"]);
+}
+
+#[tokio::test]
+async fn rate_limits_of_an_api_key_are_not_to_be_had_and_a_failure_names_the_backends_words() {
+    let broken = Endpoint::new(503, json!({ "error": { "message": "later" } }));
+    let host = TestHost::start(Script::new().endpoint("GET /backend-api/wham/usage", broken)).await;
+    let mut client = host.client().await;
+    client.call("account/login/start", json!({ "type": "apiKey", "apiKey": "sk-1" })).await.unwrap();
+    let refusal = client.refused("account/rateLimits/read", json!({})).await;
+    assert_eq!(refusal.message, "chatgpt authentication required to read rate limits");
+    client.lend(TokenRequest::default()).await;
+    let refusal = client.refused("account/rateLimits/read", json!({})).await;
+    assert_eq!((refusal.code, refusal.kind.as_deref()), (-32603, Some("upstream")));
+    assert!(refusal.message.starts_with("failed to fetch codex rate limits: GET http://"), "{}", refusal.message);
+    assert!(refusal.message.contains("failed: 503 Service Unavailable; content-type=application/json; body="));
 }

@@ -178,5 +178,5 @@ impl MethodVisitor for Reader {
 fn the_smallest_values_that_the_schema_allows_can_be_read() {
     let mut reader = Reader::default();
     methods::visit(&mut reader);
-    assert_eq!(reader.read, 17);
+    assert_eq!(reader.read, 18);
 }

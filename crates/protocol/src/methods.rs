@@ -23,6 +23,8 @@ define_methods! {
         AccountLoginCancel = "account/login/cancel" (CancelLoginAccountParams) -> CancelLoginAccountResponse, order: Account;
         /// Forget the login. Turns that use it fail.
         AccountLogout = "account/logout" (none) -> LogoutAccountResponse, order: Account;
+        /// How much of the subscription is used up. Asks the backend.
+        AccountRateLimitsRead = "account/rateLimits/read" (none) -> GetAccountRateLimitsResponse, order: Concurrent;
         /// The older form of `account/read`.
         GetAuthStatus = "getAuthStatus" (GetAuthStatusParams) -> GetAuthStatusResponse, order: Concurrent;
 

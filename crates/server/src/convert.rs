@@ -213,7 +213,7 @@ pub(crate) fn retrying(failure: &Failure, attempt: u32, of: u32) -> v2::TurnErro
     }
 }
 
-fn auth_kind(kind: AuthFailureKind) -> ErrorKind {
+pub(crate) fn auth_kind(kind: AuthFailureKind) -> ErrorKind {
     match kind {
         AuthFailureKind::RefreshTimeout => ErrorKind::RefreshTimeout,
         AuthFailureKind::RefreshRejected => ErrorKind::RefreshRejected,

@@ -26,6 +26,7 @@ export type { CreditsSnapshot } from "./CreditsSnapshot.js";
 export type { DeprecationNoticeNotification } from "./DeprecationNoticeNotification.js";
 export type { ErrorNotification } from "./ErrorNotification.js";
 export type { GetAccountParams } from "./GetAccountParams.js";
+export type { GetAccountRateLimitsResponse } from "./GetAccountRateLimitsResponse.js";
 export type { GetAccountResponse } from "./GetAccountResponse.js";
 export type { GitInfo } from "./GitInfo.js";
 export type { ItemCompletedNotification } from "./ItemCompletedNotification.js";

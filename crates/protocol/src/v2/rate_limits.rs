@@ -1,11 +1,35 @@
 //! How much of a subscription is used up.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use ts_rs::TS;
 
 use crate::open_enum::open_enum;
 use crate::v1::PlanType;
+
+/// The answer to `account/rateLimits/read`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export_to = "v2/")]
+pub struct GetAccountRateLimitsResponse {
+    /// Whether the plan's included usage may be used now. Null: the backend did not say.
+    pub ordinary_usage_allowed: Option<bool>,
+    /// The limit of turns.
+    pub rate_limits: RateLimitSnapshot,
+    /// Every limit by its id.
+    pub rate_limits_by_limit_id: Option<BTreeMap<String, RateLimitSnapshot>>,
+    /// Null here.
+    #[ts(type = "unknown")]
+    pub rate_limit_reset_credits: Option<Value>,
+    /// The account that the limits belong to, when the backend says so.
+    pub account_id: Option<String>,
+    /// A banner of the backend's, as it came.
+    #[ts(type = "unknown")]
+    pub rate_limit_upsell: Option<Value>,
+}
 
 /// `account/rateLimits/updated`: after every model response.
 ///

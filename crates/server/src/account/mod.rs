@@ -1,6 +1,7 @@
 //! Who is logged in, as clients see it: logins and their announcements.
 
 mod discovery;
+mod limits;
 mod parent;
 
 use std::collections::HashMap;

@@ -3,6 +3,7 @@
 mod account_login_cancel;
 mod account_login_start;
 mod account_logout;
+mod account_rate_limits_read;
 mod account_read;
 mod config_read;
 mod config_requirements_read;

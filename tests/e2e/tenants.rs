@@ -1,0 +1,114 @@
+//! Scope `connection`: each connection is a tenant with an account, threads and refreshes of its own.
+
+use std::collections::HashMap;
+
+use pretty_assertions::assert_eq;
+use serde_json::{Value, json};
+use valet_protocol::methods as m;
+use valet_protocol::v2::{GetAccountParams, TurnStatus};
+use valet_sim::{RecordedRequest, Script, TokenPolicy, TokenRequest};
+use valet_tests::{Direction, TestClient, TestHost};
+
+async fn host() -> TestHost {
+    let policy = TokenPolicy { first_uses: Some(0), ..TokenPolicy::default() };
+    TestHost::builder().script(Script::text("Hello.").tokens(policy)).with("valet.auth_scope=connection").start().await
+}
+
+async fn tenant(host: &TestHost, account: &str) -> TestClient {
+    let mut client = host.client().await;
+    client.answer_refreshes();
+    client.lend(TokenRequest::account(account)).await;
+    client
+}
+
+/// Every text that a client got.
+fn heard(client: &TestClient) -> String {
+    let record = client.record();
+    let texts = record.messages().iter().filter(|(to, _)| *to == Direction::ToClient);
+    texts.map(|(_, message)| message.to_string()).collect()
+}
+
+#[tokio::test]
+async fn x_20_each_tenant_has_its_own_account_and_hears_of_no_other() {
+    let host = host().await;
+    let mut one = tenant(&host, "acct-1").await;
+    let mut two = tenant(&host, "acct-2").await;
+    let mut nobody = host.client().await;
+    let threads = [one.thread().await, two.thread().await];
+    assert_eq!(one.turn(&threads[0], "hello").await.turn.status, TurnStatus::Completed);
+    assert_eq!(two.turn(&threads[1], "hello").await.turn.status, TurnStatus::Completed);
+    assert_eq!(nobody.request::<m::AccountRead>(GetAccountParams::default()).await.account, None);
+    for (client, foreign) in [(&one, "acct-2"), (&two, "acct-1"), (&nobody, "acct-")] {
+        assert!(!heard(client).contains(foreign));
+    }
+    assert!(!heard(&one).contains(&threads[1]) && !heard(&two).contains(&threads[0]));
+    assert!(!heard(&nobody).contains("thread/"), "who has no thread hears of none");
+    nobody.call("account/logout", Value::Null).await.unwrap();
+    assert!(one.request::<m::AccountRead>(GetAccountParams::default()).await.account.is_some());
+}
+
+#[tokio::test]
+async fn a_tenant_cannot_see_read_or_use_the_threads_of_another() {
+    let host = host().await;
+    let mut one = tenant(&host, "acct-1").await;
+    let mut two = tenant(&host, "acct-2").await;
+    let thread = one.thread().await;
+    one.turn(&thread, "a secret plan").await;
+    for method in ["thread/list", "thread/loaded/list"] {
+        assert_eq!(two.call(method, json!({})).await.unwrap()["data"], json!([]));
+    }
+    let params = json!({ "threadId": thread, "turnId": "x", "input": [] });
+    assert_eq!(two.refused("thread/read", params.clone()).await.message, format!("thread not loaded: {thread}"));
+    for method in ["turn/start", "turn/interrupt"] {
+        assert_eq!(two.refused(method, params.clone()).await.message, format!("thread not found: {thread}"));
+    }
+    assert_eq!(two.call("thread/unsubscribe", params).await.unwrap()["status"], "notLoaded");
+}
+
+#[tokio::test]
+async fn a_tenant_that_leaves_is_forgotten_and_a_turn_that_runs_ends_under_its_own_account() {
+    let slow = valet_sim::Chunks::repeat("w ", 20).every(std::time::Duration::from_millis(10));
+    let script = Script::respond(valet_sim::Response::new().chunks(slow));
+    let host = TestHost::builder().script(script).with("valet.auth_scope=connection").start().await;
+    let mut one = tenant(&host, "acct-1").await;
+    let thread = one.thread().await;
+    one.start_turn(&thread, "hello").await;
+    one.wait_for::<m::AgentMessageDelta>().await;
+    drop(one);
+    let finished = |request: &RecordedRequest| request.outcome == valet_sim::Outcome::Finished && request.is_turn();
+    host.sim.wait_for_requests(finished, 1).await;
+    let mut two = tenant(&host, "acct-2").await;
+    assert_eq!(two.call("thread/loaded/list", json!({})).await.unwrap()["data"], json!([]));
+}
+
+#[tokio::test]
+async fn three_hundred_tenants_refused_at_the_same_moment_are_each_asked_once_and_nothing_crosses() {
+    const TENANTS: usize = 300;
+    let host = host().await;
+    let mut tenants = Vec::new();
+    for number in 0..TENANTS {
+        let mut client = tenant(&host, &format!("acct-{number:04}")).await;
+        let thread = client.thread().await;
+        tenants.push((client, thread));
+    }
+    let turns = tenants.into_iter().map(|(mut client, thread)| {
+        tokio::spawn(async move {
+            let turn = client.turn(&thread, "hello").await;
+            assert_eq!(turn.turn.status, TurnStatus::Completed);
+            let record = client.record();
+            let asked = record.messages().iter().filter(|(_, m)| m["method"] == "account/chatgptAuthTokens/refresh");
+            assert_eq!(asked.count(), 1);
+        })
+    });
+    for turn in turns.collect::<Vec<_>>() {
+        turn.await.unwrap();
+    }
+    let mut account_of_bearer: HashMap<String, String> = HashMap::new();
+    for request in host.sim.requests().into_iter().filter(RecordedRequest::is_turn) {
+        let account = request.header("chatgpt-account-id").unwrap().to_owned();
+        let bearer = request.bearer.unwrap();
+        let known = account_of_bearer.entry(bearer).or_insert_with(|| account.clone());
+        assert_eq!(*known, account, "a token never goes out under another account");
+    }
+    assert_eq!(account_of_bearer.len(), 2 * TENANTS);
+}
