@@ -6,6 +6,7 @@
     reason = "a test fails by panicking, and tells on stderr"
 )]
 
+mod canary;
 mod demo;
 mod python_sdk;
 mod samples;

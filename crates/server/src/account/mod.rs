@@ -1,6 +1,7 @@
 //! Who is logged in, as clients see it: logins and their announcements.
 
 mod discovery;
+mod harden;
 mod limits;
 mod parent;
 
@@ -77,6 +78,7 @@ impl Accounts {
         tokens: ExternalTokens,
         owner: OwnerId,
     ) -> Result<Change, LoginError> {
+        harden::process();
         let scope = self.shared.scope(asker);
         let account = self.shared.auth.login_external(scope, tokens, owner)?;
         Ok(Change { scope, account: Some(account), is_login: true })

@@ -1,0 +1,198 @@
+//! No token anywhere but where it belongs: every scenario with logs at trace level, then a search of all that
+//! the process left behind, plain, in base64 and URL-encoded.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::process::Command;
+use tokio_tungstenite::connect_async;
+use tokio_tungstenite::tungstenite::Message;
+use valet_sim::{Script, Sim, TokenPolicy, TokenRequest};
+
+use crate::support::{home, valet};
+
+const LIMIT: Duration = Duration::from_secs(20);
+const KEY: &str = "sk-canary-0123456789abcdef";
+
+type Socket = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
+
+/// A connection that keeps all it hears.
+struct Ear {
+    socket: Socket,
+    heard: String,
+    next_id: i64,
+}
+
+impl Ear {
+    async fn open(address: &str, name: &str) -> Self {
+        let (socket, _) = connect_async(format!("ws://{address}")).await.unwrap();
+        let mut ear = Self { socket, heard: String::new(), next_id: 0 };
+        let params = json!({
+            "clientInfo": { "name": name, "version": "1" },
+            "capabilities": { "experimentalApi": true, "valet": { "parseErrors": true } },
+        });
+        ear.call("initialize", params).await;
+        ear
+    }
+
+    async fn say(&mut self, text: String) {
+        self.socket.send(Message::text(text)).await.unwrap();
+    }
+
+    async fn call(&mut self, method: &str, params: Value) -> Value {
+        self.next_id += 1;
+        let id = self.next_id;
+        self.say(json!({ "id": id, "method": method, "params": params }).to_string()).await;
+        self.until(|message| message["id"] == id && message.get("method").is_none()).await
+    }
+
+    async fn until(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            let frame = tokio::time::timeout(LIMIT, self.socket.next()).await.expect("a message in time");
+            let Message::Text(text) = frame.unwrap().unwrap() else { continue };
+            self.heard.push_str(&text);
+            let message: Value = serde_json::from_str(&text).unwrap();
+            if wanted(&message) {
+                return message;
+            }
+        }
+    }
+}
+
+fn files_below(folder: &Path, all: &mut Vec<u8>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files_below(&path, all);
+        } else {
+            all.extend(std::fs::read(&path).unwrap());
+        }
+    }
+}
+
+/// The forms that a secret could hide in.
+fn disguises(secret: &str) -> Vec<String> {
+    let mut forms = vec![secret.to_owned(), URL_SAFE_NO_PAD.encode(secret)];
+    // A secret inside a longer text begins at any of three places in a group of base64.
+    for shift in 0..3 {
+        let padded = format!("{}{secret}", "x".repeat(shift));
+        let encoded = STANDARD.encode(padded);
+        forms.push(encoded[4..encoded.len() - 4].to_owned());
+    }
+    forms.push(secret.replace('.', "%2E").replace('-', "%2D"));
+    // The part of a token that says who its holder is.
+    forms.extend(secret.split('.').filter(|part| part.len() > 40).map(str::to_owned));
+    forms
+}
+
+fn search(place: &str, text: &str, secrets: &[String]) {
+    for secret in secrets {
+        for form in disguises(secret) {
+            assert!(!text.contains(&form), "{place} holds a secret as {}…", &form[..8.min(form.len())]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn x_22_no_token_is_found_in_logs_files_arguments_environment_or_other_connections() {
+    let policy = TokenPolicy { first_uses: Some(0), ..TokenPolicy::default() };
+    let sim = Sim::start(Script::text("Hello.").tokens(policy)).await.unwrap();
+    let home = home(&sim);
+    let log = home.path().parent().unwrap().join(format!("valet-canary-{}.log", std::process::id()));
+    let mut command = Command::from(valet(home.path(), &["app-server", "--listen", "ws://127.0.0.1:0"]));
+    let levels = "trace,hyper=trace,hyper_util=trace,reqwest=trace,tungstenite=trace,rustls=trace,axum=trace";
+    command.env("VALET_LOG", levels).stderr(Stdio::from(std::fs::File::create(&log).unwrap())).kill_on_drop(true);
+    let mut child = command.spawn().unwrap();
+    let address = loop {
+        let text = std::fs::read_to_string(&log).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix("valet app-server listening on: ws://"));
+        match line.filter(|_| text.ends_with('\n')) {
+            Some(address) => break address.to_owned(),
+            None => tokio::task::yield_now().await,
+        }
+    };
+    let mut parent = Ear::open(&address, "parent").await;
+    let mut other = Ear::open(&address, "other").await;
+    let mut secrets = Vec::new();
+    let mut lend = |account: &str| {
+        let token = sim.tokens().issue(TokenRequest::account(account));
+        secrets.push(token.access_token.clone());
+        json!({ "accessToken": token.access_token, "chatgptAccountId": token.account_id })
+    };
+    let mut login = lend("acct-1");
+    login["type"] = json!("chatgptAuthTokens");
+    parent.call("account/login/start", login.clone()).await;
+    parent.until(|message| message["method"] == "account/updated").await;
+    let thread = parent.call("thread/start", json!({})).await["result"]["thread"]["id"].clone();
+    // A good answer, a token of somebody else, one that is none, and a good one again.
+    let answers =
+        [lend("acct-2"), json!({ "accessToken": "canary.canary", "chatgptAccountId": "acct-1" }), lend("acct-1")];
+    for answer in answers {
+        let turn = json!({ "threadId": thread, "input": [{ "type": "text", "text": "hi" }] });
+        parent.call("turn/start", turn).await;
+        let asked = parent.until(|message| message["method"] == "account/chatgptAuthTokens/refresh").await;
+        parent.say(json!({ "id": asked["id"], "result": answer }).to_string()).await;
+        parent.until(|message| message["method"] == "turn/completed").await;
+    }
+    // Text that is no message, with a token in it; a login of the wrong shape; reads by others.
+    let broken = login.to_string();
+    parent
+        .say(format!("{{\"id\":9,\"method\":\"account/login/start\",\"params\":{}", &broken[..broken.len() - 1]))
+        .await;
+    let mut misspelt = login.clone();
+    misspelt["chatgptAccountId"] = json!([login["accessToken"]]);
+    parent
+        .call("account/login/start", json!({ "type": "chatgptAuthTokens", "accessToken": [login["accessToken"]] }))
+        .await;
+    parent.call("account/login/start", json!({ "type": login["accessToken"] })).await;
+    other.call("getAuthStatus", json!({ "includeToken": true })).await;
+    other.call("account/read", json!({})).await;
+    parent.call("account/logout", Value::Null).await;
+    parent.call("account/login/start", json!({ "type": "apiKey", "apiKey": KEY })).await;
+    other.call("getAuthStatus", json!({ "includeToken": true })).await;
+    other.call("config/read", json!({ "includeLayers": true })).await;
+
+    secrets.push(KEY.to_owned());
+    let process = format!("/proc/{}", child.id().unwrap());
+    for file in ["cmdline", "environ"] {
+        // Other systems have no such files.
+        let text = std::fs::read(format!("{process}/{file}")).unwrap_or_default();
+        search(file, &String::from_utf8_lossy(&text), &secrets);
+    }
+    child.kill().await.unwrap();
+    search("what another connection heard", &other.heard, &secrets);
+    let logged = std::fs::read_to_string(&log).unwrap();
+    assert!(logged.contains("TRACE"), "the log is at trace level");
+    search("the log", &logged, &secrets);
+    let mut files = Vec::new();
+    files_below(home.path(), &mut files);
+    search("the home directory", &String::from_utf8_lossy(&files), &secrets);
+    std::fs::remove_file(&log).unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_host_that_holds_a_token_cannot_be_dumped() {
+    let sim = Sim::start(Script::new()).await.unwrap();
+    let home = home(&sim);
+    let mut command = valet(home.path(), &["app-server"]);
+    let server = valet_client::AppServer::spawn(&mut command).unwrap();
+    let pid = server.process.id().unwrap();
+    let (client, mut told) = valet_client::Client::new(server.link, valet_client::Handlers::new());
+    client.initialize("t", "1", true).await.unwrap();
+    let dumpable =
+        || std::fs::metadata(format!("/proc/{pid}/environ")).map(|meta| std::os::unix::fs::MetadataExt::uid(&meta));
+    let before = dumpable().unwrap();
+    let token = sim.tokens().issue(TokenRequest::default());
+    let login = valet_protocol::v2::LoginAccountParams::lend(token.access_token, token.account_id);
+    client.request::<valet_protocol::methods::AccountLoginStart>(login).await.unwrap();
+    told.wait_for::<valet_protocol::methods::AccountUpdated>(|_| true).await.unwrap();
+    // The kernel gives the files of such a process to root. Where the tests are root, there is nothing to see.
+    let after = dumpable().unwrap();
+    assert!(after == 0 && (before != 0 || before == after));
+}
