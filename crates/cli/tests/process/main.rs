@@ -7,9 +7,12 @@
 )]
 
 mod canary;
+mod codex_python;
 mod demo;
+mod external_auth_docs;
 mod python_sdk;
 mod samples;
 mod stdio;
 mod support;
+mod tenants;
 mod websocket;

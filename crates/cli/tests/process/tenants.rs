@@ -1,0 +1,127 @@
+//! One host, a thousand users.
+
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use pretty_assertions::assert_eq;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Command;
+use tokio::sync::Barrier;
+use valet_client::{Client, Handlers, connect};
+use valet_protocol::{Secret, methods as m, v2};
+use valet_sim::{RecordedRequest, Script, Sim, TokenPolicy, TokenRequest};
+
+use crate::support::{home, skip, valet};
+
+const TENANTS: usize = 1000;
+/// Sockets of this process: one per tenant, one per request to the backend, and some to spare.
+const FILES: u64 = 4096;
+
+/// Lets this process and its children open enough sockets. Says whether it may.
+#[cfg(target_os = "linux")]
+fn raise_file_limit() -> bool {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| current >= FILES) {
+        return true;
+    }
+    let raised = Rlimit { current: Some(FILES), maximum: limit.maximum };
+    setrlimit(Resource::Nofile, raised).is_ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn raise_file_limit() -> bool {
+    false
+}
+
+/// Resident memory in KiB.
+fn resident(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_tenants_refused_at_the_same_moment_each_refresh_once_and_complete() {
+    if !raise_file_limit() {
+        return skip("this process may not open enough sockets");
+    }
+    let policy = TokenPolicy { first_uses: Some(0), ..TokenPolicy::default() };
+    let sim = Sim::builder().kept_requests(10 * TENANTS).script(Script::text("Hello.").tokens(policy)).start();
+    let sim = sim.await.unwrap();
+    let home = home(&sim);
+    let args = ["app-server", "--listen", "ws://127.0.0.1:0", "--auth-scope", "connection"];
+    let mut command = Command::from(valet(home.path(), &args));
+    let mut child = command.stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+    let pid = child.id().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let line = lines.next_line().await.unwrap().unwrap();
+    let url = format!("ws://{}", line.rsplit("ws://").next().unwrap());
+    let before = resident(pid);
+
+    let asked = Arc::new(AtomicUsize::new(0));
+    let ready = Arc::new(Barrier::new(TENANTS + 1));
+    let mut tenants = Vec::new();
+    for number in 0..TENANTS {
+        let tenant = Tenant { sim: sim.clone(), account: format!("acct-{number:04}"), asked: Arc::clone(&asked) };
+        let (url, ready) = (url.clone(), Arc::clone(&ready));
+        tenants.push(tokio::spawn(async move { tenant.live(&url, &ready).await }));
+    }
+    ready.wait().await;
+    let idle = resident(pid);
+    let began = Instant::now();
+    ready.wait().await;
+    for tenant in tenants {
+        assert_eq!(tenant.await.unwrap(), v2::TurnStatus::Completed);
+    }
+    let took = began.elapsed();
+    assert_eq!(asked.load(Ordering::Relaxed), TENANTS);
+    let turns: Vec<_> = sim.requests().into_iter().filter(RecordedRequest::is_turn).collect();
+    let answered = |status| turns.iter().filter(|turn| turn.status == Some(status)).count();
+    assert_eq!((answered(401), answered(200)), (TENANTS, TENANTS));
+    let per_tenant = (idle - before) / u64::try_from(TENANTS).unwrap();
+    eprintln!("{TENANTS} tenants: {per_tenant} KiB each while idle, {} ms for all their turns", took.as_millis());
+    assert!(per_tenant < 200, "{per_tenant} KiB per tenant");
+}
+
+struct Tenant {
+    sim: Sim,
+    account: String,
+    asked: Arc<AtomicUsize>,
+}
+
+impl Tenant {
+    /// Logs in, waits for all others, and takes a turn.
+    async fn live(self, url: &str, ready: &Barrier) -> v2::TurnStatus {
+        let link = connect(url, None).await.unwrap();
+        let (sim, account, asked) = (self.sim.clone(), self.account.clone(), self.asked);
+        let handlers = Handlers::new().on::<m::ChatgptAuthTokensRefresh, _>(move |params| {
+            assert_eq!(params.previous_account_id.as_ref(), Some(&account), "each tenant is asked for its own account");
+            asked.fetch_add(1, Ordering::Relaxed);
+            let token = sim.tokens().issue(TokenRequest::account(account.clone()));
+            async move {
+                Ok(v2::ChatgptAuthTokensRefreshResponse {
+                    access_token: Secret::new(token.access_token),
+                    chatgpt_account_id: token.account_id,
+                    chatgpt_plan_type: None,
+                })
+            }
+        });
+        let (client, mut told) = Client::new(link, handlers);
+        client.initialize("tenant", "1", true).await.unwrap();
+        let token = self.sim.tokens().issue(TokenRequest::account(self.account.clone()));
+        let login = v2::LoginAccountParams::lend(token.access_token, token.account_id);
+        client.request::<m::AccountLoginStart>(login).await.unwrap();
+        told.wait_for::<m::AccountUpdated>(|_| true).await.unwrap();
+        let thread = client.request::<m::ThreadStart>(v2::ThreadStartParams::default()).await.unwrap().thread.id;
+        ready.wait().await;
+        ready.wait().await;
+        let input = vec![v2::UserInput::Text { text: "hello".to_owned(), text_elements: Vec::new() }];
+        let turn = v2::TurnStartParams { thread_id: thread, input, ..Default::default() };
+        client.request::<m::TurnStart>(turn).await.unwrap();
+        let ended = tokio::time::timeout(Duration::from_secs(60), told.wait_for::<m::TurnCompleted>(|_| true));
+        ended.await.expect("the turn ends in time").unwrap().turn.status
+    }
+}
