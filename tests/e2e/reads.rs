@@ -94,3 +94,12 @@ async fn rate_limits_of_an_api_key_are_not_to_be_had_and_a_failure_names_the_bac
     assert!(refusal.message.starts_with("failed to fetch codex rate limits: GET http://"), "{}", refusal.message);
     assert!(refusal.message.contains("failed: 503 Service Unavailable; content-type=application/json; body="));
 }
+
+#[tokio::test]
+async fn the_values_of_a_providers_headers_are_not_shown_to_clients() {
+    let host = TestHost::builder().provider("http_headers = { x-api-key = \"sk-of-the-operator\" }").start().await;
+    let mut client = host.client().await;
+    let read = client.call("config/read", json!({ "includeLayers": true })).await.unwrap();
+    assert_eq!(read["config"]["model_providers"]["sim"]["http_headers"], json!({ "x-api-key": "[hidden]" }));
+    assert!(!read.to_string().contains("sk-of-the-operator"));
+}

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde::Serialize;
+use valet_agent::Origin;
 use valet_auth::OwnerId;
 use valet_protocol::jsonrpc::write_notification;
 use valet_protocol::{ErrorObject, RequestId, ServerNotificationMethod, jsonrpc};
@@ -43,6 +44,8 @@ pub(crate) struct Session {
     pub(crate) parse_errors: bool,
     /// Who the connection is as a lender of tokens.
     pub(crate) owner: OwnerId,
+    /// Who the backend is told is calling.
+    pub(crate) origin: Arc<Origin>,
 }
 
 /// One connection.

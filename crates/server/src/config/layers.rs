@@ -12,6 +12,9 @@ use valet_protocol::v2::{
 
 use super::{Config, ConfigError};
 
+/// What stands in the place of a value that clients are not shown.
+const HIDDEN: &str = "[hidden]";
+
 /// One layer.
 #[derive(Clone, Debug)]
 pub(super) struct Layer {
@@ -110,8 +113,18 @@ impl Config {
     }
 }
 
+/// A layer as clients may see it: the values of headers are often keys, and nobody needs them.
 fn json(table: &Table) -> Value {
-    serde_json::to_value(table).unwrap_or_default()
+    let mut value = serde_json::to_value(table).unwrap_or_default();
+    let providers = value.get_mut("model_providers").and_then(Value::as_object_mut);
+    for provider in providers.into_iter().flat_map(|providers| providers.values_mut()) {
+        let headers = provider.get_mut("http_headers").and_then(Value::as_object_mut);
+        headers.into_iter().flat_map(|headers| headers.values_mut()).for_each(|value| *value = HIDDEN.into());
+        if let Some(token) = provider.get_mut("experimental_bearer_token") {
+            *token = HIDDEN.into();
+        }
+    }
+    value
 }
 
 fn leaves(table: &Table, prefix: &str, found: &mut impl FnMut(String)) {

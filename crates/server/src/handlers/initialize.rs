@@ -42,7 +42,13 @@ impl Handler for Initialize {
             responder.respond(Err(ErrorObject::invalid_request(message).kind(ErrorKind::InvalidParams)));
             return;
         }
+        // The first client gives the process its name; a tenant has a name of its own.
+        let origin = match context.host.config.per_connection() {
+            true => origin(client),
+            false => Arc::clone(context.host.origin.get_or_init(|| origin(client))),
+        };
         let session = Session {
+            origin: Arc::clone(&origin),
             owner: context.host.owners.arrived(context.connection.id, owner_key),
             allow_account_switch: valet.allow_account_switch_on_refresh,
             experimental: capabilities.experimental_api,
@@ -51,7 +57,6 @@ impl Handler for Initialize {
             parse_errors: valet.parse_errors,
         };
         let timeout = session.refresh_timeout.unwrap_or_else(|| context.host.config.refresh_timeout());
-        let origin = context.host.origin.get_or_init(|| origin(client));
         let response = InitializeResponse {
             user_agent: user_agent(&origin.originator, client),
             codex_home: context.host.config.home.display().to_string(),

@@ -64,7 +64,7 @@ fn record(context: &Context, params: &v2::ThreadStartParams) -> Result<Record, E
         path: None,
         cwd: settings.cwd.clone(),
         cli_version: COMPATIBLE_VERSION.to_owned(),
-        originator: context.host.origin.get().map(|origin| origin.originator.clone()),
+        originator: context.connection.session().map(|session| session.origin.originator.clone()),
         source: v2::SessionSource::VsCode,
         can_accept_direct_input: Some(true),
         thread_source: params.thread_source.clone(),

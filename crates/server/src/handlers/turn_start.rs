@@ -42,8 +42,8 @@ fn request(
             return Err((responder, ErrorObject::invalid_request(error.to_string()).kind(ErrorKind::AuthRequired)));
         }
     };
-    let Some(origin) = host.origin.get().cloned() else {
-        return Err((responder, ErrorObject::internal("no client has initialized")));
+    let Some(origin) = context.connection.session().map(|session| Arc::clone(&session.origin)) else {
+        return Err((responder, ErrorObject::internal("the connection is not initialized")));
     };
     // A key that the configuration names beats the login; a provider that wants neither gets neither.
     let login = login.filter(|_| host.config.uses_login(&settings.provider_id));
