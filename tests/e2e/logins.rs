@@ -290,3 +290,36 @@ async fn a_login_that_nobody_began_cannot_be_cancelled() {
     let refusal = client.refused("account/login/cancel", json!({ "loginId": "zzz" })).await;
     assert_eq!(refusal.message, "invalid login id: zzz");
 }
+
+#[tokio::test]
+async fn ea_14_ea_15_and_ea_18_expiry_claims_and_signature_of_a_token_are_not_looked_at() {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+    let host = TestHost::start(Script::new()).await;
+    let mut client = host.client().await;
+    for payload in [json!({ "exp": 1_000 }), json!({}), json!({ "email": "a@b.c" })] {
+        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let token = format!("{}.{}.not-a-signature", part(&json!({ "alg": "none" })), part(&payload));
+        client.call(LOGIN, lent(&token)).await.unwrap();
+        assert!(client.wait_for::<m::AccountLoginCompleted>().await.success);
+        let told = client.wait_for::<m::AccountUpdated>().await;
+        assert_eq!(told.plan_type, Some(PlanType::UnknownPlan));
+        let read = client.request::<m::AccountRead>(GetAccountParams::default()).await;
+        assert_eq!(read.user_id, None);
+    }
+}
+
+#[tokio::test]
+async fn x_23_a_read_is_answered_from_memory_and_says_when_the_token_expires() {
+    let host = TestHost::start(Script::new()).await;
+    let mut client = host.client().await;
+    let token = client.lend(TokenRequest::default()).await;
+    let before = host.sim.requests().len();
+    let read = client.request::<m::AccountRead>(GetAccountParams { refresh_token: true }).await.valet.unwrap();
+    assert_eq!(read.expires_at, Some(i64::try_from(token.expires_at).unwrap()));
+    client.lend(TokenRequest::default()).await;
+    let later = client.request::<m::AccountRead>(GetAccountParams::default()).await.valet.unwrap();
+    assert!(later.revision > read.revision);
+    assert_eq!(host.sim.requests().len(), before + 1, "only the second login asked the backend");
+}
