@@ -10,6 +10,7 @@ mod logins;
 mod reads;
 mod recorded;
 mod refresh;
+mod replay;
 mod strict;
 mod tenants;
 mod threads;

@@ -87,7 +87,9 @@ fn events(told: &Value) -> Vec<Value> {
             vec![event("output_item.added", json!({ "item": in_progress(kind, id) }))]
         }
         ("item/agentMessage/delta", _) => words("output_text.delta", json!({ "content_index": 0 })),
-        ("item/reasoning/summaryPartAdded", _) => vec![event("reasoning_summary_part.added", json!({ "summary_index": 0 }))],
+        ("item/reasoning/summaryPartAdded", _) => {
+            vec![event("reasoning_summary_part.added", json!({ "summary_index": 0 }))]
+        }
         ("item/reasoning/summaryTextDelta", _) => words("reasoning_summary_text.delta", json!({ "summary_index": 0 })),
         ("item/completed", kind @ ("agentMessage" | "reasoning")) => {
             vec![event("output_item.done", json!({ "item": done(kind, item) }))]

@@ -23,15 +23,10 @@ pub(super) struct Deviation {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 enum Kind {
-    /// A member has another value. `<any>` stands for any value, `<absent>` for none.
-    Member {
-        of: String,
-        at: String,
-        expected: Value,
-        got: Value,
-    },
-    /// A recorded message does not come, or a request to the backend is not made.
-    Missing { of: String },
+    /// A member has another value. `<any>` stands for any value or piece of a text, `<absent>` for none.
+    Member { of: String, at: String, expected: Value, got: Value },
+    /// A recorded message does not come, or a request to the backend is not made: the one of this line, or none.
+    Missing { of: String, line: Option<usize> },
     /// A message comes, or a request to the backend is made, that was not recorded.
     Added { of: String },
     /// These lines come in this order.
@@ -44,6 +39,8 @@ enum Kind {
 pub(super) struct Deviations {
     entries: Vec<Deviation>,
     seen: BTreeSet<String>,
+    /// Entries that were seen to be untrue.
+    untrue: BTreeSet<String>,
 }
 
 /// All entries.
@@ -55,7 +52,7 @@ pub(super) fn all() -> Vec<Deviation> {
 impl Deviations {
     pub(super) fn of(recording: &str) -> Self {
         let entries = all().into_iter().filter(|entry| entry.files.iter().any(|file| file == recording)).collect();
-        Self { entries, seen: BTreeSet::new() }
+        Self { entries, seen: BTreeSet::new(), untrue: BTreeSet::new() }
     }
 
     /// The line that is known to be the first to differ.
@@ -68,8 +65,10 @@ impl Deviations {
         for entry in &self.entries {
             let Kind::Order(order) = &entry.what else { continue };
             let find = |number: &usize| lines.iter().position(|line| line.number == *number);
-            let mut places: Vec<usize> =
-                order.iter().map(|number| find(number).unwrap_or_else(|| panic!("{}: no line {number}", entry.id))).collect();
+            let mut places: Vec<usize> = order
+                .iter()
+                .map(|number| find(number).unwrap_or_else(|| panic!("{}: no line {number}", entry.id)))
+                .collect();
             let moved: Vec<Line> = places.iter().map(|place| lines[*place].clone()).collect();
             places.sort_unstable();
             for (place, line) in places.into_iter().zip(moved) {
@@ -95,8 +94,14 @@ impl Deviations {
     }
 
     /// Whether it is listed that this does not come.
-    pub(super) fn is_missing(&mut self, subject: &str) -> bool {
-        self.note(|kind| matches!(kind, Kind::Missing { of } if of == subject))
+    pub(super) fn is_missing(&mut self, expected: &Line) -> bool {
+        self.note(|kind| kind.is_missing(expected))
+    }
+
+    /// Notes that this came.
+    pub(super) fn came(&mut self, expected: &Line) {
+        let entries = self.entries.iter().filter(|entry| entry.what.is_missing(expected));
+        self.untrue.extend(entries.map(|entry| entry.id.clone()));
     }
 
     /// Whether it is listed that this comes unrecorded.
@@ -110,21 +115,30 @@ impl Deviations {
         entry.is_some()
     }
 
-    /// The entries that were not seen to be true.
+    /// The entries that are not true, but for the line that is the first to differ.
     pub(super) fn outlived(&self) -> impl Iterator<Item = &Deviation> {
-        let ends = |entry: &Deviation| matches!(entry.what, Kind::EndsAt(_));
-        self.entries.iter().filter(move |entry| !ends(entry) && !self.seen.contains(&entry.id))
+        let is_true = |id: &String| self.seen.contains(id) && !self.untrue.contains(id);
+        self.entries.iter().filter(move |entry| !matches!(entry.what, Kind::EndsAt(_)) && !is_true(&entry.id))
+    }
+}
+
+impl Kind {
+    fn is_missing(&self, expected: &Line) -> bool {
+        let Self::Missing { of, line } = self else { return false };
+        *of == expected.subject && line.is_none_or(|line| line == expected.number)
     }
 }
 
 impl Deviation {
     fn is_member(&self, subject: &str, difference: &Difference, bindings: &Bindings) -> bool {
         let Kind::Member { of, at, expected, got } = &self.what else { return false };
-        let is = |listed: &Value, value: &Option<Value>| match (listed.as_str(), value) {
-            (Some("<any>"), _) => true,
-            (Some("<absent>"), value) => value.is_none(),
-            (_, Some(value)) => listed == value || bindings.fill(listed) == *value,
-            (_, None) => false,
+        let is = |listed: &Value, value: &Option<Value>| match (listed, value) {
+            (Value::String(any), _) if any == "<any>" => true,
+            (Value::String(absent), value) if absent == "<absent>" => value.is_none(),
+            (Value::String(pattern), Some(Value::String(text))) => {
+                pattern == text || bindings.clone().fits(pattern, text)
+            }
+            (listed, value) => Some(listed) == value.as_ref(),
         };
         of == subject && *at == difference.at && is(expected, &difference.expected) && is(got, &difference.got)
     }

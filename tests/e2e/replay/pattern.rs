@@ -74,9 +74,16 @@ impl Bindings {
         match pattern {
             Value::String(text) => self.fill_text(text).into(),
             Value::Array(items) => items.iter().map(|item| self.fill(item)).collect(),
-            Value::Object(members) => members.iter().map(|(name, value)| (name.clone(), self.fill(value))).collect(),
+            Value::Object(members) => {
+                members.iter().map(|(name, value)| (self.fill_text(name), self.fill(value))).collect()
+            }
             other => other.clone(),
         }
+    }
+
+    /// A text as a recording would hold it, for people to read.
+    pub(super) fn unfill(&self, text: &str) -> String {
+        self.0.iter().fold(text.to_owned(), |text, (name, value)| text.replace(value, &format!("<{name}>")))
     }
 
     /// Whether a text is what the recorded one stands for. Placeholders that are new are bound.
@@ -136,14 +143,16 @@ impl Bindings {
     fn compare(&mut self, expected: &Value, got: &Value, at: &str, found: &mut Vec<Difference>) {
         let same = match (expected, got) {
             (Value::Object(members), Value::Object(got)) => {
-                for (name, value) in members {
-                    let at = format!("{at}/{name}");
+                let filled: BTreeMap<_, _> =
+                    members.iter().map(|(name, value)| (self.fill_text(name), (name, value))).collect();
+                for (name, (recorded, value)) in &filled {
+                    let at = format!("{at}/{recorded}");
                     match got.get(name) {
                         Some(got) => self.compare(value, got, &at, found),
-                        None => found.push(Difference { at, expected: Some(value.clone()), got: None }),
+                        None => found.push(Difference { at, expected: Some((*value).clone()), got: None }),
                     }
                 }
-                for (name, value) in got.iter().filter(|(name, _)| !members.contains_key(*name)) {
+                for (name, value) in got.iter().filter(|(name, _)| !filled.contains_key(*name)) {
                     found.push(Difference { at: format!("{at}/{name}"), expected: None, got: Some(value.clone()) });
                 }
                 true

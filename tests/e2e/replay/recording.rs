@@ -71,10 +71,26 @@ pub(super) fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("transcripts")
 }
 
-/// What a message is about: the method of a request, a notification or of the request that it answers.
-pub(super) fn subject(message: &Value, asked: &HashMap<String, String>) -> String {
-    let method = message["method"].as_str().or_else(|| asked.get(&message["id"].to_string()).map(String::as_str));
-    method.unwrap_or("an answer to nothing").to_owned()
+/// The requests of one connection, by who asked and the id.
+#[derive(Default)]
+pub(super) struct Asked(HashMap<(bool, String), String>);
+
+impl Asked {
+    /// What a message is about: the method of a request, of a notification, or of the request that it answers.
+    pub(super) fn subject(&mut self, message: &Value, from_host: bool) -> String {
+        let id = message.get("id").map(Value::to_string);
+        match (message["method"].as_str(), id) {
+            (Some(method), Some(id)) => {
+                self.0.insert((from_host, id), method.to_owned());
+                method.to_owned()
+            }
+            (Some(method), None) => method.to_owned(),
+            (None, id) => {
+                let method = self.0.get(&(!from_host, id.unwrap_or_default()));
+                method.map_or("an answer to nothing", String::as_str).to_owned()
+            }
+        }
+    }
 }
 
 /// The same for a request to the backend.
@@ -103,7 +119,7 @@ impl Recording {
     pub(super) fn read(name: &str) -> Self {
         let text = std::fs::read_to_string(folder().join(format!("{name}.jsonl"))).unwrap();
         let mut lines: Vec<Line> = Vec::new();
-        let mut asked: HashMap<String, HashMap<String, String>> = HashMap::new();
+        let mut asked: HashMap<String, Asked> = HashMap::new();
         for (number, text) in (1..).zip(text.lines()) {
             let line = Line::read(number, text, &mut asked);
             let before = lines.iter_mut().rev().find(|before| before.connection == line.connection);
@@ -118,6 +134,11 @@ impl Recording {
 
     pub(super) fn of(&self, what: What) -> impl DoubleEndedIterator<Item = &Line> {
         self.lines.iter().filter(move |line| line.what == what)
+    }
+
+    /// The number of the last line.
+    pub(super) fn last(&self) -> usize {
+        self.lines.last().map_or(0, |line| line.number)
     }
 
     /// The result of the first `thread/start`.
@@ -137,7 +158,7 @@ impl Recording {
         let counts = self.of(What::Told).map(|line| {
             running += match line.subject.as_str() {
                 "turn/started" => 1,
-                "turn/completed" if line.message["params"]["turn"]["id"].is_string() => -1,
+                "turn/completed" => -1,
                 _ => 0,
             };
             running
@@ -167,7 +188,7 @@ impl Recording {
 }
 
 impl Line {
-    fn read(number: usize, text: &str, asked: &mut HashMap<String, HashMap<String, String>>) -> Self {
+    fn read(number: usize, text: &str, asked: &mut HashMap<String, Asked>) -> Self {
         let raw: RawLine<'_> = serde_json::from_str(text).unwrap();
         let message: Value = serde_json::from_str(raw.message.get()).unwrap();
         let what = match raw.dir.as_str() {
@@ -181,11 +202,7 @@ impl Line {
             body = call.response.body.map(|body| body.get().to_owned());
             endpoint(&message)
         } else {
-            let asked = asked.entry(raw.conn.clone()).or_default();
-            if let (Some(id), Some(method)) = (message.get("id"), message["method"].as_str()) {
-                asked.insert(id.to_string(), method.to_owned());
-            }
-            subject(&message, asked)
+            asked.entry(raw.conn.clone()).or_default().subject(&message, what == What::Told)
         };
         // Requests to the backend belong to no connection.
         let connection = if what == What::Called { "backend".to_owned() } else { raw.conn };

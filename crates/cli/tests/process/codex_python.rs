@@ -87,7 +87,8 @@ async fn announced(server: &mut Child) -> String {
 
 /// Runs the script to its end. When it is killed, the server sees the end of its input.
 async fn completes(mut command: Command, sim: Sim) {
-    let output = tokio::time::timeout(LIMIT, command.kill_on_drop(true).output()).await.expect("an end in time").unwrap();
+    let output =
+        tokio::time::timeout(LIMIT, command.kill_on_drop(true).output()).await.expect("an end in time").unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     let stdout = String::from_utf8_lossy(&output.stdout);
     let passed: Vec<_> = stdout.lines().filter_map(|line| line.strip_prefix("ok ")).collect();

@@ -6,14 +6,13 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use pretty_assertions::assert_eq;
-use serde::Deserialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use valet_client::{AppServer, AppServerProcess, connect};
 use valet_sim::{Chunks, IssuedToken, Response, Rule, Script, Sim, TokenPolicy, TokenRequest};
-use valet_transport::Link;
+use valet_transport::{Close, Link};
 
 use crate::support;
 
@@ -80,10 +79,15 @@ async fn every_answer_to_a_refresh_leads_where_the_page_says() {
     for row in rows {
         let [answer, outcome, kind, next] = row.as_slice() else { panic!("four cells: {row:?}") };
         let config = spans(answer).into_iter().filter(|span| span.contains(" = ")).collect();
-        let valet = json!({ "refreshTimeoutMs": 1000, "allowAccountSwitchOnRefresh": answer.contains("allowAccountSwitch") });
-        let mut stage = Stage::set(&Scene { config, valet, after: After::Thread, ..Scene::refusing() }, &[]).await;
-        let turn = |id: &str| json!({ "id": id, "method": "turn/start",
-            "params": { "threadId": "<thread>", "input": [{ "type": "text", "text": "Hello" }] } });
+        let valet =
+            json!({ "refreshTimeoutMs": 1000, "allowAccountSwitchOnRefresh": answer.contains("allowAccountSwitch") });
+        let mut stage =
+            Stage::set(&Scene { config, valet, after: After::Thread, refuse_first: true, ..Scene::default() }, &[])
+                .await;
+        let turn = |id: &str| {
+            json!({ "id": id, "method": "turn/start",
+            "params": { "threadId": "<thread>", "input": [{ "type": "text", "text": "Hello" }] } })
+        };
         let ended = json!({ "method": "turn/completed" });
         stage.says(PARENT, turn("first")).await;
         stage.hears(PARENT, &json!({ "id": 0, "method": REFRESH })).await;
@@ -118,8 +122,7 @@ async fn every_answer_to_a_refresh_leads_where_the_page_says() {
 }
 
 /// The state of things before a sample.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default)]
 struct Scene {
     /// Go on where the sample before ended.
     on: bool,
@@ -127,10 +130,8 @@ struct Scene {
     config: Vec<String>,
     /// Arguments after `app-server`.
     args: Vec<String>,
-    /// How often a token is good, if not always.
-    uses: Option<u64>,
-    /// The same of the first token of an account.
-    first_uses: Option<u64>,
+    /// Whether the backend refuses the first token of an account.
+    refuse_first: bool,
     /// What the parent has done already.
     after: After,
     /// The parent's `capabilities.valet`.
@@ -139,8 +140,7 @@ struct Scene {
     plain: bool,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 enum After {
     #[default]
     Nothing,
@@ -150,8 +150,26 @@ enum After {
 }
 
 impl Scene {
-    fn refusing() -> Self {
-        Self { first_uses: Some(0), ..Self::default() }
+    /// Reads the comment before a sample.
+    fn read(text: &str) -> Self {
+        let told: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        let known = ["on", "args", "refuse", "after", "valet"];
+        assert!(told.as_object().unwrap().keys().all(|key| known.contains(&key.as_str())), "{text}");
+        let args = told["args"].as_array().into_iter().flatten();
+        Self {
+            on: told["on"] == true,
+            args: args.map(|arg| arg.as_str().unwrap().to_owned()).collect(),
+            refuse_first: told["refuse"] == "first",
+            after: match told["after"].as_str() {
+                None => After::Nothing,
+                Some("initialize") => After::Initialized,
+                Some("login") => After::Lent,
+                Some("thread") => After::Thread,
+                Some(other) => panic!("nothing is called {other}"),
+            },
+            valet: told["valet"].clone(),
+            ..Self::default()
+        }
     }
 }
 
@@ -196,7 +214,7 @@ enum Host {
 impl Stage {
     /// Over pipes; over websockets when there is more than one client.
     async fn set(scene: &Scene, lines: &[Line]) -> Self {
-        let policy = TokenPolicy { uses: scene.uses, first_uses: scene.first_uses, ..TokenPolicy::default() };
+        let policy = TokenPolicy { first_uses: scene.refuse_first.then_some(0), ..TokenPolicy::default() };
         let slow = Response::new().chunks(Chunks::repeat("word ", 40).every(Duration::from_millis(20)));
         let script = Script::new().rule(Rule::when("slowly").respond(slow)).rule(Rule::always().respond("Hello."));
         let sim = Sim::start(script.tokens(policy)).await.unwrap();
@@ -231,30 +249,43 @@ impl Stage {
         let after = self.scene.after;
         if after >= After::Initialized {
             let capabilities = json!({ "experimentalApi": !self.scene.plain, "valet": self.scene.valet });
-            let params = json!({ "clientInfo": { "name": "my_app", "version": "1.0" }, "capabilities": capabilities });
-            self.asks("initialize", params).await;
+            self.initialize(PARENT, capabilities).await;
         }
         if after >= After::Lent {
             let login = json!({ "type": "chatgptAuthTokens", "accessToken": "<token>", "chatgptAccountId": "acct-1" });
-            self.asks("account/login/start", login).await;
+            self.asks(PARENT, "account/login/start", login).await;
             self.hears(PARENT, &json!({ "method": "account/updated" })).await;
         }
         if after >= After::Thread {
-            let thread = self.asks("thread/start", json!({})).await["thread"]["id"].clone();
+            let thread = self.asks(PARENT, "thread/start", json!({})).await["thread"]["id"].clone();
             self.bound.insert("<thread>".to_owned(), thread);
         }
     }
 
-    async fn asks(&mut self, method: &str, params: Value) -> Value {
-        self.says(PARENT, json!({ "id": method, "method": method, "params": params })).await;
-        self.hears(PARENT, &json!({ "id": method, "result": {} })).await["result"].clone()
+    async fn initialize(&mut self, who: &str, capabilities: Value) {
+        let params = json!({ "clientInfo": { "name": "my_app", "version": "1.0" }, "capabilities": capabilities });
+        self.asks(who, "initialize", params).await;
+    }
+
+    async fn asks(&mut self, who: &str, method: &str, params: Value) -> Value {
+        self.says(who, json!({ "id": method, "method": method, "params": params })).await;
+        self.hears(who, &json!({ "id": method, "result": {} })).await["result"].clone()
     }
 
     async fn play(&mut self, line: &Line) {
+        let is_new = !self.links.contains_key(&line.who);
         match &line.what {
+            What::Says(message) if is_new && message["method"] != "initialize" => {
+                self.initialize(&line.who, json!({ "experimentalApi": true })).await;
+                self.says(&line.who, message.clone()).await;
+            }
             What::Says(message) => self.says(&line.who, message.clone()).await,
             What::Hears(wanted) => drop(self.hears(&line.who, wanted).await),
-            What::Leaves => drop(self.links.remove(&line.who)),
+            What::Leaves => {
+                let mut link = self.links.remove(&line.who).expect("it is there");
+                link.outbox.close(Close::Gone);
+                while link.inbox.next().await.is_some() {}
+            }
         }
     }
 
@@ -274,12 +305,14 @@ impl Stage {
     /// Reads on to the message that is wanted: the response of that id, else the next of that method. What is
     /// not shown on the page is passed over, but for questions of the host and for errors.
     async fn hears(&mut self, who: &str, wanted: &Value) -> Value {
+        let mut passed = Vec::new();
         loop {
             let link = self.link(who).await;
             let text = tokio::time::timeout(LIMIT, link.inbox.next()).await;
-            let text = text.unwrap_or_else(|_| panic!("{who} waits in vain for {wanted}"));
+            let text = text.unwrap_or_else(|_| panic!("{who} waits in vain: {wanted}\npassed over: {passed:?}"));
             let message: Value = serde_json::from_slice(&text.expect("the host is still there")).unwrap();
-            let same = message["method"] == wanted["method"] && (wanted["method"].is_string() || message["id"] == wanted["id"]);
+            let same = message["method"] == wanted["method"]
+                && (wanted["method"].is_string() || message["id"] == wanted["id"]);
             if same {
                 assert!(self.fits(wanted, &message), "the page: {wanted}\nthe host: {message}");
                 return message;
@@ -287,6 +320,7 @@ impl Stage {
             let is_question = message["method"].is_string() && !message["id"].is_null();
             let is_refusal = message["error"].is_object();
             assert!(!is_question && !is_refusal, "the page: {wanted}\nthe host, before that: {message}");
+            passed.push(message["method"].as_str().map_or_else(|| message["id"].to_string(), str::to_owned));
         }
     }
 
@@ -306,7 +340,11 @@ impl Stage {
             Value::Object(members) => members.values_mut().for_each(|member| self.fill(member)),
             Value::Array(elements) => elements.iter_mut().for_each(|element| self.fill(element)),
             Value::String(text) if text.starts_with('<') => {
-                *value = if text.starts_with("<token") { self.token(text).into() } else { self.bound[text.as_str()].clone() };
+                *value = if text.starts_with("<token") {
+                    self.token(text).into()
+                } else {
+                    self.bound[text.as_str()].clone()
+                };
             }
             Value::String(text) => assert!(!text.contains('…'), "a client says it all: {text}"),
             _ => {}
@@ -319,6 +357,7 @@ impl Stage {
             "<token of acct-2>" => TokenRequest::account("acct-2"),
             "<token of user-2>" => TokenRequest { user: "user-2".to_owned(), ..TokenRequest::default() },
             "<token, plan plus>" => TokenRequest::default().plan("plus"),
+            "<token, refused too>" => TokenRequest::default().uses(0),
             "<token, two minutes>" => TokenRequest::default().lifetime(Duration::from_secs(120)),
             other => panic!("no such token: {other}"),
         };
@@ -329,9 +368,9 @@ impl Stage {
     /// Whether everything shown is there. A name in angle brackets means the same wherever it stands.
     fn fits(&mut self, wanted: &Value, found: &Value) -> bool {
         match (wanted, found) {
-            (Value::Object(wanted), Value::Object(found)) => wanted
-                .iter()
-                .all(|(name, wanted)| found.get(name).is_some_and(|found| self.fits(wanted, found))),
+            (Value::Object(wanted), Value::Object(found)) => {
+                wanted.iter().all(|(name, wanted)| self.fits(wanted, found.get(name).unwrap_or(&Value::Null)))
+            }
             (Value::Array(wanted), Value::Array(found)) => {
                 wanted.len() == found.len() && wanted.iter().zip(found).all(|(wanted, found)| self.fits(wanted, found))
             }
@@ -341,7 +380,7 @@ impl Stage {
             (Value::String(name), found) if name.starts_with('<') => {
                 *self.bound.entry(name.clone()).or_insert_with(|| found.clone()) == *found
             }
-            (Value::String(any), _) if any == "…" => true,
+            (Value::String(any), found) if any == "…" => !found.is_null(),
             (Value::String(wanted), Value::String(found)) => glob(wanted, found),
             (wanted, found) => wanted == found,
         }
@@ -368,7 +407,7 @@ fn samples() -> Vec<Sample> {
     let mut lines = PAGE.lines();
     while let Some(line) = lines.next() {
         if let Some(text) = line.strip_prefix("<!-- play ").and_then(|text| text.strip_suffix(" -->")) {
-            scene = Some(serde_json::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}")));
+            scene = Some(Scene::read(text));
         } else if line == "```jsonrpc" {
             let block: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
             let scene = scene.take().unwrap_or_else(|| panic!("a comment says how to play {block:#?}"));
@@ -422,7 +461,7 @@ fn quoted(text: &str) -> String {
 fn table(head: &str) -> Vec<Vec<String>> {
     let from = PAGE.find(head).expect("the table is there");
     let rows = PAGE[from..].lines().skip(2).take_while(|line| line.starts_with('|'));
-    let cells = |row: &str| row.trim_matches('|').split(" | ").map(|cell| cell.trim().to_owned()).collect();
+    let cells = |row: &str| row.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
     rows.map(cells).collect()
 }
 
@@ -434,8 +473,6 @@ fn spans(cell: &str) -> Vec<String> {
         let quote = if rest[at..].starts_with("``") { "``" } else { "`" };
         let inside = &rest[at + quote.len()..];
         let end = inside.find(quote).expect("a closing backquote");
-        // A backquote at the very end belongs to the text.
-        let end = if quote == "``" && inside[end..].starts_with("```") { end + 1 } else { end };
         spans.push(inside[..end].trim().to_owned());
         rest = &inside[end + quote.len()..];
     }
