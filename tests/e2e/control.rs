@@ -140,3 +140,44 @@ async fn a_turn_goes_on_when_its_client_leaves_and_others_see_its_end() {
     }
     assert_eq!(host.sim.requests().last().unwrap().outcome, Outcome::Finished);
 }
+
+#[tokio::test]
+async fn t_1_every_request_is_answered_although_the_host_shuts_down_behind_it() {
+    let silent = valet_sim::Endpoint::new(200, json!({})).delay(Duration::from_secs(30));
+    let host = TestHost::start(script().endpoint("GET /backend-api/wham/usage", silent)).await;
+    let mut parent = host.parent().await;
+    let thread = parent.thread().await;
+    parent.turn(&thread, "hello").await;
+    parent.send_text(r#"{"id":"slow","method":"account/rateLimits/read"}"#);
+    for number in 0..500 {
+        parent.send_text(&json!({ "id": format!("list {number}"), "method": "thread/list", "params": {} }).to_string());
+    }
+    let turn = json!({ "threadId": thread, "input": [{ "type": "text", "text": "slow please" }] });
+    parent.send_text(&json!({ "id": "turn", "method": "turn/start", "params": turn }).to_string());
+    // The host takes messages in order: when this is answered, the others were taken.
+    parent.call("thread/loaded/list", json!({})).await.unwrap();
+    host.shutdown().await;
+    parent.closed().await;
+    let record = parent.record();
+    let to_client = || record.messages().iter().filter(|(to, _)| *to == Direction::ToClient).map(|(_, m)| m);
+    let answered = to_client().filter(|m| m["id"].as_str().is_some_and(|id| id.starts_with("list"))).count();
+    assert_eq!(answered, 500);
+    let slow = to_client().find(|m| m["id"] == "slow").unwrap();
+    assert_eq!((&slow["error"]["message"], &slow["error"]["data"]["kind"]), (&json!("server is shutting down"), &json!("shuttingDown")));
+    let turn_id = &to_client().find(|m| m["id"] == "turn").unwrap()["result"]["turn"]["id"];
+    let ended = to_client().filter(|m| m["method"] == "turn/completed" && m["params"]["turn"]["id"] == *turn_id);
+    assert_eq!(ended.count(), 1, "an accepted turn ends");
+}
+
+#[tokio::test]
+async fn a_local_image_that_is_no_file_fails_in_words_to_the_model_and_not_for_ever() {
+    let host = TestHost::start(script()).await;
+    let mut parent = host.parent().await;
+    let thread = parent.thread().await;
+    let input = json!([{ "type": "localImage", "path": "/dev/zero" }]);
+    let started = parent.call("turn/start", json!({ "threadId": thread, "input": input })).await.unwrap();
+    let ended = parent.end_of(started["turn"]["id"].as_str().unwrap()).await;
+    assert_eq!(ended.turn.status, TurnStatus::Completed);
+    let sent = host.sim.requests().last().unwrap().body["input"].to_string();
+    assert!(sent.contains("could not be read: it is not a regular file"), "{sent}");
+}

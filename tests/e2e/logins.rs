@@ -323,3 +323,59 @@ async fn x_23_a_read_is_answered_from_memory_and_says_when_the_token_expires() {
     assert!(later.revision > read.revision);
     assert_eq!(host.sim.requests().len(), before + 1, "only the second login asked the backend");
 }
+
+#[tokio::test]
+async fn an_account_that_was_logged_out_can_be_logged_in_again_after_any_switches() {
+    for compat in ["valet.compat=default", "valet.compat=strict"] {
+        let host = TestHost::builder().script(Script::text("Hello.")).with(compat).start().await;
+        let mut client = host.client().await;
+        let thread = client.thread().await;
+        for account in ["acct-1", "acct-2", "acct-1"] {
+            client.lend(TokenRequest::account(account)).await;
+        }
+        assert_eq!(client.turn(&thread, "hello").await.turn.status, v2::TurnStatus::Completed);
+        client.call("account/logout", Value::Null).await.unwrap();
+        client.wait_for::<m::AccountUpdated>().await;
+        client.lend(TokenRequest::account("acct-1")).await;
+        assert_eq!(client.turn(&thread, "hello").await.turn.status, v2::TurnStatus::Completed);
+    }
+}
+
+#[tokio::test]
+async fn x_16_a_logout_does_not_wait_for_the_announcements_of_logins_before_it() {
+    let silent = Endpoint::new(200, json!({})).delay(std::time::Duration::from_secs(30));
+    let script = Script::new().endpoint("GET /backend-api/wham/accounts/check", silent);
+    let host = TestHost::start(script).await;
+    let mut client = host.client().await;
+    let began = std::time::Instant::now();
+    for _ in 0..100 {
+        let token = client.token(TokenRequest::default()).access_token;
+        client.call(LOGIN, lent(&token)).await.unwrap();
+    }
+    client.call("account/logout", Value::Null).await.unwrap();
+    let mut completed = 0;
+    loop {
+        let (method, params) = client.next().await;
+        completed += usize::from(method == "account/login/completed");
+        if method == "account/updated" && params["authMode"].is_null() {
+            break;
+        }
+    }
+    assert_eq!(completed, 100, "each login was told, before the logout");
+    assert!(began.elapsed() < std::time::Duration::from_secs(4), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_logout_is_answered_and_told_before_the_turns_that_it_ends() {
+    let slow = valet_sim::Chunks::repeat("w ", 6000).every(std::time::Duration::from_millis(10));
+    let host = TestHost::start(Script::respond(valet_sim::Response::new().chunks(slow))).await;
+    let mut client = host.parent().await;
+    let thread = client.thread().await;
+    let turn_id = client.start_turn(&thread, "hello").await;
+    client.wait_for::<m::AgentMessageDelta>().await;
+    client.call("account/logout", Value::Null).await.unwrap();
+    let story = client.end_of(&turn_id).await;
+    let story = story.story();
+    let place = |method: &str| story.iter().position(|told| *told == method).unwrap();
+    assert!(place("account/updated") < place("error"), "{story:?}");
+}

@@ -489,3 +489,97 @@ async fn x_19_the_first_version_of_the_login_is_taken_and_its_account_is_read_fr
     assert_eq!(parent.turn(&thread, "hello").await.turn.status, TurnStatus::Completed);
     assert_eq!(host.sim.requests().last().unwrap().header("chatgpt-account-id"), Some("acct-7"));
 }
+
+#[tokio::test]
+async fn a_lender_that_comes_back_after_the_deadline_is_not_asked_for_what_nobody_waits_for() {
+    let key = json!({ "experimentalApi": true, "valet": { "refreshTimeoutMs": 1000, "ownerKey": "a key of sixteen" } });
+    let policy = TokenPolicy { first_uses: Some(0), ..TokenPolicy::default() };
+    let script = Script::text("Hello.").tokens(policy);
+    let host = TestHost::builder().script(script).with("valet.auth_refresh_timeout_ms=100").start().await;
+    let mut parent = host.connect();
+    parent.initialize_with(key.clone()).await;
+    parent.lend(TokenRequest::default()).await;
+    let mut watcher = host.connect();
+    watcher.initialize_with(Value::Null).await;
+    let thread = watcher.thread().await;
+    drop(parent);
+    for _ in 0..3 {
+        assert_eq!(watcher.turn(&thread, "hello").await.turn.status, TurnStatus::Failed);
+    }
+    let mut parent = host.connect();
+    parent.initialize_with(key).await;
+    parent.call("account/read", json!({})).await.unwrap();
+    assert!(!parent.was_asked());
+    // But the next turn finds it again.
+    let turn_id = watcher.start_turn(&thread, "again").await;
+    let asked = parent.asked().await;
+    parent.answer(&asked, &result(&parent.token(TokenRequest::default())));
+    assert_eq!(watcher.end_of(&turn_id).await.turn.status, TurnStatus::Completed);
+}
+
+#[tokio::test]
+async fn x_6_a_lender_that_comes_back_is_asked_at_once_although_a_stand_in_is_silent() {
+    let capabilities = json!({ "experimentalApi": true, "valet": { "ownerKey": "a key of sixteen" } });
+    let (host, mut parent, _) = refused_with(capabilities.clone()).await;
+    let mut silent = host.client().await;
+    let thread = silent.thread().await;
+    let turn_id = silent.start_turn(&thread, "hello").await;
+    let before = parent.asked().await;
+    drop(parent);
+    silent.asked().await;
+    let began = std::time::Instant::now();
+    let mut parent = host.connect();
+    parent.initialize_with(capabilities).await;
+    let again = parent.asked().await;
+    assert_eq!(again.id, before.id);
+    parent.answer(&again, &result(&parent.token(TokenRequest::default())));
+    let ended = silent.end_of(&turn_id).await;
+    assert_eq!(ended.turn.status, TurnStatus::Completed);
+    assert_eq!(ended.all::<m::ServerRequestResolved>().len(), 1, "the stand-in is told that it need not answer");
+    assert!(began.elapsed() < std::time::Duration::from_secs(5), "not only when the stand-in's time is over");
+}
+
+#[tokio::test]
+async fn a_turn_after_an_interrupted_one_has_the_whole_deadline_again() {
+    let (host, mut parent, thread) = refused_with(short(None)).await;
+    let turn_id = parent.start_turn(&thread, "hello").await;
+    let first = parent.asked().await;
+    parent.call("turn/interrupt", json!({ "threadId": thread, "turnId": turn_id })).await.unwrap();
+    parent.end_of(&turn_id).await;
+    let turn_id = parent.start_turn(&thread, "again").await;
+    let second = parent.asked().await;
+    assert!(second.id != first.id);
+    parent.answer(&second, &result(&parent.token(TokenRequest::default())));
+    assert_eq!(parent.end_of(&turn_id).await.turn.status, TurnStatus::Completed);
+    assert_eq!(posts(&host), [Some(401), Some(401), Some(200)]);
+}
+
+#[tokio::test]
+async fn x_9_a_parent_whose_tokens_are_all_short_lived_is_not_asked_at_every_request() {
+    let host = TestHost::start(Script::text("Hello.")).await;
+    let mut parent = host.client().await;
+    let soon = || TokenRequest::default().lifetime(std::time::Duration::from_secs(100));
+    parent.lend(soon()).await;
+    let thread = parent.thread().await;
+    parent.turn(&thread, "hello").await;
+    let asked = parent.asked().await;
+    parent.answer(&asked, &result(&parent.token(soon())));
+    for _ in 0..5 {
+        assert_eq!(parent.turn(&thread, "again").await.turn.status, TurnStatus::Completed);
+    }
+    assert!(!parent.was_asked());
+}
+
+#[tokio::test]
+async fn the_connection_that_reads_rate_limits_stands_in_for_a_lender_that_is_gone() {
+    let policy = TokenPolicy { refuse_everywhere: true, ..TokenPolicy::default() };
+    let host = TestHost::start(Script::new().tokens(policy)).await;
+    let mut parent = host.client().await;
+    let lent = parent.lend(TokenRequest::default()).await;
+    host.sim.tokens().expire(&lent.access_token);
+    let mut reader = host.client().await;
+    drop(parent);
+    reader.answer_refreshes();
+    let limits = reader.call("account/rateLimits/read", Value::Null).await.unwrap();
+    assert_eq!(limits["rateLimits"]["limitId"], "codex");
+}

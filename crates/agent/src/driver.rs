@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::conversation::{Command, InterruptError, InterruptReply, Services, TurnRequest};
 use crate::event::{Event, TurnOutcome, TurnSummary};
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureClass};
 use crate::history::History;
 use crate::input::Input;
 use crate::item::{Item, ItemKind, UserMessage, now_ms};
@@ -121,6 +121,10 @@ impl Driver {
                     }
                 }
                 Ok(Err(failure)) => {
+                    // Whoever is at a limit wants to know what was used.
+                    if *failure.class() == FailureClass::UsageLimitExceeded && self.usage != Usage::default() {
+                        turn.emit(Event::Usage(&self.usage));
+                    }
                     turn.emit_limits(progress);
                     return Ended::Failed(failure);
                 }

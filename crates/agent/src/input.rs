@@ -4,6 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
+/// The largest image that is read from this machine.
+const MAX_IMAGE_BYTES: u64 = 20 * 1024 * 1024;
+
 /// One part of what a person sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
@@ -85,7 +88,7 @@ impl Input {
         match self {
             Self::Text { text, .. } => text_content(text),
             Self::Image { url, detail } => image_content(url, *detail),
-            Self::LocalImage { path, detail } => match tokio::fs::read(path).await {
+            Self::LocalImage { path, detail } => match read_image(path).await {
                 Ok(bytes) => image_content(&data_url(path, &bytes), *detail),
                 Err(error) => text_content(&format!("The image {path} could not be read: {error}.")),
             },
@@ -93,6 +96,18 @@ impl Input {
             Self::Mention { name, path } => text_content(&format!("`{name}` refers to {path}.")),
         }
     }
+}
+
+/// Reads a file, unless it is none or too large: a pipe or a device would never end.
+async fn read_image(path: &str) -> std::io::Result<Vec<u8>> {
+    let metadata = tokio::fs::metadata(path).await?;
+    if !metadata.is_file() {
+        return Err(std::io::Error::other("it is not a regular file"));
+    }
+    if metadata.len() > MAX_IMAGE_BYTES {
+        return Err(std::io::Error::other(format!("it is larger than {MAX_IMAGE_BYTES} bytes")));
+    }
+    tokio::fs::read(path).await
 }
 
 fn text_content(text: &str) -> Value {

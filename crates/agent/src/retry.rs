@@ -10,6 +10,9 @@ use crate::settings::Provider;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
+/// The longest pause that a backend is granted.
+const LONGEST_WISH: Duration = Duration::from_secs(60);
+
 /// The attempts of one request.
 pub(crate) struct Attempts {
     made: u32,
@@ -37,7 +40,8 @@ impl Attempts {
         }
         self.made += 1;
         let pause = self.pauses.next().unwrap_or(LONGEST_PAUSE);
-        Some(after.unwrap_or(pause))
+        // What the backend asks for counts, within reason: a turn does not wait for a day.
+        Some(after.unwrap_or_default().clamp(pause, LONGEST_WISH))
     }
 
     /// How many further attempts were begun.

@@ -43,9 +43,9 @@ pub struct Provider {
     pub base_url: String,
     /// Sent with every request.
     pub headers: HeaderMap,
-    /// How often a request that got no stream is sent again.
+    /// How often a request is sent again, together with `stream_max_retries`: both add up to one budget.
     pub request_max_retries: u32,
-    /// How often a request whose stream was cut is sent again.
+    /// The other part of the budget.
     pub stream_max_retries: u32,
     /// How long the backend may be silent.
     pub stream_idle_timeout: Duration,

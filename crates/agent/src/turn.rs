@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
+use uuid::Uuid;
 use valet_auth::{Account, HttpClient, SendError, send_authorized};
 
 use crate::event::{Event, EventSink};
 use crate::failure::{Failure, FailureClass};
 use crate::item::{AgentMessage, Item, ItemKind, Reasoning};
 use crate::limits::RateLimits;
-use crate::model::event::{ContentPart, FinalResponse, OutputItem, StreamEvent};
+use crate::model::event::{CallHead, ContentPart, FinalResponse, OutputItem, StreamEvent};
 use crate::model::request::{self, RequestIds};
 use crate::model::{errors, stream::EventStream};
 use crate::retry::Attempts;
@@ -122,7 +123,7 @@ impl<'a> Response<'a> {
         Err(Failure::disconnected("stream closed before response.completed"))
     }
 
-    async fn open(&self, http: &HttpClient, body: Bytes, limit: Duration) -> Result<reqwest::Response, Failure> {
+    async fn open(&mut self, http: &HttpClient, body: Bytes, limit: Duration) -> Result<reqwest::Response, Failure> {
         let turn = self.turn;
         let client = http.get().map_err(|error| errors::of_transport(&error))?;
         let ids = RequestIds { thread_id: &turn.thread_id, turn_id: &turn.id };
@@ -143,9 +144,9 @@ impl<'a> Response<'a> {
         }
         let lent = account.is_some_and(|account| account.mode() == valet_auth::Mode::External);
         let limits = RateLimits::of(response.headers());
-        let failure = errors::of_response(response, lent).await;
+        let failure = errors::of_response(response, lent, limit).await;
         if *failure.class() == FailureClass::UsageLimitExceeded {
-            turn.emit(Event::RateLimits(&limits));
+            self.progress.limits = Some(limits);
         }
         Err(failure)
     }
@@ -153,7 +154,9 @@ impl<'a> Response<'a> {
     /// Takes one event. Returns the end of the response when it is there.
     fn take(&mut self, event: &StreamEvent<'_>) -> Result<Option<FinalResponse>, Failure> {
         let turn = self.turn;
-        let item_id = event.item_id.as_deref().unwrap_or_default();
+        // A delta that does not say whose it is belongs to the item that began last.
+        let last = self.open.last().map(|open| open.id.as_str());
+        let item_id = event.item_id.as_deref().or(last).unwrap_or_default();
         match event.kind.as_ref() {
             "response.output_text.delta" => {
                 turn.emit(Event::TextDelta { item_id, delta: &event.delta() });
@@ -191,7 +194,7 @@ impl<'a> Response<'a> {
             OutputItem::Reasoning { id, .. } => (id, ItemKind::Reasoning(Reasoning::default())),
             _ => return,
         };
-        let item = Item::started(id.unwrap_or_default(), kind);
+        let item = Item::started(id.unwrap_or_else(new_id), kind);
         self.turn.emit(Event::ItemStarted(&item));
         self.open.push(item);
     }
@@ -199,10 +202,13 @@ impl<'a> Response<'a> {
     fn item_done(&mut self, raw: Option<&RawValue>) {
         let Some(raw) = raw else { return };
         self.items.push(Arc::from(raw.to_owned()));
-        let Ok(item) = serde_json::from_str::<OutputItem>(raw.get()) else { return };
+        let item = match serde_json::from_str::<OutputItem>(raw.get()) {
+            Ok(item) => item,
+            Err(_) => return self.calls.extend(unreadable_call(raw)),
+        };
         match item {
             OutputItem::Message { id, phase, content } => {
-                let text = content.into_iter().map(|part| part.text).collect();
+                let text = content.unwrap_or_default().into_iter().map(ContentPart::into_text).collect();
                 self.complete(id, ItemKind::AgentMessage(AgentMessage { text, phase }));
             }
             OutputItem::Reasoning { id, summary, content } => {
@@ -220,11 +226,11 @@ impl<'a> Response<'a> {
     }
 
     fn complete(&mut self, id: Option<String>, kind: ItemKind) {
-        let id = id.unwrap_or_default();
-        let item = match self.open.iter().position(|open| open.id == id) {
+        let named = |open: &Item| id.as_ref().is_none_or(|id| open.id == *id);
+        let item = match self.open.iter().rposition(named) {
             Some(position) => Item { kind, ..self.open.swap_remove(position) },
             None => {
-                let item = Item::started(id, kind);
+                let item = Item::started(id.unwrap_or_else(new_id), kind);
                 self.turn.emit(Event::ItemStarted(&item));
                 item
             }
@@ -238,8 +244,26 @@ impl<'a> Response<'a> {
     }
 }
 
+fn new_id() -> String {
+    Uuid::now_v7().to_string()
+}
+
+/// A call of a shape that cannot be read. It must be answered all the same: the backend refuses a history with
+/// an open call.
+fn unreadable_call(raw: &RawValue) -> Option<ToolCall> {
+    let call: CallHead = serde_json::from_str(raw.get()).ok()?;
+    let custom = call.kind == "custom_tool_call";
+    let known = custom || call.kind == "function_call";
+    known.then(|| ToolCall {
+        call_id: call.call_id,
+        name: call.name.unwrap_or_else(|| "unreadable".to_owned()),
+        input: String::new(),
+        custom,
+    })
+}
+
 fn texts(parts: Vec<ContentPart>) -> Vec<String> {
-    parts.into_iter().map(|part| part.text).collect()
+    parts.into_iter().map(ContentPart::into_text).collect()
 }
 
 fn last_words(event: &StreamEvent<'_>) -> FinalResponse {

@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::external::{Caller, Waiters};
@@ -33,14 +34,27 @@ pub enum Mode {
 const AHEAD: Duration = Duration::from_secs(300);
 const AHEAD_JITTER_S: u64 = 30;
 
-/// How long after a failure nothing is renewed ahead.
+/// How long after one renewal ahead there is no other.
 const AHEAD_PAUSE: Duration = Duration::from_secs(30);
 
 /// A refresh under way.
 #[derive(Clone)]
 struct Flight {
-    landed: Shared<BoxFuture<'static, Result<(), AuthFailure>>>,
+    /// The revision that is to be replaced.
+    rejected: u64,
+    /// Whether that revision is still good.
+    ahead: bool,
+    landed: Shared<BoxFuture<'static, Landing>>,
     waiters: Waiters,
+}
+
+/// How a refresh ended.
+#[derive(Clone)]
+pub(crate) enum Landing {
+    /// With a new credential, or with a failure.
+    Ended(Result<(), AuthFailure>),
+    /// Nobody waited for it any more.
+    Abandoned,
 }
 
 /// One identity with its current credential. Work keeps the account it began with until it ends.
@@ -50,6 +64,8 @@ pub struct Account {
     flight: Mutex<Option<Flight>>,
     /// When a token may be renewed ahead again.
     ahead_after: Mutex<Option<Instant>>,
+    /// An answer that is late and may still come.
+    late: Mutex<Option<AbortHandle>>,
     revisions: Arc<AtomicU64>,
     renewal: Option<Renewal>,
 }
@@ -86,6 +102,7 @@ impl Account {
             state: watch::Sender::new(state),
             flight: Mutex::new(None),
             ahead_after: Mutex::new(None),
+            late: Mutex::new(None),
             revisions,
             renewal,
         })
@@ -123,9 +140,22 @@ impl Account {
         let _ = state.wait_for(|state| state.logged_out).await;
     }
 
-    /// Puts a newer credential of the same identity in place and wakes whoever waits for one.
-    pub(crate) fn replace(&self, snapshot: Snapshot) {
-        self.state.send_modify(|state| state.snapshot = Arc::new(snapshot));
+    /// Puts a newer credential in place and wakes whoever waits for one. An older one is dropped: somebody was
+    /// faster. A token that does not say whose it is is taken for one of the person who is known.
+    pub(crate) fn replace(&self, mut snapshot: Snapshot) {
+        self.state.send_if_modified(|state| {
+            if snapshot.revision <= state.snapshot.revision {
+                return false;
+            }
+            if let (Some(new), Some(known)) = (&mut snapshot.identity, &state.snapshot.identity)
+                && new.user_id.is_none()
+                && new.account_id == known.account_id
+            {
+                new.user_id.clone_from(&known.user_id);
+            }
+            state.snapshot = Arc::new(snapshot);
+            true
+        });
     }
 
     /// Puts a credential in place without waking those who wait for one.
@@ -137,8 +167,12 @@ impl Account {
     }
 
     /// Fails everything that waits for this account or goes on under it.
-    pub(crate) fn log_out(&self) {
+    pub fn log_out(&self) {
         self.state.send_modify(|state| state.logged_out = true);
+    }
+
+    pub(crate) fn is_logged_out(&self) -> bool {
+        self.state.borrow().logged_out
     }
 
     /// Returns a credential that is newer than the one the backend refused.
@@ -148,25 +182,35 @@ impl Account {
     /// away, the refresh goes on, and what it brings is there for the next.
     pub async fn recover(self: &Arc<Self>, rejected: u64, caller: &Caller) -> Result<Arc<Snapshot>, AuthFailure> {
         let mut state = self.state.subscribe();
-        let flight = {
-            let mut flight = self.flight();
-            if let Some(outcome) = newer(&state.borrow_and_update(), rejected) {
-                return outcome;
+        loop {
+            let (flight, rejected) = {
+                let mut flight = self.flight();
+                let now = state.borrow_and_update();
+                // A newer credential is no help if it was refused as well and is being replaced.
+                let refused = flight.as_ref().filter(|flight| !flight.ahead).map(|flight| flight.rejected);
+                let rejected = rejected.max(refused.unwrap_or_default());
+                if let Some(outcome) = newer(&now, rejected) {
+                    return outcome;
+                }
+                drop(now);
+                let Some(renewal) = &self.renewal else { return Err(not_renewable()) };
+                let flight = flight.get_or_insert_with(|| self.fly(renewal.clone(), rejected, false));
+                flight.waiters.add(caller);
+                (flight.clone(), rejected)
+            };
+            let _waiting = Waiting { waiters: flight.waiters.clone(), caller: Arc::clone(caller) };
+            let landing = tokio::select! {
+                landing = flight.landed => landing,
+                _ = state.wait_for(|state| newer(state, rejected).is_some()) => Landing::Ended(Ok(())),
+            };
+            let current = newer(&self.state.borrow(), rejected);
+            match (current, landing) {
+                (Some(current), _) => return current,
+                (None, Landing::Ended(Err(failure))) => return Err(failure),
+                (None, Landing::Ended(Ok(()))) => return Err(not_renewable()),
+                // Everybody else had left before this caller came.
+                (None, Landing::Abandoned) => {}
             }
-            let Some(renewal) = &self.renewal else { return Err(not_renewable()) };
-            let flight = flight.get_or_insert_with(|| self.fly(renewal.clone(), rejected, false));
-            flight.waiters.add(caller);
-            flight.clone()
-        };
-        let outcome = tokio::select! {
-            outcome = flight.landed => outcome,
-            _ = state.wait_for(|state| newer(state, rejected).is_some()) => Ok(()),
-        };
-        let current = newer(&self.state.borrow(), rejected);
-        match (current, outcome) {
-            (Some(current), _) => current,
-            (None, Err(failure)) => Err(failure),
-            (None, Ok(())) => Err(not_renewable()),
         }
     }
 
@@ -174,11 +218,15 @@ impl Account {
     /// outcome, and a failure harms nothing. A 401 in the meantime joins.
     pub fn renew_ahead(self: &Arc<Self>, caller: &Caller) {
         let Some(renewal) = &self.renewal else { return };
+        let mut flight = self.flight();
         let snapshot = self.snapshot();
-        if renewal.rules.ahead && self.expires_soon(&snapshot) && self.ahead_is_due() {
-            let mut flight = self.flight();
-            let flight = flight.get_or_insert_with(|| self.fly(renewal.clone(), snapshot.revision, true));
-            flight.waiters.add(caller);
+        let due = renewal.rules.ahead && self.expires_soon(&snapshot) && self.ahead_is_due();
+        if due && flight.is_none() && !self.is_logged_out() {
+            // Also after a success: the next token may live no longer than this one.
+            *self.ahead_after() = Some(Instant::now() + AHEAD_PAUSE);
+            let begun = self.fly(renewal.clone(), snapshot.revision, true);
+            begun.waiters.add(caller);
+            *flight = Some(begun);
         }
     }
 
@@ -209,16 +257,41 @@ impl Account {
         let task = tokio::spawn({
             let waiters = waiters.clone();
             async move {
-                let outcome = account.renew(&renewal, rejected, ahead, waiters).await;
-                if ahead && outcome.is_err() {
-                    *account.ahead_after() = Some(Instant::now() + AHEAD_PAUSE);
-                }
-                *account.flight() = None;
-                outcome
+                let _landed = Landed(Arc::clone(&account));
+                account.renew(&renewal, rejected, ahead, waiters).await
             }
         });
-        let landed = async move { task.await.unwrap_or_else(|_| Err(not_renewable())) };
-        Flight { landed: landed.boxed().shared(), waiters }
+        let landed = async move { task.await.unwrap_or_else(|_| Landing::Ended(Err(not_renewable()))) };
+        Flight { rejected, ahead, landed: landed.boxed().shared(), waiters }
+    }
+
+    /// Keeps one late answer in mind; an older one is no longer waited for.
+    pub(crate) fn await_late(&self, late: AbortHandle) {
+        let before = self.late.lock().unwrap_or_else(PoisonError::into_inner).replace(late);
+        if let Some(before) = before {
+            before.abort();
+        }
+    }
+}
+
+/// Removes a flight however it ends.
+struct Landed(Arc<Account>);
+
+impl Drop for Landed {
+    fn drop(&mut self) {
+        *self.0.flight() = None;
+    }
+}
+
+/// A caller who waits for a flight, until this is dropped.
+struct Waiting {
+    waiters: Waiters,
+    caller: Caller,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.waiters.remove(&self.caller);
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use tokio::sync::Notify;
 
 use crate::snapshot::Snapshot;
 use crate::token::AccessToken;
@@ -44,20 +45,43 @@ pub struct RefreshRequest {
     pub waiters: Waiters,
 }
 
-/// Who waits for a refresh, first come first. Grows while the refresh is under way.
+/// Who waits for a refresh, first come first.
 #[derive(Clone, Debug, Default)]
-pub struct Waiters(Arc<Mutex<Vec<Caller>>>);
+pub struct Waiters(Arc<List>);
+
+#[derive(Debug, Default)]
+struct List {
+    waiting: Mutex<Vec<Caller>>,
+    left: Notify,
+}
 
 impl Waiters {
     fn list(&self) -> MutexGuard<'_, Vec<Caller>> {
         // A push cannot panic half-way.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn add(&self, caller: &Caller) {
+        self.list().push(Arc::clone(caller));
+    }
+
+    pub(crate) fn remove(&self, caller: &Caller) {
         let mut list = self.list();
-        if !list.contains(caller) {
-            list.push(Arc::clone(caller));
+        if let Some(position) = list.iter().position(|waiting| waiting == caller) {
+            list.remove(position);
+        }
+        if list.is_empty() {
+            self.0.left.notify_one();
+        }
+    }
+
+    /// Resolves when the last who waited has left.
+    pub(crate) async fn abandoned(&self) {
+        loop {
+            self.0.left.notified().await;
+            if self.list().is_empty() {
+                return;
+            }
         }
     }
 

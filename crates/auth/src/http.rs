@@ -4,6 +4,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, ClientBuilder};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -29,5 +30,6 @@ impl HttpClient {
 }
 
 fn builder() -> ClientBuilder {
-    Client::builder().connect_timeout(CONNECT_TIMEOUT)
+    // A redirect would carry the account and the conversation to a place that nobody chose.
+    Client::builder().connect_timeout(CONNECT_TIMEOUT).redirect(Policy::none())
 }

@@ -4,8 +4,6 @@ use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use tokio::sync::Notify;
-
 use crate::account::{Account, Mode};
 use crate::claims::ClaimsError;
 use crate::external::{ExternalAuth, ExternalTokens, OwnerId};
@@ -44,6 +42,9 @@ pub enum LoginError {
     /// `forced_login_method = "chatgpt"`.
     #[error("API key login is disabled. Use ChatGPT login instead.")]
     ApiKeyDisabled,
+    /// `forced_login_method = "api"`, for a ChatGPT login that the host would own.
+    #[error("ChatGPT login is disabled. Use API key login instead.")]
+    ChatgptDisabled,
     /// `forced_chatgpt_workspace_id`.
     #[error("External auth must use one of workspace(s) {allowed:?}, but received {received:?}.")]
     Workspace {
@@ -71,7 +72,6 @@ pub struct AuthManager {
     renewal: Renewal,
     revisions: Arc<AtomicU64>,
     scopes: Mutex<HashMap<Scope, Accounts>>,
-    changes: Notify,
 }
 
 /// The accounts of one scope.
@@ -86,7 +86,7 @@ impl AuthManager {
     /// Nobody is logged in at first.
     pub fn new(parent: Arc<dyn ExternalAuth>, rules: Rules) -> Self {
         let renewal = Renewal { parent, rules: Arc::new(rules), flights: Arc::default() };
-        Self { renewal, revisions: Arc::default(), scopes: Mutex::default(), changes: Notify::new() }
+        Self { renewal, revisions: Arc::default(), scopes: Mutex::default() }
     }
 
     fn scopes(&self) -> MutexGuard<'_, HashMap<Scope, Accounts>> {
@@ -103,12 +103,6 @@ impl AuthManager {
     pub fn all(&self) -> Vec<(Scope, Arc<Account>)> {
         let scopes = self.scopes();
         scopes.iter().filter_map(|(scope, accounts)| Some((*scope, accounts.current.clone()?))).collect()
-    }
-
-    /// Resolves when somebody logs in or out after this call.
-    pub fn changed(&self) -> impl Future<Output = ()> {
-        // The future counts as waiting from here on, not from its first poll.
-        self.changes.notified()
     }
 
     /// A parent lends a token. Work that goes on under another account is not disturbed; work that waits
@@ -162,6 +156,12 @@ impl AuthManager {
         Ok(account)
     }
 
+    /// Whether a ChatGPT login that the host would own may begin now.
+    pub fn check_chatgpt_login(&self, scope: Scope) -> Result<(), LoginError> {
+        self.check_managed_login(scope)?;
+        if self.renewal.rules.api_key_only { Err(LoginError::ChatgptDisabled) } else { Ok(()) }
+    }
+
     /// Whether a login that the host would own may begin now.
     pub fn check_managed_login(&self, scope: Scope) -> Result<(), LoginError> {
         match self.current(scope) {
@@ -170,19 +170,15 @@ impl AuthManager {
         }
     }
 
-    /// Forgets the current account. Whatever goes on under it fails.
-    pub fn logout(&self, scope: Scope) {
-        let account = self.scopes().get_mut(&scope).and_then(|accounts| accounts.current.take());
-        self.changes.notify_waiters();
-        if let Some(account) = account {
-            account.log_out();
-        }
+    /// Takes the current account away from new work. What goes on under it goes on, until the caller says
+    /// [`Account::log_out`].
+    pub fn logout(&self, scope: Scope) -> Option<Arc<Account>> {
+        self.scopes().get_mut(&scope).and_then(|accounts| accounts.current.take())
     }
 
     /// Forgets everybody in a scope. What goes on under them goes on, and their tokens go with it.
     pub fn forget(&self, scope: Scope) {
         self.scopes().remove(&scope);
-        self.changes.notify_waiters();
     }
 
     fn set_current(&self, accounts: &mut Accounts, account: &Arc<Account>) {
@@ -190,7 +186,6 @@ impl AuthManager {
         if let Some(replaced) = replaced.filter(|_| self.renewal.rules.strict) {
             replaced.log_out();
         }
-        self.changes.notify_waiters();
     }
 }
 
@@ -202,13 +197,13 @@ impl Accounts {
         known.find(|account| {
             let snapshot = account.snapshot();
             let same = snapshot.identity.as_ref().is_some_and(|known| known.matches(identity));
-            account.mode() == Mode::External && same
+            account.mode() == Mode::External && same && !account.is_logged_out()
         })
     }
 
     /// Returns the account that this one takes the place of, if it is another.
     fn set_current(&mut self, account: &Arc<Account>) -> Option<Arc<Account>> {
-        self.former.retain(|former| former.strong_count() > 0);
+        self.former.retain(|former| former.upgrade().is_some_and(|former| !Arc::ptr_eq(&former, account)));
         let replaced = self.current.replace(Arc::clone(account)).filter(|replaced| !Arc::ptr_eq(replaced, account))?;
         self.former.push(Arc::downgrade(&replaced));
         Some(replaced)

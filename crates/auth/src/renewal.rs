@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use crate::account::{Account, newer, not_renewable};
+use crate::account::{Account, Landing, newer, not_renewable};
 use crate::external::{ExternalAuth, OwnerId, RefreshFailure, RefreshRequest, Renewed, Waiters};
 use crate::failure::{AuthFailure, AuthFailureKind};
 use crate::manager::Rules;
@@ -29,30 +29,38 @@ impl Account {
         rejected: u64,
         ahead: bool,
         waiters: Waiters,
-    ) -> Result<(), AuthFailure> {
+    ) -> Landing {
         let snapshot = self.snapshot();
-        let (Some(owner), Some(identity)) = (snapshot.owner, &snapshot.identity) else { return Err(not_renewable()) };
+        let (Some(owner), Some(identity)) = (snapshot.owner, &snapshot.identity) else {
+            return Landing::Ended(Err(not_renewable()));
+        };
         let parent = &renewal.parent;
         let deadline = parent.deadline(owner);
         let flight = next_revision(&renewal.flights);
         let account_id = identity.account_id.clone();
-        let request = RefreshRequest { flight, owner, account_id, ahead, deadline, waiters };
+        let request = RefreshRequest { flight, owner, account_id, ahead, deadline, waiters: waiters.clone() };
         tracing::info!(flight, ahead, "the parent is asked for a new token");
         let mut answer = parent.refresh(request.clone());
         let mut state = self.watch();
         tokio::select! {
-            answer = &mut answer => self.landed(answer, owner, deadline, renewal),
+            biased;
             _ = state.wait_for(|state| newer(state, rejected).is_some()) => {
                 parent.given_up(&request);
-                Ok(())
+                Landing::Ended(Ok(()))
+            }
+            answer = &mut answer => Landing::Ended(self.landed(answer, owner, deadline, renewal)),
+            // What runs ahead is waited for by nobody from the start.
+            () = waiters.abandoned(), if !ahead => {
+                self.await_late_answer(answer, owner, rejected, renewal.clone());
+                Landing::Abandoned
             }
             () = tokio::time::sleep(deadline) => {
                 let asked = parent.given_up(&request);
-                if !renewal.rules.strict {
+                if asked && !renewal.rules.strict {
                     self.await_late_answer(answer, owner, rejected, renewal.clone());
                 }
                 let kind = if asked { AuthFailureKind::RefreshTimeout } else { AuthFailureKind::NoOwner };
-                Err(AuthFailure { kind, ..AuthFailure::timeout(deadline) })
+                Landing::Ended(Err(AuthFailure { kind, ..AuthFailure::timeout(deadline) }))
             }
         }
     }
@@ -89,13 +97,19 @@ impl Account {
         renewal: Renewal,
     ) {
         let account = Arc::downgrade(self);
-        tokio::spawn(async move {
-            let Ok(renewed) = answer.await else { return };
-            let Some(account) = account.upgrade() else { return };
-            if account.snapshot().revision <= rejected {
+        let mut state = self.watch();
+        let late = tokio::spawn(async move {
+            let renewed = tokio::select! {
+                biased;
+                // Somebody logged in or out, or nobody holds the account any more.
+                _ = state.wait_for(|state| newer(state, rejected).is_some()) => return,
+                answer = answer => answer,
+            };
+            if let (Ok(renewed), Some(account)) = (renewed, account.upgrade()) {
                 let _ = account.adopt(renewed, owner, &renewal);
             }
         });
+        self.await_late(late.abort_handle());
     }
 
     fn adopt(&self, renewed: Renewed, owner: OwnerId, renewal: &Renewal) -> Result<(), AuthFailure> {
@@ -125,7 +139,9 @@ impl Account {
             let message = "Fatal error: application network policy is unavailable";
             return Err(AuthFailure::new(AuthFailureKind::AccountMismatch, message));
         }
-        renewal.parent.renewed(&current, &snapshot);
+        if snapshot.revision > current.revision {
+            renewal.parent.renewed(&current, &snapshot);
+        }
         self.replace(snapshot);
         Ok(())
     }

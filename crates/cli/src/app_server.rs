@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use tokio::runtime::Runtime;
 use valet_protocol::export::{self, Surface};
-use valet_server::{Config, Host};
+use valet_server::{Config, ConfigError, Host};
 use valet_transport::{OutboxLimits, stdio, websocket};
 
 use crate::args::{AppServerArgs, AppServerCommand, GenerateArgs};
@@ -50,7 +50,17 @@ fn listen(url: &str) -> anyhow::Result<Listen> {
 fn serve(args: &AppServerArgs) -> anyhow::Result<ExitCode> {
     logging::start();
     let listen = listen(if args.stdio { "stdio://" } else { &args.listen })?;
+    match listen {
+        Listen::WebSocket(_) if args.wants_websocket_auth() => {
+            bail!("websocket auth (--ws-*) is not served yet: listen on a loopback address without it")
+        }
+        Listen::Stdio if args.wants_websocket_auth() => tracing::warn!("--ws-* flags have no effect on stdio"),
+        _ => {}
+    }
     let config = Config::load(&valet_server::config::home()?, &args.overrides())?;
+    if args.strict_config && !config.unknown_keys().is_empty() {
+        return Err(ConfigError::unknown_keys(config.unknown_keys()).into());
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
         match listen {

@@ -54,12 +54,47 @@ pub(crate) struct AppServerArgs {
     /// For whom a login holds: process, or connection to make each connection a tenant of its own.
     #[arg(long, value_name = "SCOPE", value_parser = ["process", "connection"])]
     pub(crate) auth_scope: Option<String>,
+    /// Refuse to start when the configuration holds keys that nobody knows.
+    #[arg(long)]
+    pub(crate) strict_config: bool,
+    /// Not served yet: refused with a websocket, without effect on stdio.
+    #[arg(long, hide = true)]
+    pub(crate) ws_auth: Option<String>,
+    /// As --ws-auth.
+    #[arg(long, hide = true)]
+    pub(crate) ws_token_file: Option<PathBuf>,
+    /// As --ws-auth.
+    #[arg(long, hide = true)]
+    pub(crate) ws_token_sha256: Option<String>,
+    /// As --ws-auth.
+    #[arg(long, hide = true)]
+    pub(crate) ws_shared_secret_file: Option<PathBuf>,
+    /// As --ws-auth.
+    #[arg(long, hide = true)]
+    pub(crate) ws_issuer: Option<String>,
+    /// As --ws-auth.
+    #[arg(long, hide = true)]
+    pub(crate) ws_audience: Option<String>,
+    /// As --ws-auth.
+    #[arg(long, hide = true)]
+    pub(crate) ws_max_clock_skew_seconds: Option<u64>,
     /// Accepted for clients that pass it; this host reports nothing to anybody.
     #[arg(long, hide = true)]
     pub(crate) analytics_default_enabled: bool,
 }
 
 impl AppServerArgs {
+    /// Whether any flag is there that would guard a websocket.
+    pub(crate) fn wants_websocket_auth(&self) -> bool {
+        self.ws_auth.is_some()
+            || self.ws_token_file.is_some()
+            || self.ws_token_sha256.is_some()
+            || self.ws_shared_secret_file.is_some()
+            || self.ws_issuer.is_some()
+            || self.ws_audience.is_some()
+            || self.ws_max_clock_skew_seconds.is_some()
+    }
+
     /// Everything on the command line that sets a configuration key, as `key=value`. A flag beats `-c`.
     pub(crate) fn overrides(&self) -> Vec<String> {
         let mut overrides = self.config.clone();

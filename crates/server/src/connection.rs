@@ -1,13 +1,13 @@
 //! Who is connected, what each connection asked for, and how it is told things.
 
-use std::collections::{BTreeMap, HashSet};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde::Serialize;
 use valet_agent::Origin;
-use valet_auth::OwnerId;
+use valet_auth::{Caller, OwnerId};
 use valet_protocol::jsonrpc::write_notification;
 use valet_protocol::{ErrorObject, RequestId, ServerNotificationMethod, jsonrpc};
 use valet_transport::{Close, Outbox};
@@ -15,6 +15,20 @@ use valet_transport::{Close, Outbox};
 /// Unique within the process; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ConnectionId(pub(crate) u64);
+
+const CALLER: &str = "connection ";
+
+impl ConnectionId {
+    /// The connection as one on whose behalf the backend is called.
+    pub(crate) fn caller(self) -> Caller {
+        format!("{CALLER}{}", self.0).into()
+    }
+
+    /// The connection that such a caller is.
+    pub(crate) fn of_caller(caller: &str) -> Option<Self> {
+        caller.strip_prefix(CALLER)?.parse().ok().map(Self)
+    }
+}
 
 /// Who is told something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,13 +68,15 @@ pub(crate) struct Connection {
     pub(crate) id: ConnectionId,
     outbox: Outbox,
     session: OnceLock<Session>,
+    /// Requests that are not answered yet, and how often the same id is open.
+    open: Mutex<HashMap<RequestId, u32>>,
     /// Whether errors go out without `data`, as the reference sends them.
     strict: bool,
 }
 
 impl Connection {
     pub(crate) fn new(id: ConnectionId, outbox: Outbox, strict: bool) -> Arc<Self> {
-        Arc::new(Self { id, outbox, session: OnceLock::new(), strict })
+        Arc::new(Self { id, outbox, session: OnceLock::new(), open: Mutex::default(), strict })
     }
 
     /// What the client said in `initialize`; none before that.
@@ -71,6 +87,35 @@ impl Connection {
     /// Opens the connection for requests and notifications. Says whether it was closed before.
     pub(crate) fn initialize(&self, session: Session) -> bool {
         self.session.set(session).is_ok()
+    }
+
+    fn open(&self) -> MutexGuard<'_, HashMap<RequestId, u32>> {
+        // Nothing under this lock can panic half-way.
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that a request waits for its answer.
+    pub(crate) fn opened(&self, id: &RequestId) {
+        *self.open().entry(id.clone()).or_default() += 1;
+    }
+
+    /// Notes that a request is about to be answered. False: it was answered in the meantime.
+    pub(crate) fn closed(&self, id: &RequestId) -> bool {
+        let mut open = self.open();
+        let Some(times) = open.get_mut(id) else { return false };
+        *times -= 1;
+        if *times == 0 {
+            open.remove(id);
+        }
+        true
+    }
+
+    /// Answers every request that is still open with this error.
+    pub(crate) fn fail_open(&self, error: &ErrorObject) {
+        let open = std::mem::take(&mut *self.open());
+        for (id, times) in open {
+            (0..times).for_each(|_| self.answer::<()>(&id, Err(error)));
+        }
     }
 
     /// Answers a request.

@@ -27,6 +27,8 @@ pub(crate) enum Event {
     Abandoned(RequestId),
     /// End everything that runs, then tell.
     Shutdown(oneshot::Sender<()>),
+    /// Everything has ended, and everybody was told.
+    Ended,
 }
 
 /// A request of ours, ready but for its id.

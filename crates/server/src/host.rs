@@ -11,7 +11,7 @@ use valet_transport::Link;
 
 use crate::account::{Accounts, Whereabouts};
 use crate::config::Config;
-use crate::connection::{ConnectionKind, Connections};
+use crate::connection::{ConnectionId, ConnectionKind, Connections};
 use crate::event::Event;
 use crate::main_loop::MainLoop;
 use crate::outgoing::OutgoingMessageSender;
@@ -83,6 +83,16 @@ pub(crate) struct HostState {
 }
 
 impl HostState {
+    /// Takes out everything that is kept for a connection that has left.
+    pub(crate) fn forget(&self, connection: ConnectionId) {
+        self.owners.left(connection);
+        self.threads.unsubscribe_everywhere(connection);
+        if self.config.per_connection() {
+            self.accounts.forget(connection);
+            self.threads.retire(connection);
+        }
+    }
+
     fn new(config: Config, outgoing: OutgoingMessageSender) -> Arc<Self> {
         let config = Arc::new(config);
         let connections = Arc::new(Connections::default());

@@ -2,11 +2,13 @@
 //! outgoing requests and the lanes of incoming ones.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::task::TaskTracker;
 use valet_protocol::jsonrpc::{Malformed, Message};
-use valet_protocol::{ErrorObject, RequestId};
+use valet_protocol::{ErrorKind, ErrorObject, RequestId};
 use valet_transport::{Answer, Callbacks, Close, Inbox, Link};
 
 use crate::connection::{Connection, ConnectionId, ConnectionKind};
@@ -27,6 +29,8 @@ pub(crate) struct MainLoop {
     next_connection: u64,
     /// Texts that were no message.
     malformed: u64,
+    /// Whether the end has begun: nothing new is taken.
+    draining: bool,
 }
 
 impl MainLoop {
@@ -38,6 +42,7 @@ impl MainLoop {
             lanes: Lanes::default(),
             next_connection: 1,
             malformed: 0,
+            draining: false,
         }
     }
 
@@ -50,8 +55,11 @@ impl MainLoop {
                 Event::Outgoing(request) => self.outgoing(request),
                 Event::Abandoned(id) => self.callbacks.remove(&id),
                 Event::Shutdown(done) => {
-                    tokio::spawn(shutdown(Arc::clone(&self.host), done));
+                    self.draining = true;
+                    let end = End { host: Arc::clone(&self.host), requests: self.lanes.tasks(), done };
+                    tokio::spawn(end.run(self.events.clone()));
                 }
+                Event::Ended => return,
             }
         }
     }
@@ -60,10 +68,14 @@ impl MainLoop {
         let id = ConnectionId(self.next_connection);
         self.next_connection += 1;
         let connection = Connection::new(id, link.outbox, self.host.config.strict());
-        self.host.connections.insert(connection);
+        self.host.connections.insert(Arc::clone(&connection));
         let events = self.events.clone();
         tokio::spawn(async move {
-            read(id, link.inbox, &events).await;
+            tokio::select! {
+                () = read(id, link.inbox, &events) => {}
+                // Nothing that is said can reach the other side any more.
+                () = connection.done() => {}
+            }
             let _ = closed.send(());
             if kind == ConnectionKind::Guest {
                 let _ = events.send(Event::Disconnected(id)).await;
@@ -72,14 +84,11 @@ impl MainLoop {
     }
 
     fn disconnected(&mut self, id: ConnectionId) {
+        // Gone first: whoever enters something for this connection looks here afterwards.
+        let connection = self.host.connections.remove(id);
         self.callbacks.drop_where(|scope| scope.0 == Target::One(id));
-        self.host.owners.left(id);
-        self.host.threads.unsubscribe_everywhere(id);
-        if self.host.config.per_connection() {
-            self.host.accounts.forget(id);
-            self.host.threads.retire(id);
-        }
-        if let Some(connection) = self.host.connections.remove(id) {
+        self.host.forget(id);
+        if let Some(connection) = connection {
             connection.close(Close::Gone);
         }
     }
@@ -87,6 +96,9 @@ impl MainLoop {
     async fn message(&mut self, from: ConnectionId, message: &[u8]) {
         let Some(connection) = self.host.connections.get(from) else { return };
         match Message::parse(message) {
+            Ok(Message::Request { id, .. }) if self.draining => {
+                connection.answer::<()>(&id, Err(&shutting_down()));
+            }
             Ok(Message::Request { id, method, params }) => {
                 let context = Context { host: Arc::clone(&self.host), connection };
                 dispatch(context, &mut self.lanes, id, &method, params).await;
@@ -118,6 +130,9 @@ impl MainLoop {
     }
 
     fn outgoing(&mut self, request: OutgoingRequest) {
+        if request.id.is_closed() {
+            return;
+        }
         let mut asked = match request.to {
             Target::One(id) => self.host.connections.get(id).into_iter().collect(),
             Target::Everybody => self.host.connections.all(),
@@ -165,14 +180,35 @@ async fn read(id: ConnectionId, mut inbox: Inbox, events: &mpsc::Sender<Event>) 
     }
 }
 
-async fn shutdown(host: Arc<HostState>, done: oneshot::Sender<()>) {
-    host.threads.interrupt_all().await;
-    let connections = host.connections.all();
-    for connection in &connections {
-        connection.close(Close::ShuttingDown);
+/// How long requests that run may take once the host ends, before they are told that it does.
+const LAST_REQUESTS: Duration = Duration::from_millis(500);
+
+fn shutting_down() -> ErrorObject {
+    ErrorObject::internal("server is shutting down").kind(ErrorKind::ShuttingDown)
+}
+
+/// The end of a host.
+struct End {
+    host: Arc<HostState>,
+    requests: TaskTracker,
+    done: oneshot::Sender<()>,
+}
+
+impl End {
+    /// Lets requests finish, interrupts turns, answers what is left, and closes when all was written.
+    async fn run(self, events: mpsc::Sender<Event>) {
+        self.requests.close();
+        let _ = tokio::time::timeout(LAST_REQUESTS, self.requests.wait()).await;
+        self.host.threads.interrupt_all().await;
+        let connections = self.host.connections.all();
+        for connection in &connections {
+            connection.fail_open(&shutting_down());
+            connection.close(Close::ShuttingDown);
+        }
+        for connection in &connections {
+            connection.done().await;
+        }
+        let _ = self.done.send(());
+        let _ = events.send(Event::Ended).await;
     }
-    for connection in &connections {
-        connection.done().await;
-    }
-    let _ = done.send(());
 }

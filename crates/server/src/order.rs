@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::future::Future;
 
 use tokio::sync::oneshot;
+use tokio_util::task::TaskTracker;
 use valet_protocol::Order;
 
 /// Finished lanes are swept when there are this many, and then when there are twice as many as were left.
@@ -13,29 +14,36 @@ const SWEEP_AT: usize = 64;
 /// The lanes in use. A lane is the end of its last request.
 #[derive(Debug)]
 pub(crate) struct Lanes {
+    /// Every request that runs.
+    tasks: TaskTracker,
     last: HashMap<Order, oneshot::Receiver<()>>,
     sweep_at: usize,
 }
 
 impl Default for Lanes {
     fn default() -> Self {
-        Self { last: HashMap::new(), sweep_at: SWEEP_AT }
+        Self { tasks: TaskTracker::new(), last: HashMap::new(), sweep_at: SWEEP_AT }
     }
 }
 
 impl Lanes {
+    /// Every request that runs, for whoever wants to wait for them.
+    pub(crate) fn tasks(&self) -> TaskTracker {
+        self.tasks.clone()
+    }
+
     /// Runs a request in its order.
     pub(crate) async fn run(&mut self, order: Order, request: impl Future<Output = ()> + Send + 'static) {
         match order {
             Order::Immediate => request.await,
             Order::Concurrent => {
-                tokio::spawn(request);
+                self.tasks.spawn(request);
             }
             key @ (Order::Account | Order::Thread(_)) => {
                 self.sweep();
                 let (done, end) = oneshot::channel::<()>();
                 let before = self.last.insert(key, end);
-                tokio::spawn(async move {
+                self.tasks.spawn(async move {
                     // Dropped when the request is over, however it ends.
                     let _done = done;
                     if let Some(before) = before {

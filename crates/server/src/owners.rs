@@ -7,20 +7,21 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use subtle::ConstantTimeEq;
 use tokio::sync::Notify;
 use valet_auth::OwnerId;
+use valet_protocol::Secret;
 
 use crate::connection::ConnectionId;
 
 /// The owners that are connected, and the keys of those that may come back.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Owners {
     state: Mutex<State>,
     arrivals: Notify,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct State {
     next: u64,
-    keys: Vec<(Vec<u8>, OwnerId)>,
+    keys: Vec<(Secret, OwnerId)>,
     /// The connections of each owner, the latest last.
     connected: HashMap<OwnerId, Vec<ConnectionId>>,
 }
@@ -38,7 +39,7 @@ impl Owners {
             state.next += 1;
             let owner = OwnerId(state.next);
             if let Some(key) = key {
-                state.keys.push((key.as_bytes().to_vec(), owner));
+                state.keys.push((Secret::new(key), owner));
             }
             owner
         });
@@ -73,7 +74,7 @@ impl State {
     fn find(&self, key: &[u8]) -> Option<OwnerId> {
         let mut found = None;
         for (known, owner) in &self.keys {
-            if bool::from(known.as_slice().ct_eq(key)) {
+            if bool::from(known.expose().as_bytes().ct_eq(key)) {
                 found = Some(*owner);
             }
         }

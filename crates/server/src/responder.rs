@@ -1,5 +1,6 @@
 //! The duty to answer a request, as a value. It can be given away but not forgotten: when it is dropped,
-//! by a panic or by a mistake, the request is answered with an internal error.
+//! by a panic or by a mistake, the request is answered with an internal error. The connection keeps the open
+//! ids, so that a host that ends can answer what is left.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -16,12 +17,15 @@ pub(crate) struct Responder<M> {
 
 impl<M: ClientRequestMethod> Responder<M> {
     pub(crate) fn new(connection: Arc<Connection>, id: RequestId) -> Self {
+        connection.opened(&id);
         Self { open: Some((connection, id)), method: PhantomData }
     }
 
     /// Answers.
     pub(crate) fn respond(mut self, result: Result<M::Response, ErrorObject>) {
-        if let Some((connection, id)) = self.open.take() {
+        if let Some((connection, id)) = self.open.take()
+            && connection.closed(&id)
+        {
             connection.answer(&id, result.as_ref());
         }
     }
@@ -29,7 +33,9 @@ impl<M: ClientRequestMethod> Responder<M> {
 
 impl<M> Drop for Responder<M> {
     fn drop(&mut self) {
-        if let Some((connection, id)) = self.open.take() {
+        if let Some((connection, id)) = self.open.take()
+            && connection.closed(&id)
+        {
             let error = ErrorObject::internal("the request was not answered; this is a bug of the host");
             connection.answer::<()>(&id, Err(&error));
         }

@@ -45,8 +45,13 @@ async fn write<W: AsyncWrite + Unpin>(mut writer: W, mut outlet: Outlet) {
     let mut buffer = Vec::new();
     while let Ok(messages) = outlet.next().await {
         join(&messages, &mut buffer);
-        if writer.write_all(&buffer).await.is_err() || writer.flush().await.is_err() {
-            return;
+        let written = async {
+            writer.write_all(&buffer).await?;
+            writer.flush().await
+        };
+        tokio::select! {
+            written = written => if written.is_err() { return },
+            () = outlet.overloaded() => return,
         }
     }
     let _ = writer.shutdown().await;

@@ -54,9 +54,18 @@ impl Inbox {
     }
 }
 
-/// What leaves on a connection. Cheap to clone.
+/// What leaves on a connection. Cheap to clone. When the last clone is dropped, the connection is closed.
 #[derive(Clone, Debug)]
-pub struct Outbox(Arc<Shared>);
+pub struct Outbox(Arc<Handle>);
+
+#[derive(Debug)]
+struct Handle(Arc<Shared>);
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.0.close(Close::Gone);
+    }
+}
 
 /// The transport's end of an [`Outbox`].
 #[derive(Debug)]
@@ -82,7 +91,7 @@ pub fn link(limits: OutboxLimits) -> (Link, mpsc::Sender<Bytes>, Outlet) {
     let (sender, receiver) = mpsc::channel(INBOX_MESSAGES);
     let shared =
         Arc::new(Shared { queue: Mutex::default(), limits, filled: Notify::new(), done: watch::Sender::new(false) });
-    let link = Link { inbox: Inbox(receiver), outbox: Outbox(Arc::clone(&shared)) };
+    let link = Link { inbox: Inbox(receiver), outbox: Outbox(Arc::new(Handle(Arc::clone(&shared)))) };
     (link, sender, Outlet(shared))
 }
 
@@ -96,42 +105,54 @@ impl Shared {
         self.queue().close.get_or_insert(reason);
         self.filled.notify_one();
     }
+
+    async fn done(&self) {
+        let mut done = self.done.subscribe();
+        // The sender lives in `self`, so waiting cannot fail.
+        let _ = done.wait_for(|done| *done).await;
+    }
 }
 
 impl Outbox {
+    fn shared(&self) -> &Shared {
+        &self.0.0
+    }
+
     /// Queues one message. A message for a closed connection is dropped: nobody is there to read it.
     pub fn push(&self, message: Bytes) {
-        let mut queue = self.0.queue();
+        let shared = self.shared();
+        let mut queue = shared.queue();
         if queue.close.is_some() {
             return;
         }
         queue.bytes += message.len();
-        if queue.bytes > self.0.limits.bytes {
+        if queue.bytes > shared.limits.bytes {
             queue.close = Some(Close::Overloaded);
             queue.messages.clear();
             queue.bytes = 0;
+            drop(queue);
+            shared.done.send_replace(true);
         } else {
             queue.messages.push_back(message);
+            drop(queue);
         }
-        drop(queue);
-        self.0.filled.notify_one();
+        shared.filled.notify_one();
     }
 
     /// Ends the connection after everything that is queued has been written.
     pub fn close(&self, reason: Close) {
-        self.0.close(reason);
+        self.shared().close(reason);
     }
 
-    /// Waits until the transport has written what it could and has ended.
+    /// Waits until nothing more will be written: the transport has ended, or the reader has stalled for too
+    /// long.
     pub async fn done(&self) {
-        let mut done = self.0.done.subscribe();
-        // The sender lives in `self`, so waiting cannot fail.
-        let _ = done.wait_for(|done| *done).await;
+        self.shared().done().await;
     }
 
     /// How many bytes wait to be written.
     pub fn waiting_bytes(&self) -> usize {
-        self.0.queue().bytes
+        self.shared().queue().bytes
     }
 }
 
@@ -152,6 +173,13 @@ impl Outlet {
             }
             self.0.filled.notified().await;
         }
+    }
+}
+
+impl Outlet {
+    /// Resolves when the reader has stalled for too long: whatever is being written then is to be given up.
+    pub async fn overloaded(&self) {
+        self.0.done().await;
     }
 }
 
@@ -184,6 +212,14 @@ mod tests {
         link.outbox.push(Bytes::from_static(b"123456"));
         assert_eq!(outlet.next().await, Err(Close::Overloaded));
         assert_eq!(link.outbox.waiting_bytes(), 0);
+        outlet.overloaded().await;
+    }
+
+    #[tokio::test]
+    async fn a_link_that_is_dropped_is_closed() {
+        let (link, _sender, mut outlet) = link(OutboxLimits::default());
+        drop(link);
+        assert_eq!(outlet.next().await, Err(Close::Gone));
     }
 
     #[tokio::test]

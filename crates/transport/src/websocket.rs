@@ -2,6 +2,7 @@
 //! web pages.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
@@ -11,6 +12,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
+use futures_util::stream::SplitSink;
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -22,6 +24,8 @@ const MAX_FRAME_BYTES: usize = 16 * 1024 * 1024;
 const MAX_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
 /// The library's own 128 KiB would be most of what an idle connection costs.
 const READ_BUFFER_BYTES: usize = 8 * 1024;
+/// How long the end of a connection may take.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Why a listener was not started.
 #[derive(Debug, thiserror::Error)]
@@ -112,38 +116,49 @@ async fn serve(socket: WebSocket, accept: Accept) {
         return;
     }
     let (sink, mut stream) = socket.split();
-    let writer = tokio::spawn(write(sink, outlet));
-    while let Some(Ok(frame)) = stream.next().await {
-        match frame {
-            Message::Text(text) => {
-                if sender.send(Bytes::from(text)).await.is_err() {
-                    break;
+    let mut writer = tokio::spawn(write(sink, outlet));
+    let read = async {
+        while let Some(Ok(frame)) = stream.next().await {
+            match frame {
+                Message::Text(text) => {
+                    if sender.send(Bytes::from(text)).await.is_err() {
+                        break;
+                    }
                 }
+                Message::Binary(data) => tracing::warn!(bytes = data.len(), "a binary frame is dropped"),
+                Message::Close(_) => break,
+                Message::Ping(_) | Message::Pong(_) => {}
             }
-            Message::Binary(data) => tracing::warn!(bytes = data.len(), "a binary frame is dropped"),
-            Message::Close(_) => break,
-            Message::Ping(_) | Message::Pong(_) => {}
         }
+    };
+    tokio::select! {
+        () = read => {}
+        // The last word was written; whether the other side answers it is its own affair.
+        _ = &mut writer => return,
     }
     drop(sender);
     // The user of the link closes it when it has read everything; only then is the writer done.
-    let _ = writer.await;
+    if tokio::time::timeout(LAST_WORDS, &mut writer).await.is_err() {
+        writer.abort();
+    }
 }
 
-async fn write(mut sink: futures_util::stream::SplitSink<WebSocket, Message>, mut outlet: Outlet) {
+async fn write(mut sink: SplitSink<WebSocket, Message>, mut outlet: Outlet) {
     let reason = loop {
         let messages = match outlet.next().await {
             Ok(messages) => messages,
             Err(reason) => break reason,
         };
-        for message in messages {
-            let Ok(text) = Utf8Bytes::try_from(message) else { continue };
-            if sink.feed(Message::Text(text)).await.is_err() {
-                return;
+        let written = async {
+            for message in messages {
+                let Ok(text) = Utf8Bytes::try_from(message) else { continue };
+                sink.feed(Message::Text(text)).await?;
             }
-        }
-        if sink.flush().await.is_err() {
-            return;
+            sink.flush().await
+        };
+        tokio::select! {
+            written = written => if written.is_err() { return },
+            () = outlet.overloaded() => {}
         }
     };
     let (code, reason) = match reason {
@@ -152,5 +167,5 @@ async fn write(mut sink: futures_util::stream::SplitSink<WebSocket, Message>, mu
         Close::Gone => (close_code::NORMAL, ""),
     };
     let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
-    let _ = sink.send(Message::Close(Some(frame))).await;
+    let _ = tokio::time::timeout(LAST_WORDS, sink.send(Message::Close(Some(frame)))).await;
 }

@@ -46,19 +46,24 @@ impl ErrorDetail {
     }
 }
 
-/// Reads a response that is not a stream. `lent` says whether the credential was lent by a parent.
-pub(crate) async fn of_response(mut response: Response, lent: bool) -> Failure {
+/// Reads a response that is not a stream, for as long as `limit`. `lent` says whether the credential was lent
+/// by a parent.
+pub(crate) async fn of_response(mut response: Response, lent: bool, limit: Duration) -> Failure {
     let status = response.status();
     let url = response.url().to_string();
     let after = retry_after(response.headers());
     let mut body = Vec::new();
-    while let Ok(Some(chunk)) = response.chunk().await {
-        body.extend_from_slice(&chunk);
-        if body.len() > MAX_BODY_BYTES {
-            body.truncate(MAX_BODY_BYTES);
-            break;
+    let read = async {
+        while let Ok(Some(chunk)) = response.chunk().await {
+            body.extend_from_slice(&chunk);
+            if body.len() > MAX_BODY_BYTES {
+                body.truncate(MAX_BODY_BYTES);
+                return;
+            }
         }
-    }
+    };
+    // What has come by then has to do.
+    let _ = tokio::time::timeout(limit, read).await;
     of_status(status, &url, after, &String::from_utf8_lossy(&body), lent)
 }
 

@@ -50,7 +50,7 @@ pub(crate) enum OutputItem {
         #[serde(default)]
         phase: Option<String>,
         #[serde(default)]
-        content: Vec<ContentPart>,
+        content: Option<Vec<ContentPart>>,
     },
     Reasoning {
         #[serde(default)]
@@ -74,11 +74,29 @@ pub(crate) enum OutputItem {
     Other,
 }
 
-/// A part of a message, of a summary or of reasoning: each has a text, or none that matters here.
+/// A part of a message, of a summary or of reasoning: each has a text, a refusal in its place, or neither.
 #[derive(Debug, Deserialize)]
 pub(crate) struct ContentPart {
     #[serde(default)]
-    pub(crate) text: String,
+    text: Option<String>,
+    #[serde(default)]
+    refusal: Option<String>,
+}
+
+impl ContentPart {
+    pub(crate) fn into_text(self) -> String {
+        self.text.or(self.refusal).unwrap_or_default()
+    }
+}
+
+/// The least that is needed to answer a call.
+#[derive(Debug, Deserialize)]
+pub(crate) struct CallHead {
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+    pub(crate) call_id: String,
+    #[serde(default)]
+    pub(crate) name: Option<String>,
 }
 
 /// The response as its last event tells it.

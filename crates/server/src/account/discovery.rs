@@ -60,26 +60,13 @@ struct Entry {
 }
 
 impl Shared {
-    /// Asks the backend, unless it has told already of this very credential. Ends early, and well, when
-    /// somebody else logs in or out. A failure is logged; whether it matters is for the caller to say.
+    /// Asks the backend, unless it has told already of this very credential. A failure is logged; whether it matters is for the caller to say.
     pub(super) async fn discover(&self, scope: Scope, account: &Arc<Account>) -> Result<(), DiscoveryError> {
         let revision = account.snapshot().revision;
         if self.workspaces().get(&scope).is_some_and(|known| known.revision == revision) {
             return Ok(());
         }
-        let superseded = async {
-            loop {
-                let changed = self.auth.changed();
-                match self.auth.current(scope) {
-                    Some(current) if Arc::ptr_eq(&current, account) => changed.await,
-                    _ => return,
-                }
-            }
-        };
-        let asked = tokio::select! {
-            asked = tokio::time::timeout(TIME_LIMIT, self.ask(account)) => asked,
-            () = superseded => return Ok(()),
-        };
+        let asked = tokio::time::timeout(TIME_LIMIT, self.ask(account)).await;
         let asked = asked.unwrap_or_else(|_elapsed| Err(DiscoveryError::Failed("no answer in time".to_owned())));
         match asked {
             Ok(workspace) => {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{Method, Request, Url};
+use reqwest::{Method, Request, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::Value;
 use valet_auth::{Account, Mode, SendError, send_authorized};
@@ -63,16 +63,19 @@ impl Accounts {
         if account.mode() != Mode::External {
             return Err(refused("chatgpt authentication required to read rate limits"));
         }
-        let caller = format!("connection {}", asker.0).into();
+        let caller = asker.caller();
         let url = format!("{}/wham/usage", self.shared.config.chatgpt_base_url());
         let failed = |reason: String| {
             ErrorObject::internal(format!("failed to fetch codex rate limits: {reason}")).kind(ErrorKind::Upstream)
         };
-        match self.usage(&account, &caller, &url).await {
+        // The time for headers and body of two requests, and for the parent in between.
+        let asked = tokio::time::timeout(3 * TIME_LIMIT, self.usage(&account, &caller, &url)).await;
+        match asked.unwrap_or_else(|_elapsed| Err(Failed::Other("no answer in time".to_owned()))) {
             Ok(usage) => Ok(response(usage)),
             Err(Failed::Auth(failure)) => {
                 Err(ErrorObject::internal(failure.message).kind(convert::auth_kind(failure.kind)))
             }
+            Err(Failed::Refused(reason)) => Err(failed(reason).kind(ErrorKind::ReauthRequired)),
             Err(Failed::Other(reason)) => Err(failed(reason)),
         }
     }
@@ -91,6 +94,9 @@ impl Accounts {
             Err(error) => return Err(Failed::of(&error)),
         };
         let status = response.status();
+        if status == StatusCode::UNAUTHORIZED {
+            return Err(Failed::Refused(format!("GET {url} failed: {status}")));
+        }
         if status.is_success() {
             return response.json().await.map_err(|error| Failed::of(&error.without_url()));
         }
@@ -104,6 +110,8 @@ impl Accounts {
 /// Why the backend's word is not known.
 enum Failed {
     Auth(valet_auth::AuthFailure),
+    /// A new token was refused too.
+    Refused(String),
     Other(String),
 }
 

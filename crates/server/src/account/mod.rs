@@ -23,14 +23,12 @@ use discovery::{Discovered, Workspace};
 use parent::Parent;
 pub(crate) use parent::Whereabouts;
 
-/// Changes that may wait to be announced before the next login waits too.
-const CHANGES: usize = 64;
-
 /// Who is logged in.
 #[derive(Clone)]
 pub(crate) struct Accounts {
     shared: Arc<Shared>,
-    changes: mpsc::Sender<Change>,
+    /// Who announces the changes of each scope.
+    announcers: Arc<Mutex<HashMap<Scope, mpsc::UnboundedSender<Change>>>>,
 }
 
 struct Shared {
@@ -47,6 +45,8 @@ struct Shared {
 pub(crate) struct Change {
     scope: Scope,
     account: Option<Arc<Account>>,
+    /// The account that was logged out. What goes on under it fails after the change was told.
+    left: Option<Arc<Account>>,
     is_login: bool,
 }
 
@@ -57,14 +57,17 @@ impl Accounts {
         let auth = AuthManager::new(Arc::new(parent.clone()), config.rules());
         let shared = Arc::new(Shared { auth, config, connections, http, workspaces: Mutex::default() });
         parent.report_to(&shared);
-        let (changes, receiver) = mpsc::channel(CHANGES);
-        tokio::spawn(announce_all(Arc::clone(&shared), receiver));
-        Self { shared, changes }
+        Self { shared, announcers: Arc::default() }
     }
 
     /// The account for new work of a connection.
     pub(crate) fn current(&self, asker: ConnectionId) -> Option<Arc<Account>> {
         self.shared.auth.current(self.shared.scope(asker))
+    }
+
+    /// Whether a ChatGPT login that the host would own may begin now.
+    pub(crate) fn check_chatgpt_login(&self, asker: ConnectionId) -> Result<(), LoginError> {
+        self.shared.auth.check_chatgpt_login(self.shared.scope(asker))
     }
 
     /// Whether a login that the host would own may begin now.
@@ -81,19 +84,19 @@ impl Accounts {
         harden::process();
         let scope = self.shared.scope(asker);
         let account = self.shared.auth.login_external(scope, tokens, owner)?;
-        Ok(Change { scope, account: Some(account), is_login: true })
+        Ok(Change { scope, account: Some(account), left: None, is_login: true })
     }
 
     pub(crate) fn login_api_key(&self, asker: ConnectionId, key: AccessToken) -> Result<Change, LoginError> {
         let scope = self.shared.scope(asker);
         let account = self.shared.auth.login_api_key(scope, key)?;
-        Ok(Change { scope, account: Some(account), is_login: true })
+        Ok(Change { scope, account: Some(account), left: None, is_login: true })
     }
 
     pub(crate) fn logout(&self, asker: ConnectionId) -> Change {
         let scope = self.shared.scope(asker);
-        self.shared.auth.logout(scope);
-        Change { scope, account: None, is_login: false }
+        let left = self.shared.auth.logout(scope);
+        Change { scope, account: None, left, is_login: false }
     }
 
     /// Forgets a tenant that has left. What still runs goes on to its end.
@@ -101,13 +104,20 @@ impl Accounts {
         let scope = self.shared.scope(tenant);
         self.shared.auth.forget(scope);
         self.shared.workspaces().remove(&scope);
+        self.announcers.lock().unwrap_or_else(PoisonError::into_inner).remove(&scope);
     }
 
-    /// Has a change told to everybody, after those that came before it. Returns at once: an announcement
-    /// may wait for the backend, and the next login or logout must not.
-    pub(crate) async fn announce(&self, change: Change) {
-        // The announcer lives as long as a sender does.
-        let _ = self.changes.send(change).await;
+    /// Has a change told to everybody, after those that came before it in the same scope. Returns at once: an
+    /// announcement may wait for the backend, and the next login or logout must not.
+    pub(crate) fn announce(&self, change: Change) {
+        let mut announcers = self.announcers.lock().unwrap_or_else(PoisonError::into_inner);
+        let announcer = announcers.entry(change.scope).or_insert_with(|| {
+            let (sender, receiver) = mpsc::unbounded_channel();
+            tokio::spawn(announce_all(Arc::clone(&self.shared), receiver));
+            sender
+        });
+        // The announcer lives as long as its sender does.
+        let _ = announcer.send(change);
     }
 
     /// Tells a newcomer who is logged in, if somebody is.
@@ -197,13 +207,23 @@ impl Shared {
 
 /// Tells everybody of one change after the other. For a ChatGPT login the backend is asked first what the
 /// workspace is called: clients read the account as soon as they are told of it.
-async fn announce_all(shared: Arc<Shared>, mut changes: mpsc::Receiver<Change>) {
-    while let Some(Change { scope, account, is_login }) = changes.recv().await {
-        shared.workspaces().remove(&scope);
-        let discovered = match &account {
-            Some(account) if account.mode() == Mode::External => shared.discover(scope, account).await,
-            _ => Ok(()),
+async fn announce_all(shared: Arc<Shared>, mut changes: mpsc::UnboundedReceiver<Change>) {
+    let mut next = None;
+    loop {
+        let change = match next.take() {
+            Some(change) => Some(change),
+            None => changes.recv().await,
         };
+        let Some(Change { scope, account, left, is_login }) = change else { return };
+        shared.workspaces().remove(&scope);
+        let mut discovered = Ok(());
+        if let Some(account) = account.as_ref().filter(|account| account.mode() == Mode::External) {
+            // Nobody needs the name of a workspace that is not the last one any more.
+            tokio::select! {
+                asked = shared.discover(scope, account) => discovered = asked,
+                Some(change) = changes.recv() => next = Some(change),
+            }
+        }
         // A token is good for turns even if the backend has not said what the workspace is called.
         let failure = discovered.err().filter(|_| shared.config.strict()).map(|error| error.to_string());
         let success = failure.is_none();
@@ -219,6 +239,9 @@ async fn announce_all(shared: Arc<Shared>, mut changes: mpsc::Receiver<Change>) 
         }
         if success {
             shared.connections.tell::<m::AccountUpdated>(audience, &updated(account.as_deref()));
+        }
+        if let Some(left) = left {
+            left.log_out();
         }
     }
 }

@@ -22,7 +22,7 @@ use valet_protocol::v2::{
 use valet_transport::Answer;
 
 use super::Shared;
-use crate::connection::{Connection, Connections};
+use crate::connection::{Connection, ConnectionId, Connections};
 use crate::outgoing::{OutgoingMessageSender, Target};
 use crate::owners::Owners;
 use crate::threads::Threads;
@@ -78,9 +78,8 @@ impl ExternalAuth for Parent {
     fn refresh(&self, request: RefreshRequest) -> BoxFuture<'static, Result<Renewed, RefreshFailure>> {
         let inner = Arc::clone(&self.0);
         let ask = async move {
-            let answer = if inner.strict { inner.ask_everybody(&request).await } else { inner.find(&request).await };
-            inner.open().remove(&request.flight);
-            answer
+            let _asking = Asking { inner: &inner, flight: request.flight };
+            if inner.strict { inner.ask_everybody(&request).await } else { inner.find(&request).await }
         };
         ask.boxed()
     }
@@ -126,14 +125,14 @@ impl Inner {
         }
     }
 
-    /// The lender, if it is there. Else those who watch the waiting turns, one at a time. Else whoever of
-    /// them comes first: this waits for as long as it is let.
+    /// The lender, if it is there. Else those who watch the waiting turns, one at a time, until the lender
+    /// comes back. Nobody is asked after the deadline; what was asked before may be answered later.
     async fn find(&self, request: &RefreshRequest) -> Result<Renewed, RefreshFailure> {
         let deadline = Instant::now() + request.deadline;
         let mut tried = HashSet::new();
         let mut asked_before = None;
         let mut refusal = None;
-        loop {
+        while Instant::now() < deadline {
             let arrival = self.whereabouts.owners.arrival();
             if let Some(owner) = self.owner(request.owner) {
                 let (id, answer) = self.ask(request, Target::One(owner.id), asked_before.take()).await;
@@ -146,37 +145,48 @@ impl Inner {
                 continue;
             }
             let candidates = self.stand_ins(request, &tried);
-            match candidates.first() {
-                Some(stand_in) if Instant::now() < deadline => {
-                    tried.insert(stand_in.id);
-                    let left = deadline.saturating_duration_since(Instant::now());
-                    let share = STAND_IN_LEAST.max(left / u32::try_from(candidates.len()).unwrap_or(1));
-                    match self.ask_stand_in(request, stand_in, share).await {
-                        Ok(tokens) => return Ok(Renewed { tokens, may_switch: false }),
-                        // Silence is no refusal: somebody may still come.
-                        Err(RefreshFailure::Gone) => {}
-                        Err(RefreshFailure::Rejected(code)) => refusal = Some(code),
-                        Err(RefreshFailure::Malformed) => refusal = Some(None),
-                    }
-                }
-                _ => match refusal {
+            let Some(stand_in) = candidates.first() else {
+                match refusal {
                     Some(code) => return Err(RefreshFailure::Rejected(code)),
-                    None => arrival.await,
-                },
+                    None => tokio::time::timeout_at(deadline, arrival).await.unwrap_or_default(),
+                }
+                continue;
+            };
+            tried.insert(stand_in.id);
+            let left = deadline.saturating_duration_since(Instant::now());
+            let share = STAND_IN_LEAST.max(left / u32::try_from(candidates.len()).unwrap_or(1));
+            match self.ask_stand_in(request, stand_in, share).await {
+                Ok(tokens) => return Ok(Renewed { tokens, may_switch: false }),
+                // Silence is no refusal: somebody may still come.
+                Err(RefreshFailure::Gone) => {}
+                Err(RefreshFailure::Rejected(code)) => refusal = Some(code),
+                Err(RefreshFailure::Malformed) => refusal = Some(None),
             }
+        }
+        Err(RefreshFailure::Gone)
+    }
+
+    /// Resolves when the lender is there.
+    async fn owner_is_back(&self, owner: OwnerId) {
+        loop {
+            let arrival = self.whereabouts.owners.arrival();
+            if self.owner(owner).is_some() {
+                return;
+            }
+            arrival.await;
         }
     }
 
     /// Those who watch the waiting turns, opted into what is experimental and were not asked yet.
-    fn stand_ins(
-        &self,
-        request: &RefreshRequest,
-        tried: &HashSet<crate::connection::ConnectionId>,
-    ) -> Vec<Arc<Connection>> {
+    fn stand_ins(&self, request: &RefreshRequest, tried: &HashSet<ConnectionId>) -> Vec<Arc<Connection>> {
         let mut candidates: Vec<Arc<Connection>> = Vec::new();
         for caller in request.waiters.now() {
-            let watching = self.whereabouts.threads.get(&caller).map(|thread| thread.shared.subscribers());
-            candidates.extend(watching.unwrap_or_default());
+            match self.whereabouts.threads.get(&caller) {
+                Some(thread) => candidates.extend(thread.shared.subscribers()),
+                // A call for a request is made on behalf of the connection that sent it.
+                None => candidates
+                    .extend(ConnectionId::of_caller(&caller).and_then(|id| self.whereabouts.connections.get(id))),
+            }
         }
         candidates.retain(|connection| {
             !tried.contains(&connection.id) && connection.session().is_some_and(|session| session.experimental)
@@ -192,8 +202,12 @@ impl Inner {
         stand_in: &Connection,
         share: Duration,
     ) -> Result<ExternalTokens, RefreshFailure> {
-        let asked = tokio::time::timeout(share, self.ask(request, Target::One(stand_in.id), None)).await;
-        let Ok((_, answer)) = asked else {
+        let asked = tokio::select! {
+            (_, answer) = self.ask(request, Target::One(stand_in.id), None) => Some(answer),
+            () = tokio::time::sleep(share) => None,
+            () = self.owner_is_back(request.owner) => None,
+        };
+        let Some(answer) = asked else {
             self.withdraw(request);
             return Err(RefreshFailure::Gone);
         };
@@ -239,6 +253,18 @@ impl Inner {
             });
         }
         true
+    }
+}
+
+/// Forgets the question of a flight however the flight ends.
+struct Asking<'a> {
+    inner: &'a Inner,
+    flight: u64,
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        self.inner.open().remove(&self.flight);
     }
 }
 

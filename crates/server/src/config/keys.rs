@@ -195,10 +195,9 @@ const PROVIDER: &[&str] = &[
 
 impl ConfigToml {
     pub(super) fn of(table: Table) -> Result<Self, ConfigError> {
-        let keys: Self = table.try_into().map_err(|error: toml::de::Error| {
-            // The layers were merged, so there is no line to show; the message names the key's value.
-            ConfigError::Value(error.message().to_owned())
-        })?;
+        // The layers were merged, so there is no line to show.
+        let keys: Self =
+            table.try_into().map_err(|error: toml::de::Error| ConfigError::Value(without_value(&error)))?;
         for (id, provider) in &keys.model_providers {
             if let Some(other) = provider.wire_api.as_deref().filter(|wire_api| *wire_api != "responses") {
                 let message =
@@ -214,6 +213,18 @@ impl ConfigToml {
             }
         }
     }
+}
+
+/// What is wrong, and with which key, without the value that was given: it may be a secret.
+fn without_value(error: &toml::de::Error) -> String {
+    let text = error.to_string();
+    let key = text.lines().find_map(|line| line.strip_prefix("in ")).map(|key| format!("{key}: ")).unwrap_or_default();
+    let reason = error.message();
+    let reason = match (reason.find("string \""), reason.rfind("\", expected")) {
+        (Some(start), Some(end)) if start < end => format!("{}a string{}", &reason[..start], &reason[end + 1..]),
+        _ => reason.to_owned(),
+    };
+    format!("{key}{reason}")
 }
 
 /// The keys that are neither used nor left alone, by dotted path.

@@ -113,18 +113,38 @@ impl Config {
     }
 }
 
-/// A layer as clients may see it: the values of headers are often keys, and nobody needs them.
+/// A layer as clients may see it: without the values that are often keys, which no client needs.
 fn json(table: &Table) -> Value {
     let mut value = serde_json::to_value(table).unwrap_or_default();
-    let providers = value.get_mut("model_providers").and_then(Value::as_object_mut);
-    for provider in providers.into_iter().flat_map(|providers| providers.values_mut()) {
-        let headers = provider.get_mut("http_headers").and_then(Value::as_object_mut);
-        headers.into_iter().flat_map(|headers| headers.values_mut()).for_each(|value| *value = HIDDEN.into());
-        if let Some(token) = provider.get_mut("experimental_bearer_token") {
-            *token = HIDDEN.into();
+    hide_secrets(&mut value);
+    value
+}
+
+fn hide_secrets(value: &mut Value) {
+    let Some(members) = value.as_object_mut() else { return };
+    for (key, value) in members {
+        let key = key.to_ascii_lowercase();
+        // The environment of child processes, and whatever goes into a header or behind a question mark.
+        let holds_secrets = key.ends_with("headers") || ["env", "set", "query_params"].contains(&key.as_str());
+        // `env_key` and the like name a variable; they are no secret.
+        let is_secret = !key.starts_with("env")
+            && !key.contains("limit")
+            && ["token", "secret", "password", "api_key", "apikey"].iter().any(|word| key.contains(word));
+        match value {
+            Value::Object(inner) if holds_secrets => inner.values_mut().for_each(|value| *value = HIDDEN.into()),
+            Value::Object(_) => hide_secrets(value),
+            Value::String(_) if is_secret => *value = HIDDEN.into(),
+            Value::String(text) if key.ends_with("url") => *value = without_userinfo(text).into(),
+            _ => {}
         }
     }
-    value
+}
+
+fn without_userinfo(url: &str) -> String {
+    match url.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.split_once('@')?))) {
+        Some((scheme, (user, rest))) if !user.contains('/') => format!("{scheme}://{HIDDEN}@{rest}"),
+        _ => url.to_owned(),
+    }
 }
 
 fn leaves(table: &Table, prefix: &str, found: &mut impl FnMut(String)) {

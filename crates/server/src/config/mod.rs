@@ -36,13 +36,17 @@ pub enum ConfigError {
         /// Why.
         error: std::io::Error,
     },
-    /// The file is not TOML. The message shows the line.
-    #[error("{} does not parse: {error}", path.display())]
+    /// The file is not TOML. The message names the line.
+    #[error("{} does not parse: line {line}, column {column}: {reason}", path.display())]
     Parse {
         /// The file.
         path: PathBuf,
-        /// Where and why.
-        error: toml::de::Error,
+        /// From 1.
+        line: usize,
+        /// From 1.
+        column: usize,
+        /// Why. The line itself may hold a key, and is not shown.
+        reason: String,
     },
     /// A key has a value of the wrong type.
     #[error("invalid configuration: {0}")]
@@ -50,6 +54,24 @@ pub enum ConfigError {
     /// `-c` was given something else than `key=value`.
     #[error("`-c {0}` is not of the form key=value")]
     Override(String),
+}
+
+impl ConfigError {
+    fn parse(path: &Path, text: &str, error: &toml::de::Error) -> Self {
+        let before = text.get(..error.span().map_or(0, |span| span.start)).unwrap_or_default();
+        let line_start = before.rfind('\n').map_or(0, |end| end + 1);
+        Self::Parse {
+            path: path.to_owned(),
+            line: before.matches('\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+            reason: error.message().to_owned(),
+        }
+    }
+
+    /// Unknown keys where they are not allowed.
+    pub fn unknown_keys(keys: &[String]) -> Self {
+        Self::Value(format!("unknown configuration field `{}`", keys.join("`, `")))
+    }
 }
 
 /// The configuration in force.
@@ -70,7 +92,7 @@ impl Config {
     pub fn load(home: &Path, overrides: &[String]) -> Result<Self, ConfigError> {
         let path = home.join("config.toml");
         let user = match std::fs::read_to_string(&path) {
-            Ok(text) => text.parse().map_err(|error| ConfigError::Parse { path: path.clone(), error })?,
+            Ok(text) => text.parse().map_err(|error| ConfigError::parse(&path, &text, &error))?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Table::new(),
             Err(error) => return Err(ConfigError::Read { path, error }),
         };
@@ -91,8 +113,17 @@ impl Config {
             merge(&mut effective, &layer.table);
         }
         let keys = ConfigToml::of(effective.clone())?;
+        if keys.valet.compat == Compat::Strict && keys.valet.auth_scope == AuthScope::Connection {
+            let message = "valet.compat = \"strict\" asks everybody for a token, and valet.auth_scope = \"connection\" nobody but the lender; choose one";
+            return Err(ConfigError::Value(message.to_owned()));
+        }
         let unknown = keys::unknown(&effective);
         Ok(Self { home: home.to_owned(), keys, unknown, layers, effective })
+    }
+
+    /// Keys that nobody knows, by dotted path.
+    pub fn unknown_keys(&self) -> &[String] {
+        &self.unknown
     }
 
     /// What a connection is told about the configuration when it initializes.

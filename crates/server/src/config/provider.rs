@@ -83,7 +83,9 @@ fn headers(provider_id: &str, entry: &ProviderToml) -> Result<HeaderMap, ConfigE
     for (name, value) in written.chain(from_environment) {
         let bad = || ConfigError::Value(format!("model_providers.{provider_id}: `{name}` is not a valid header"));
         let name = HeaderName::try_from(name.as_str()).map_err(|_| bad())?;
-        headers.insert(name, HeaderValue::try_from(value).map_err(|_| bad())?);
+        let mut value = HeaderValue::try_from(value).map_err(|_| bad())?;
+        value.set_sensitive(true);
+        headers.insert(name, value);
     }
     Ok(headers)
 }

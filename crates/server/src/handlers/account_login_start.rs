@@ -14,8 +14,9 @@ impl Handler for AccountLoginStart {
     async fn handle(context: Context, params: LoginAccountParams, responder: Responder<Self>) {
         match log_in(&context, params) {
             Ok((response, change)) => {
+                context.forget_if_gone();
                 responder.respond(Ok(response));
-                context.host.accounts.announce(change).await;
+                context.host.accounts.announce(change);
             }
             Err(error) => responder.respond(Err(error)),
         }
@@ -43,15 +44,20 @@ fn log_in(context: &Context, params: LoginAccountParams) -> Result<(LoginAccount
             let change = accounts.login_external(asker, tokens, owner);
             Ok((LoginAccountResponse::ChatgptAuthTokens {}, change.map_err(|error| login_error(&error))?))
         }
-        LoginAccountParams::Chatgpt { .. }
-        | LoginAccountParams::ChatgptDeviceCode {}
-        | LoginAccountParams::AmazonBedrock { .. }
-        | LoginAccountParams::AmazonBedrockAccessKeys { .. } => {
+        LoginAccountParams::Chatgpt { .. } | LoginAccountParams::ChatgptDeviceCode {} => {
+            accounts.check_chatgpt_login(asker).map_err(|error| login_error(&error))?;
+            Err(unsupported())
+        }
+        LoginAccountParams::AmazonBedrock { .. } | LoginAccountParams::AmazonBedrockAccessKeys { .. } => {
             accounts.check_managed_login(asker).map_err(|error| login_error(&error))?;
-            let message = "unsupported: this version logs in with `chatgptAuthTokens` or `apiKey`";
-            Err(ErrorObject::invalid_request(message).kind(ErrorKind::NotSupported))
+            Err(unsupported())
         }
     }
+}
+
+fn unsupported() -> ErrorObject {
+    let message = "unsupported: this version logs in with `chatgptAuthTokens` or `apiKey`";
+    ErrorObject::invalid_request(message).kind(ErrorKind::NotSupported)
 }
 
 /// The first version of this login had no account id. It stands in the tokens.

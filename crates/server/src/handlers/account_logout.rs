@@ -11,6 +11,6 @@ impl Handler for AccountLogout {
     async fn handle(context: Context, _: NoParams, responder: Responder<Self>) {
         let change = context.host.accounts.logout(context.connection.id);
         responder.respond(Ok(LogoutAccountResponse {}));
-        context.host.accounts.announce(change).await;
+        context.host.accounts.announce(change);
     }
 }

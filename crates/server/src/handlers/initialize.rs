@@ -49,7 +49,11 @@ impl Handler for Initialize {
         };
         let session = Session {
             origin: Arc::clone(&origin),
-            owner: context.host.owners.arrived(context.connection.id, owner_key),
+            // A tenant's refreshes stay on its connection, whatever key others have.
+            owner: context
+                .host
+                .owners
+                .arrived(context.connection.id, owner_key.filter(|_| !context.host.config.per_connection())),
             allow_account_switch: valet.allow_account_switch_on_refresh,
             experimental: capabilities.experimental_api,
             opted_out: capabilities.opt_out_notification_methods.unwrap_or_default().into_iter().collect(),
@@ -94,7 +98,8 @@ fn greet(context: &Context) {
 fn origin(client: &ClientInfo) -> Arc<Origin> {
     let from_environment = std::env::var("CODEX_INTERNAL_ORIGINATOR_OVERRIDE").ok();
     let originator = from_environment.filter(|name| !name.is_empty()).unwrap_or_else(|| client.name.clone());
-    let user_agent = user_agent(&originator, client);
+    // It becomes a header, and a client's version may be any text.
+    let user_agent = user_agent(&originator, client).replace(|c: char| !(' '..='~').contains(&c), "_");
     Arc::new(Origin { originator, user_agent })
 }
 

@@ -34,6 +34,15 @@ impl Context {
         })
     }
 
+    /// To be called after something was entered for the asking connection: it may have left in the meantime,
+    /// and then nobody else would take the thing out again.
+    fn forget_if_gone(&self) {
+        let id = self.connection.id;
+        if self.host.connections.get(id).is_none() {
+            self.host.forget(id);
+        }
+    }
+
     /// A thread, if it is loaded. An id that is no uuid is an error.
     fn loaded_thread(&self, thread_id: &str) -> Result<Option<Arc<Thread>>, ErrorObject> {
         let id = Uuid::parse_str(thread_id).map_err(|error| {

@@ -13,12 +13,19 @@ const MAX_LIMIT: u32 = 100;
 
 impl Handler for ThreadList {
     async fn handle(context: Context, params: ThreadListParams, responder: Responder<Self>) {
+        let account = context.host.accounts.current(context.connection.id);
+        let account_id = account.and_then(|account| Some(account.snapshot().identity.as_ref()?.account_id.clone()));
         let threads = context.host.threads.visible_to(context.connection.id);
         let listed = threads.iter().filter_map(|thread| {
             let record = thread.shared.record();
             // A thread that nobody has spoken in yet is of no interest to anybody.
-            let shown = !record.thread.ephemeral && !record.turns.is_empty() && matches(&params, &record.thread);
-            shown.then(|| (record.summary(), record.read_state.clone()))
+            let of_account = !params.current_account_only || record.account_id == account_id;
+            let shown =
+                of_account && !record.thread.ephemeral && !record.turns.is_empty() && matches(&params, &record.thread);
+            shown.then(|| {
+                let thread = Thread { can_accept_direct_input: None, ..record.summary() };
+                (thread, record.read_state.clone())
+            })
         });
         responder.respond(page(&params, listed.collect()));
     }

@@ -21,6 +21,7 @@ impl Handler for ThreadStart {
         let response = response(&record);
         let started = v2::ThreadStartedNotification { thread: record.summary() };
         context.host.threads.start(&context.host, record, Arc::clone(&context.connection));
+        context.forget_if_gone();
         responder.respond(Ok(response));
         let tenant = context.host.config.per_connection().then_some(context.connection.id);
         let audience = tenant.map_or(Audience::Everybody, Audience::One);
@@ -75,7 +76,10 @@ fn record(context: &Context, params: &v2::ThreadStartParams) -> Result<Record, E
         daybreak_enabled: None,
         turns: Vec::new(),
     };
-    Ok(Record { thread, settings, turns: Vec::new(), read_state: None })
+    let account = context.host.accounts.current(context.connection.id);
+    let account_id = account.and_then(|account| Some(account.snapshot().identity.as_ref()?.account_id.clone()));
+    let config = own_config.map_or_else(|| Arc::clone(&context.host.config), Arc::new);
+    Ok(Record { thread, settings, config, account_id, turns: Vec::new(), read_state: None })
 }
 
 fn response(record: &Record) -> v2::ThreadStartResponse {

@@ -33,10 +33,13 @@ fn request(
     responder: Responder<TurnStart>,
 ) -> Result<TurnRequest, (Responder<TurnStart>, ErrorObject)> {
     let host = &context.host;
-    let mut settings = thread.shared.record().settings.clone();
+    let (mut settings, config) = {
+        let record = thread.shared.record();
+        (record.settings.clone(), Arc::clone(&record.config))
+    };
     let changed = settings.change(&params);
     let login = host.accounts.current(context.connection.id);
-    let provider = match host.config.provider(&settings.provider_id, login.as_ref().map(|login| login.mode())) {
+    let provider = match config.provider(&settings.provider_id, login.as_ref().map(|login| login.mode())) {
         Ok(provider) => provider,
         Err(error) => {
             return Err((responder, ErrorObject::invalid_request(error.to_string()).kind(ErrorKind::AuthRequired)));
@@ -46,7 +49,7 @@ fn request(
         return Err((responder, ErrorObject::internal("the connection is not initialized")));
     };
     // A key that the configuration names beats the login; a provider that wants neither gets neither.
-    let login = login.filter(|_| host.config.uses_login(&settings.provider_id));
+    let login = login.filter(|_| config.uses_login(&settings.provider_id));
     let account = provider.key.clone().or(login);
     apply(thread, &settings);
     let accepted = {

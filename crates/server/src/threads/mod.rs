@@ -6,6 +6,7 @@ mod sink;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use futures_util::future::join_all;
 use tokio::sync::{oneshot, watch};
 use valet_agent::{Conversation, NoTools, Services};
 
@@ -140,14 +141,18 @@ impl Threads {
 
     /// Interrupts every turn, and waits until the end of each was told.
     pub(crate) async fn interrupt_all(&self) {
-        for thread in self.all() {
-            let (sender, replied) = oneshot::channel();
-            let reply = move |_| {
-                let _ = sender.send(());
-            };
-            thread.conversation.interrupt(None, reply).await;
-            let _ = replied.await;
-            thread.shared.idle().await;
-        }
+        join_all(self.all().iter().map(|thread| thread.interrupted())).await;
+    }
+}
+
+impl Thread {
+    async fn interrupted(&self) {
+        let (sender, replied) = oneshot::channel();
+        let reply = move |_| {
+            let _ = sender.send(());
+        };
+        self.conversation.interrupt(None, reply).await;
+        let _ = replied.await;
+        self.shared.idle().await;
     }
 }

@@ -1,5 +1,7 @@
 //! What is known of a thread: its metadata, what is in force for it, and its turns so far.
 
+use std::sync::Arc;
+
 use valet_protocol::v2;
 
 use crate::config::Config;
@@ -9,6 +11,10 @@ pub(crate) struct Record {
     /// The metadata, without turns.
     pub(crate) thread: v2::Thread,
     pub(crate) settings: ThreadSettings,
+    /// The configuration, with the keys that the thread was started with.
+    pub(crate) config: Arc<Config>,
+    /// The account that was logged in when the thread was started.
+    pub(crate) account_id: Option<String>,
     /// Turns with all their items, oldest first.
     pub(crate) turns: Vec<v2::Turn>,
     pub(crate) read_state: Option<v2::ThreadReadState>,
