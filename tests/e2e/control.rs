@@ -143,7 +143,7 @@ async fn a_turn_goes_on_when_its_client_leaves_and_others_see_its_end() {
 
 #[tokio::test]
 async fn t_1_every_request_is_answered_although_the_host_shuts_down_behind_it() {
-    let silent = valet_sim::Endpoint::new(200, json!({})).delay(Duration::from_secs(30));
+    let silent = valet_sim::Endpoint { delay_ms: 30_000, ..Default::default() };
     let host = TestHost::start(script().endpoint("GET /backend-api/wham/usage", silent)).await;
     let mut parent = host.parent().await;
     let thread = parent.thread().await;
@@ -163,7 +163,10 @@ async fn t_1_every_request_is_answered_although_the_host_shuts_down_behind_it() 
     let answered = to_client().filter(|m| m["id"].as_str().is_some_and(|id| id.starts_with("list"))).count();
     assert_eq!(answered, 500);
     let slow = to_client().find(|m| m["id"] == "slow").unwrap();
-    assert_eq!((&slow["error"]["message"], &slow["error"]["data"]["kind"]), (&json!("server is shutting down"), &json!("shuttingDown")));
+    assert_eq!(
+        (&slow["error"]["message"], &slow["error"]["data"]["kind"]),
+        (&json!("server is shutting down"), &json!("shuttingDown"))
+    );
     let turn_id = &to_client().find(|m| m["id"] == "turn").unwrap()["result"]["turn"]["id"];
     let ended = to_client().filter(|m| m["method"] == "turn/completed" && m["params"]["turn"]["id"] == *turn_id);
     assert_eq!(ended.count(), 1, "an accepted turn ends");

@@ -343,7 +343,7 @@ async fn an_account_that_was_logged_out_can_be_logged_in_again_after_any_switche
 
 #[tokio::test]
 async fn x_16_a_logout_does_not_wait_for_the_announcements_of_logins_before_it() {
-    let silent = Endpoint::new(200, json!({})).delay(std::time::Duration::from_secs(30));
+    let silent = Endpoint { delay_ms: 30_000, ..Endpoint::default() };
     let script = Script::new().endpoint("GET /backend-api/wham/accounts/check", silent);
     let host = TestHost::start(script).await;
     let mut client = host.client().await;

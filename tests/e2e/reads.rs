@@ -96,10 +96,18 @@ async fn rate_limits_of_an_api_key_are_not_to_be_had_and_a_failure_names_the_bac
 }
 
 #[tokio::test]
-async fn the_values_of_a_providers_headers_are_not_shown_to_clients() {
-    let host = TestHost::builder().provider("http_headers = { x-api-key = \"sk-of-the-operator\" }").start().await;
+async fn values_that_are_often_keys_are_not_shown_to_clients() {
+    let host = TestHost::builder()
+        .provider("http_headers = { x-api-key = \"sk-1-secret\" }")
+        .provider("query_params = { key = \"sk-2-secret\" }")
+        .with("mcp_servers.a.env={ TOKEN = \"sk-3-secret\" }")
+        .with("mcp_servers.a.bearer_token=\"sk-4-secret\"")
+        .with("openai_base_url=\"https://user:sk-5-secret@example.com/v1\"")
+        .start()
+        .await;
     let mut client = host.client().await;
     let read = client.call("config/read", json!({ "includeLayers": true })).await.unwrap();
     assert_eq!(read["config"]["model_providers"]["sim"]["http_headers"], json!({ "x-api-key": "[hidden]" }));
-    assert!(!read.to_string().contains("sk-of-the-operator"));
+    assert_eq!(read["config"]["openai_base_url"], "https://[hidden]@example.com/v1");
+    assert!(!read.to_string().contains("-secret"), "{read:#}");
 }

@@ -112,3 +112,18 @@ async fn three_hundred_tenants_refused_at_the_same_moment_are_each_asked_once_an
     }
     assert_eq!(account_of_bearer.len(), 2 * TENANTS);
 }
+
+#[tokio::test]
+async fn a_key_that_two_tenants_share_does_not_make_them_one() {
+    let host = host().await;
+    let capabilities = json!({ "experimentalApi": true, "valet": { "ownerKey": "one key for all of us" } });
+    let mut one = host.connect();
+    one.initialize_with(capabilities.clone()).await;
+    one.answer_refreshes();
+    one.lend(TokenRequest::account("acct-1")).await;
+    let mut two = host.connect();
+    two.initialize_with(capabilities).await;
+    let thread = one.thread().await;
+    assert_eq!(one.turn(&thread, "hello").await.turn.status, TurnStatus::Completed);
+    assert!(!two.was_asked());
+}

@@ -206,3 +206,31 @@ async fn an_output_schema_is_sent_for_its_turn_only() {
     parent.turn(&thread, "again").await;
     assert_eq!(host.sim.requests().last().unwrap().body.get("text"), None);
 }
+
+#[tokio::test]
+async fn a_thread_can_bring_a_provider_of_its_own() {
+    let host = TestHost::start(Script::text("Hello.")).await;
+    let mut client = host.client().await;
+    let config = json!({
+        "model_provider": "mine",
+        "model_providers.mine.base_url": host.sim.base_url(),
+        "model_providers.mine.http_headers.authorization": "Bearer sk-mine",
+    });
+    let started = client.call("thread/start", json!({ "config": config })).await.unwrap();
+    assert_eq!(started["modelProvider"], "mine");
+    let turn = client.turn(started["thread"]["id"].as_str().unwrap(), "hello").await;
+    assert_eq!(turn.turn.status, v2::TurnStatus::Completed);
+    assert_eq!(host.sim.requests().last().unwrap().bearer.as_deref(), Some("sk-mine"));
+}
+
+#[tokio::test]
+async fn threads_of_other_accounts_can_be_left_out_of_the_list() {
+    let host = TestHost::start(Script::text("Hello.")).await;
+    let mut parent = host.parent().await;
+    let thread = parent.thread().await;
+    parent.turn(&thread, "of the first account").await;
+    parent.lend(valet_sim::TokenRequest::account("acct-2")).await;
+    let count = |listed: Value| listed["data"].as_array().unwrap().len();
+    assert_eq!(count(parent.call("thread/list", json!({})).await.unwrap()), 1);
+    assert_eq!(count(parent.call("thread/list", json!({ "currentAccountOnly": true })).await.unwrap()), 0);
+}

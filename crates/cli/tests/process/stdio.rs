@@ -162,6 +162,22 @@ fn senseless_settings_are_named() {
         ("forced_login_method = \"magic\"", &["app-server"][..], "neither \"api\" nor \"chatgpt\""),
         ("sandbox_mode = \"loose\"", &["app-server"][..], "unknown variant `loose`"),
         ("[model_providers.x]\nwire_api = \"smoke\"", &["app-server"][..], "wire_api = \"smoke\" is not supported"),
+        (
+            "[valet]\ncompat = \"strict\"\nauth_scope = \"connection\"",
+            &["app-server"][..],
+            "asks everybody for a token",
+        ),
+        ("bogus = 1", &["app-server", "--strict-config"][..], "unknown configuration field `bogus`"),
+        (
+            "[model_providers.x]\nhttp_headers = \"Bearer sk-secret\"",
+            &["app-server"][..],
+            "invalid type: a string, expected a map",
+        ),
+        (
+            "",
+            &["app-server", "--listen", "ws://127.0.0.1:0", "--ws-auth", "capability-token"][..],
+            "websocket auth (--ws-*) is not served yet",
+        ),
         ("", &["app-server", "-c", "nonsense"][..], "`-c nonsense` is not of the form key=value"),
         ("", &["app-server", "--listen", "tcp://1"][..], "unsupported --listen URL `tcp://1`"),
         ("", &["app-server", "--listen", "ws://localhost:1"][..], "invalid websocket --listen URL `ws://localhost:1`"),
@@ -171,6 +187,7 @@ fn senseless_settings_are_named() {
         let text = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{text}");
         assert!(text.contains(words), "{text}");
+        assert!(!text.contains("sk-secret"), "{text}");
     }
 }
 
