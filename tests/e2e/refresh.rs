@@ -187,6 +187,7 @@ async fn x_1_turns_that_are_refused_together_cause_one_request() {
     }
     host.sim.wait_for_requests(|request: &RecordedRequest| request.status == Some(401), 64).await;
     let asked = parent.asked().await;
+    let began = std::time::Instant::now();
     parent.answer(&asked, &result(&parent.token(TokenRequest::default())));
     let mut open: std::collections::HashSet<String> = turns.into_iter().collect();
     while !open.is_empty() {
@@ -194,6 +195,7 @@ async fn x_1_turns_that_are_refused_together_cause_one_request() {
         assert_eq!(ended.status, TurnStatus::Completed);
         open.remove(&ended.id);
     }
+    assert!(began.elapsed() < std::time::Duration::from_secs(3), "all at once, not one after the other");
     assert!(!parent.was_asked());
     assert_eq!(posts(&host).iter().filter(|status| **status == Some(200)).count(), 64);
 }

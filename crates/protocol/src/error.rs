@@ -47,7 +47,7 @@ pub enum ErrorKind {
     Overloaded,
     /// The host is shutting down and the request was not carried out.
     ShuttingDown,
-    /// No such method; see `docs/coverage.md` for what is served.
+    /// No such method. `schema/meta.json` lists what is served.
     MethodNotFound,
     /// The parameters do not have the method's shape.
     InvalidParams,
