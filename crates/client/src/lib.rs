@@ -19,8 +19,8 @@
 //! }
 //! # Ok(())
 //! # }
-//! # async fn my_token_for(account: Option<String>) -> v2::ChatgptAuthTokensRefreshResponse {
-//! #     v2::ChatgptAuthTokensRefreshResponse {
+//! # async fn my_token_for(account: Option<String>) -> valet_protocol::v2::ChatgptAuthTokensRefreshResponse {
+//! #     valet_protocol::v2::ChatgptAuthTokensRefreshResponse {
 //! #         access_token: valet_protocol::Secret::new("a token"),
 //! #         chatgpt_account_id: account.unwrap_or_default(),
 //! #         chatgpt_plan_type: None,
