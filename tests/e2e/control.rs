@@ -7,7 +7,7 @@ use serde_json::json;
 use valet_protocol::methods as m;
 use valet_protocol::v2::{ThreadItemDetails, TurnStatus};
 use valet_sim::{Chunks, Outcome, RecordedRequest, Response, Rule, Script};
-use valet_tests::{Direction, TestHost};
+use valet_tests::{Direction, TestClient, TestHost};
 
 /// Talks on and on.
 fn stalls() -> Response {
@@ -18,6 +18,16 @@ fn script() -> Script {
     Script::new().rule(Rule::when("slow").respond(stalls())).rule(Rule::always().respond("Done."))
 }
 
+/// A turn that streams and would not end by itself.
+async fn streaming() -> (TestHost, TestClient, String, String) {
+    let host = TestHost::start(script()).await;
+    let mut parent = host.parent().await;
+    let thread = parent.thread().await;
+    let turn_id = parent.start_turn(&thread, "slow please").await;
+    parent.wait_for::<m::AgentMessageDelta>().await;
+    (host, parent, thread, turn_id)
+}
+
 fn texts(request: &RecordedRequest) -> Vec<String> {
     let input = request.body["input"].as_array().unwrap();
     input[3..].iter().map(|item| item["content"][0]["text"].as_str().unwrap_or_default().to_owned()).collect()
@@ -25,11 +35,7 @@ fn texts(request: &RecordedRequest) -> Vec<String> {
 
 #[tokio::test]
 async fn an_interrupt_is_answered_first_and_ends_the_turn_without_an_error() {
-    let host = TestHost::start(script()).await;
-    let mut parent = host.parent().await;
-    let thread = parent.thread().await;
-    let turn_id = parent.start_turn(&thread, "slow please").await;
-    parent.wait_for::<m::AgentMessageDelta>().await;
+    let (host, mut parent, thread, turn_id) = streaming().await;
     parent.call("turn/interrupt", json!({ "threadId": thread, "turnId": turn_id })).await.unwrap();
     let ended = parent.end_of(&turn_id).await;
     assert_eq!((ended.turn.status, ended.turn.error), (TurnStatus::Interrupted, None));
@@ -47,11 +53,7 @@ async fn an_interrupt_is_answered_first_and_ends_the_turn_without_an_error() {
 
 #[tokio::test]
 async fn what_was_cut_does_not_enter_the_history_and_the_model_is_told() {
-    let host = TestHost::start(script()).await;
-    let mut parent = host.parent().await;
-    let thread = parent.thread().await;
-    let turn_id = parent.start_turn(&thread, "slow please").await;
-    parent.wait_for::<m::AgentMessageDelta>().await;
+    let (host, mut parent, thread, turn_id) = streaming().await;
     parent.call("turn/interrupt", json!({ "threadId": thread, "turnId": turn_id })).await.unwrap();
     parent.end_of(&turn_id).await;
     assert_eq!(parent.turn(&thread, "and now?").await.turn.status, TurnStatus::Completed);
@@ -83,11 +85,7 @@ async fn interrupts_that_miss_are_refused_in_the_words_of_the_reference() {
 
 #[tokio::test]
 async fn a_turn_started_during_a_turn_is_added_to_it() {
-    let host = TestHost::start(script()).await;
-    let mut parent = host.parent().await;
-    let thread = parent.thread().await;
-    let turn_id = parent.start_turn(&thread, "slow please").await;
-    parent.wait_for::<m::AgentMessageDelta>().await;
+    let (host, mut parent, thread, turn_id) = streaming().await;
     assert_eq!(parent.start_turn(&thread, "never mind").await, turn_id);
     let ended = parent.end_of(&turn_id).await;
     assert_eq!(ended.turn.status, TurnStatus::Completed);
@@ -113,11 +111,7 @@ async fn a_turn_on_a_thread_that_is_not_loaded_is_refused() {
 
 #[tokio::test]
 async fn a_shutdown_interrupts_the_turn_says_so_and_closes_the_connection() {
-    let host = TestHost::start(script()).await;
-    let mut parent = host.parent().await;
-    let thread = parent.thread().await;
-    let turn_id = parent.start_turn(&thread, "slow please").await;
-    parent.wait_for::<m::AgentMessageDelta>().await;
+    let (host, mut parent, _thread, turn_id) = streaming().await;
     host.shutdown().await;
     assert_eq!(parent.end_of(&turn_id).await.turn.status, TurnStatus::Interrupted);
     parent.closed().await;

@@ -39,6 +39,13 @@ pub(crate) enum Audience {
     One(ConnectionId),
 }
 
+impl Audience {
+    /// Who may hear of what belongs to a tenant, or to nobody in particular.
+    pub(crate) fn of(tenant: Option<ConnectionId>) -> Self {
+        tenant.map_or(Self::Everybody, Self::One)
+    }
+}
+
 /// What the end of a connection means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ConnectionKind {

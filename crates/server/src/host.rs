@@ -83,6 +83,11 @@ pub(crate) struct HostState {
 }
 
 impl HostState {
+    /// Whose everything is that a connection brings, where each connection is a tenant of its own.
+    pub(crate) fn tenant(&self, connection: ConnectionId) -> Option<ConnectionId> {
+        self.config.per_connection().then_some(connection)
+    }
+
     /// Takes out everything that is kept for a connection that has left.
     pub(crate) fn forget(&self, connection: ConnectionId) {
         self.owners.left(connection);

@@ -94,11 +94,6 @@ impl<S> Callbacks<S> {
         }
     }
 
-    /// How many requests wait.
-    pub fn len(&self) -> usize {
-        self.waiting.len()
-    }
-
     /// Whether none waits.
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty()

@@ -65,6 +65,11 @@ impl Accounts {
         self.shared.auth.current(self.shared.scope(asker))
     }
 
+    /// The ChatGPT account of that login, if it has one.
+    pub(crate) fn current_account_id(&self, asker: ConnectionId) -> Option<String> {
+        Some(self.current(asker)?.snapshot().identity.as_ref()?.account_id.clone())
+    }
+
     /// Whether a ChatGPT login that the host would own may begin now.
     pub(crate) fn check_chatgpt_login(&self, asker: ConnectionId) -> Result<(), LoginError> {
         self.shared.auth.check_chatgpt_login(self.shared.scope(asker))

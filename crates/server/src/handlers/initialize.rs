@@ -6,7 +6,7 @@ use std::time::Duration;
 use reqwest::header::HeaderValue;
 use valet_agent::Origin;
 use valet_protocol::methods::{ConfigWarning, Initialize, RemoteControlStatusChanged};
-use valet_protocol::v1::{ClientInfo, InitializeParams, InitializeResponse, ValetServerInfo};
+use valet_protocol::v1::{ClientInfo, InitializeCapabilities, InitializeParams, InitializeResponse, ValetServerInfo};
 use valet_protocol::v2::{RemoteControlConnectionStatus, RemoteControlStatusChangedNotification};
 use valet_protocol::{COMPATIBLE_VERSION, ErrorKind, ErrorObject, Secret};
 
@@ -22,61 +22,71 @@ const OWNER_KEY_CHARACTERS: std::ops::RangeInclusive<usize> = 16..=256;
 
 impl Handler for Initialize {
     async fn handle(context: Context, params: InitializeParams, responder: Responder<Self>) {
-        let client = &params.client_info;
-        if HeaderValue::from_str(&client.name).is_err() {
-            let message = format!("Invalid clientInfo.name: '{}'. Must be a valid HTTP header value.", client.name);
-            responder.respond(Err(ErrorObject::invalid_request(message).kind(ErrorKind::InvalidParams)));
-            return;
+        let client = params.client_info;
+        match session(&context, &client, params.capabilities.unwrap_or_default()) {
+            Ok(session) => {
+                // The answer first: until the session is set, no notification can overtake it.
+                responder.respond(Ok(response(&context, &client, &session)));
+                context.connection.initialize(session);
+                greet(&context);
+            }
+            Err(error) => responder.respond(Err(error)),
         }
-        let capabilities = params.capabilities.unwrap_or_default();
-        let valet = capabilities.valet.unwrap_or_default();
-        let refresh_timeout = valet.refresh_timeout_ms;
-        if let Some(asked) = refresh_timeout.filter(|asked| !REFRESH_TIMEOUT_MS.contains(asked)) {
-            let message = format!("capabilities.valet.refreshTimeoutMs must be 1000 to 300000, not {asked}");
-            responder.respond(Err(ErrorObject::invalid_request(message).kind(ErrorKind::InvalidParams)));
-            return;
-        }
-        let owner_key = valet.owner_key.as_ref().map(Secret::expose);
-        if owner_key.is_some_and(|key| !OWNER_KEY_CHARACTERS.contains(&key.chars().count())) {
-            let message = "capabilities.valet.ownerKey must be 16 to 256 characters long";
-            responder.respond(Err(ErrorObject::invalid_request(message).kind(ErrorKind::InvalidParams)));
-            return;
-        }
-        // The first client gives the process its name; a tenant has a name of its own.
-        let origin = match context.host.config.per_connection() {
-            true => origin(client),
-            false => Arc::clone(context.host.origin.get_or_init(|| origin(client))),
-        };
-        let session = Session {
-            origin: Arc::clone(&origin),
-            // A tenant's refreshes stay on its connection, whatever key others have.
-            owner: context
-                .host
-                .owners
-                .arrived(context.connection.id, owner_key.filter(|_| !context.host.config.per_connection())),
-            allow_account_switch: valet.allow_account_switch_on_refresh,
-            experimental: capabilities.experimental_api,
-            opted_out: capabilities.opt_out_notification_methods.unwrap_or_default().into_iter().collect(),
-            refresh_timeout: refresh_timeout.map(Duration::from_millis),
-            parse_errors: valet.parse_errors,
-        };
-        let timeout = session.refresh_timeout.unwrap_or_else(|| context.host.config.refresh_timeout());
-        let response = InitializeResponse {
-            user_agent: user_agent(&origin.originator, client),
-            codex_home: context.host.config.home.display().to_string(),
-            platform_family: std::env::consts::FAMILY.to_owned(),
-            platform_os: std::env::consts::OS.to_owned(),
-            valet: (!context.host.config.strict()).then(|| ValetServerInfo {
-                version: env!("CARGO_PKG_VERSION").to_owned(),
-                compat: "default".to_owned(),
-                auth_scope: if context.host.config.per_connection() { "connection" } else { "process" }.to_owned(),
-                refresh_timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
-            }),
-        };
-        // The answer first: until the session is set, no notification can overtake it.
-        responder.respond(Ok(response));
-        context.connection.initialize(session);
-        greet(&context);
+    }
+}
+
+/// What the client asks of the connection, if it may.
+fn session(
+    context: &Context,
+    client: &ClientInfo,
+    capabilities: InitializeCapabilities,
+) -> Result<Session, ErrorObject> {
+    let refused = |message: String| ErrorObject::invalid_request(message).kind(ErrorKind::InvalidParams);
+    if HeaderValue::from_str(&client.name).is_err() {
+        let name = &client.name;
+        return Err(refused(format!("Invalid clientInfo.name: '{name}'. Must be a valid HTTP header value.")));
+    }
+    let valet = capabilities.valet.unwrap_or_default();
+    if let Some(asked) = valet.refresh_timeout_ms.filter(|asked| !REFRESH_TIMEOUT_MS.contains(asked)) {
+        return Err(refused(format!("capabilities.valet.refreshTimeoutMs must be 1000 to 300000, not {asked}")));
+    }
+    let owner_key = valet.owner_key.as_ref().map(Secret::expose);
+    if owner_key.is_some_and(|key| !OWNER_KEY_CHARACTERS.contains(&key.chars().count())) {
+        return Err(refused("capabilities.valet.ownerKey must be 16 to 256 characters long".to_owned()));
+    }
+    let host = &context.host;
+    let id = context.connection.id;
+    // The first client gives the process its name, and a key tells an owner across connections. A tenant has a
+    // name of its own, and its refreshes stay on its connection, whatever key others have.
+    let (origin, owner) = match host.tenant(id) {
+        Some(_) => (origin(client), host.owners.arrived(id, None)),
+        None => (Arc::clone(host.origin.get_or_init(|| origin(client))), host.owners.arrived(id, owner_key)),
+    };
+    Ok(Session {
+        experimental: capabilities.experimental_api,
+        opted_out: capabilities.opt_out_notification_methods.unwrap_or_default().into_iter().collect(),
+        refresh_timeout: valet.refresh_timeout_ms.map(Duration::from_millis),
+        allow_account_switch: valet.allow_account_switch_on_refresh,
+        parse_errors: valet.parse_errors,
+        owner,
+        origin,
+    })
+}
+
+fn response(context: &Context, client: &ClientInfo, session: &Session) -> InitializeResponse {
+    let config = &context.host.config;
+    let timeout = session.refresh_timeout.unwrap_or_else(|| config.refresh_timeout());
+    InitializeResponse {
+        user_agent: user_agent(&session.origin.originator, client),
+        codex_home: config.home.display().to_string(),
+        platform_family: std::env::consts::FAMILY.to_owned(),
+        platform_os: std::env::consts::OS.to_owned(),
+        valet: (!config.strict()).then(|| ValetServerInfo {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            compat: "default".to_owned(),
+            auth_scope: if config.per_connection() { "connection" } else { "process" }.to_owned(),
+            refresh_timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
+        }),
     }
 }
 

@@ -13,8 +13,7 @@ const MAX_LIMIT: u32 = 100;
 
 impl Handler for ThreadList {
     async fn handle(context: Context, params: ThreadListParams, responder: Responder<Self>) {
-        let account = context.host.accounts.current(context.connection.id);
-        let account_id = account.and_then(|account| Some(account.snapshot().identity.as_ref()?.account_id.clone()));
+        let account_id = context.host.accounts.current_account_id(context.connection.id);
         let threads = context.host.threads.visible_to(context.connection.id);
         let listed = threads.iter().filter_map(|thread| {
             let record = thread.shared.record();

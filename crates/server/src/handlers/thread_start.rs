@@ -23,8 +23,7 @@ impl Handler for ThreadStart {
         context.host.threads.start(&context.host, record, Arc::clone(&context.connection));
         context.forget_if_gone();
         responder.respond(Ok(response));
-        let tenant = context.host.config.per_connection().then_some(context.connection.id);
-        let audience = tenant.map_or(Audience::Everybody, Audience::One);
+        let audience = Audience::of(context.host.tenant(context.connection.id));
         context.host.connections.tell::<ThreadStarted>(audience, &started);
     }
 }
@@ -76,8 +75,7 @@ fn record(context: &Context, params: &v2::ThreadStartParams) -> Result<Record, E
         daybreak_enabled: None,
         turns: Vec::new(),
     };
-    let account = context.host.accounts.current(context.connection.id);
-    let account_id = account.and_then(|account| Some(account.snapshot().identity.as_ref()?.account_id.clone()));
+    let account_id = context.host.accounts.current_account_id(context.connection.id);
     let config = own_config.map_or_else(|| Arc::clone(&context.host.config), Arc::new);
     Ok(Record { thread, settings, config, account_id, turns: Vec::new(), read_state: None })
 }

@@ -93,13 +93,13 @@ impl Threads {
             subscribers: RwLock::default(),
             running: watch::Sender::new(false),
         });
-        let tenant = host.config.per_connection().then_some(subscriber.id);
+        let tenant = host.tenant(subscriber.id);
         shared.subscribe(subscriber);
         let sink = ThreadSink {
             thread_id: id.clone(),
             shared: Arc::clone(&shared),
             connections: Arc::clone(&host.connections),
-            audience: tenant.map_or(Audience::Everybody, Audience::One),
+            audience: Audience::of(tenant),
             strict: host.config.strict(),
         };
         let services = Services { http: Arc::clone(&host.http), tools: Arc::new(NoTools), sink: Arc::new(sink) };
