@@ -11,6 +11,7 @@ use valet_server::{Config, ConfigError, Host};
 use valet_transport::{OutboxLimits, stdio, websocket};
 
 use crate::args::{AppServerArgs, AppServerCommand, GenerateArgs};
+use crate::ending::Endings;
 use crate::logging;
 
 pub(crate) fn run(args: AppServerArgs) -> anyhow::Result<ExitCode> {
@@ -78,22 +79,24 @@ fn end(runtime: Runtime) {
 }
 
 async fn serve_stdio(config: Config) -> anyhow::Result<ExitCode> {
+    let endings = Endings::of_stdio(&config);
     let host = Host::start(config);
     let link = stdio::connect(OutboxLimits::default())?;
     tokio::select! {
         () = host.serve(link) => {}
         // The parent's end of the pipes is still there, so it can be told how things ended.
-        () = terminated() => host.shutdown().await,
+        () = endings.end(&host) => {}
     }
     Ok(ExitCode::SUCCESS)
 }
 
 async fn serve_websocket(config: Config, address: SocketAddr) -> anyhow::Result<ExitCode> {
+    let endings = Endings::of_listener(&config);
     let host = Host::start(config);
     let mut listener = websocket::listen(address, OutboxLimits::default()).await?;
     let _ = writeln!(std::io::stderr(), "valet app-server listening on: ws://{}", listener.address);
-    let stopped = terminated();
-    tokio::pin!(stopped);
+    let ended = endings.end(&host);
+    tokio::pin!(ended);
     loop {
         tokio::select! {
             accepted = listener.accepted.recv() => {
@@ -101,27 +104,9 @@ async fn serve_websocket(config: Config, address: SocketAddr) -> anyhow::Result<
                 let host = host.clone();
                 tokio::spawn(async move { host.connect(link).await });
             }
-            () = &mut stopped => break,
+            () = &mut ended => break,
         }
     }
     listener.stop();
-    host.shutdown().await;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Resolves when somebody asks the process to end.
-async fn terminated() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
-        }
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = tokio::signal::ctrl_c().await;
-    }
 }

@@ -54,6 +54,13 @@ pub(crate) struct AppServerArgs {
     /// For whom a login holds: process, or connection to make each connection a tenant of its own.
     #[arg(long, value_name = "SCOPE", value_parser = ["process", "connection"])]
     pub(crate) auth_scope: Option<String>,
+    /// How long running turns may go on after SIGTERM, in seconds; 0: as long as they take. Without it: 30 on a
+    /// listener; over stdio they are interrupted at once.
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) drain_timeout: Option<u64>,
+    /// End when a listener has had no connection and no running turn for so many seconds.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) exit_when_idle: Option<u64>,
     /// Refuse to start when the configuration holds keys that nobody knows.
     #[arg(long)]
     pub(crate) strict_config: bool,
@@ -105,8 +112,15 @@ impl AppServerArgs {
         overrides.extend(self.compat.iter().map(|mode| quoted("compat", mode)));
         overrides.extend(self.auth_scope.iter().map(|scope| quoted("auth_scope", scope)));
         overrides.extend(self.auth_proactive.iter().map(|on| format!("valet.auth_proactive_refresh={}", on == "on")));
-        let milliseconds = self.auth_refresh_timeout.iter().map(|seconds| seconds * 1000);
-        overrides.extend(milliseconds.map(|limit| format!("valet.auth_refresh_timeout_ms={limit}")));
+        let times = [
+            ("auth_refresh_timeout_ms", self.auth_refresh_timeout),
+            ("drain_timeout_ms", self.drain_timeout),
+            ("exit_when_idle_ms", self.exit_when_idle),
+        ];
+        overrides.extend(times.into_iter().filter_map(|(key, seconds)| {
+            let milliseconds = seconds?.saturating_mul(1000);
+            Some(format!("valet.{key}={milliseconds}"))
+        }));
         overrides
     }
 }

@@ -50,6 +50,8 @@ pub trait ClientRequestMethod: 'static {
     const PARAMS_OPTIONAL: bool;
     /// What of it needs `capabilities.experimentalApi`.
     const GATES: &'static [Gate];
+    /// Whether it begins something that a host which is about to end should not begin.
+    const NEW_WORK: bool;
 
     /// Which requests this one must not overtake.
     fn order(params: &Self::Params) -> Order;
@@ -113,7 +115,7 @@ macro_rules! define_methods {
         client_requests {
             $( $(#[doc = $request_doc:literal])+
                $request:ident = $request_method:literal ($($request_params:tt)+) -> $request_response:ty,
-               order: $order:ident $(($key:ident))? $(, gates: $gates:expr)? ; )+
+               order: $order:ident $(($key:ident))? $(, new_work: $new_work:literal)? $(, gates: $gates:expr)? ; )+
         }
         server_requests {
             $( $(#[doc = $ask_doc:literal])+
@@ -144,6 +146,7 @@ macro_rules! define_methods {
                 const DOC: &'static str = concat!($($request_doc, "\n"),+);
                 const PARAMS_OPTIONAL: bool = define_methods!(@optional $($request_params)+);
                 const GATES: &'static [Gate] = define_methods!(@gates $($gates)?);
+                const NEW_WORK: bool = define_methods!(@new_work $($new_work)?);
 
                 fn order(_params: &Self::Params) -> Order {
                     define_methods!(@order _params $order $(($key))?)
@@ -207,6 +210,8 @@ macro_rules! define_methods {
     (@params $params:ty) => { $params };
     (@optional none) => { true };
     (@optional $params:ty) => { false };
+    (@new_work) => { false };
+    (@new_work $new_work:literal) => { $new_work };
     (@gates) => { &[] };
     (@gates $gates:expr) => { &$gates };
     (@order $params:ident Thread ($key:ident)) => { Order::Thread($params.$key.clone()) };

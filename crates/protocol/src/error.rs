@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use ts_rs::TS;
 
 /// The codes that this protocol uses.
@@ -45,6 +45,8 @@ pub enum ErrorCode {
 pub enum ErrorKind {
     /// Too many requests are waiting; see `retryAfterMs`.
     Overloaded,
+    /// The host takes no new work: it ends when the turns that run have ended. Connect again later.
+    Draining,
     /// The host is shutting down and the request was not carried out.
     ShuttingDown,
     /// No such method. `schema/meta.json` lists what is served.
@@ -104,6 +106,11 @@ pub struct ErrorData {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub retry_after_ms: Option<u64>,
+    /// The reference's own word for the kind, where it has one: `serverShuttingDown`. In strict mode it is all
+    /// that is left of the data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub reason: Option<String>,
 }
 
 /// The `error` member of a response.
@@ -158,13 +165,32 @@ impl ErrorObject {
             kind: ErrorKind::Overloaded,
             retryable: Some(true),
             retry_after_ms: Some(retry_after_ms),
+            reason: None,
         })
+    }
+
+    /// -32600 for new work, while the host waits for the end of what runs.
+    pub fn draining() -> Self {
+        Self::invalid_request("Server is draining; retry after reconnecting").data(&ErrorData {
+            kind: ErrorKind::Draining,
+            retryable: Some(true),
+            retry_after_ms: None,
+            reason: Some("serverShuttingDown".to_owned()),
+        })
+    }
+
+    /// Without what the reference does not send.
+    #[must_use]
+    pub fn strict(mut self) -> Self {
+        let reason = self.data.as_mut().and_then(|data| data.get_mut("reason")).map(Value::take);
+        self.data = reason.map(|reason| json!({ "reason": reason }));
+        self
     }
 
     /// Adds the kind that a machine can read.
     #[must_use]
     pub fn kind(self, kind: ErrorKind) -> Self {
-        self.data(&ErrorData { kind, retryable: None, retry_after_ms: None })
+        self.data(&ErrorData { kind, retryable: None, retry_after_ms: None, reason: None })
     }
 
     fn data(mut self, data: &ErrorData) -> Self {

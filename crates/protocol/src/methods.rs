@@ -36,7 +36,7 @@ define_methods! {
         ConfigRequirementsRead = "configRequirements/read" (none) -> ConfigRequirementsReadResponse, order: Concurrent;
 
         /// Start a conversation and subscribe to it.
-        ThreadStart = "thread/start" (ThreadStartParams) -> ThreadStartResponse, order: Concurrent, gates: [
+        ThreadStart = "thread/start" (ThreadStartParams) -> ThreadStartResponse, order: Concurrent, new_work: true, gates: [
             Gate::Field("runtimeWorkspaceRoots"),
             Gate::Field("permissions"),
             Gate::Field("historyMode"),
@@ -63,7 +63,7 @@ define_methods! {
         ThreadUnsubscribe = "thread/unsubscribe" (ThreadUnsubscribeParams) -> ThreadUnsubscribeResponse, order: Thread(thread_id);
 
         /// Say something, and let the model work on it.
-        TurnStart = "turn/start" (TurnStartParams) -> TurnStartResponse, order: Thread(thread_id), gates: [
+        TurnStart = "turn/start" (TurnStartParams) -> TurnStartResponse, order: Thread(thread_id), new_work: true, gates: [
             Gate::Field("collaborationMode"),
             Gate::Field("environments"),
             Gate::Field("runtimeWorkspaceRoots"),

@@ -1,20 +1,29 @@
 //! Who is connected, what each connection asked for, and how it is told things.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde::Serialize;
+use tokio::sync::watch;
 use valet_agent::Origin;
 use valet_auth::{Caller, OwnerId};
-use valet_protocol::jsonrpc::write_notification;
 use valet_protocol::{ErrorObject, RequestId, ServerNotificationMethod, jsonrpc};
-use valet_transport::{Close, Outbox};
+use valet_transport::{Close, Delta, Outbox};
+
+use crate::notification::Notification;
 
 /// Unique within the process; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ConnectionId(pub(crate) u64);
+
+/// What the requests of one connection may weigh while they are carried out.
+const LOAD_BYTES: usize = 16 * 1024 * 1024;
+/// When to ask again while requests are carried out, and while the answers to earlier ones are not read.
+const BUSY: Duration = Duration::from_millis(100);
+const SLOW_READER: Duration = Duration::from_secs(1);
 
 const CALLER: &str = "connection ";
 
@@ -77,13 +86,22 @@ pub(crate) struct Connection {
     session: OnceLock<Session>,
     /// Requests that are not answered yet, and how often the same id is open.
     open: Mutex<HashMap<RequestId, u32>>,
+    /// What the open requests weigh, in bytes.
+    load: AtomicUsize,
     /// Whether errors go out without `data`, as the reference sends them.
     strict: bool,
 }
 
 impl Connection {
     pub(crate) fn new(id: ConnectionId, outbox: Outbox, strict: bool) -> Arc<Self> {
-        Arc::new(Self { id, outbox, session: OnceLock::new(), open: Mutex::default(), strict })
+        Arc::new(Self {
+            id,
+            outbox,
+            session: OnceLock::new(),
+            open: Mutex::default(),
+            load: AtomicUsize::new(0),
+            strict,
+        })
     }
 
     /// What the client said in `initialize`; none before that.
@@ -101,13 +119,24 @@ impl Connection {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How long the client should wait before it asks again, if it has asked for more than it may at a time.
+    /// A request that is refused costs little; one that is read late would hold up the answers behind it.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        if self.outbox.is_crowded() {
+            return Some(SLOW_READER);
+        }
+        (self.load.load(Ordering::Relaxed) > LOAD_BYTES).then_some(BUSY)
+    }
+
     /// Notes that a request waits for its answer.
-    pub(crate) fn opened(&self, id: &RequestId) {
+    pub(crate) fn opened(&self, id: &RequestId, weight: usize) {
+        self.load.fetch_add(weight, Ordering::Relaxed);
         *self.open().entry(id.clone()).or_default() += 1;
     }
 
     /// Notes that a request is about to be answered. False: it was answered in the meantime.
-    pub(crate) fn closed(&self, id: &RequestId) -> bool {
+    pub(crate) fn closed(&self, id: &RequestId, weight: usize) -> bool {
+        self.load.fetch_sub(weight, Ordering::Relaxed);
         let mut open = self.open();
         let Some(times) = open.get_mut(id) else { return false };
         *times -= 1;
@@ -132,7 +161,7 @@ impl Connection {
                 tracing::error!(%error, "a result could not be written");
                 jsonrpc::write_error(Some(id), &ErrorObject::internal("the result could not be written"))
             }),
-            Err(error) if self.strict => jsonrpc::write_error(Some(id), &ErrorObject { data: None, ..error.clone() }),
+            Err(error) if self.strict => jsonrpc::write_error(Some(id), &error.clone().strict()),
             Err(error) => jsonrpc::write_error(Some(id), error),
         };
         self.outbox.push(bytes.into());
@@ -153,6 +182,11 @@ impl Connection {
         self.outbox.push(message);
     }
 
+    /// Sends a message that may be joined with those of the same text, while the reader is slow.
+    pub(crate) fn send_delta(&self, delta: Delta) {
+        self.outbox.push_delta(delta);
+    }
+
     /// Tells this connection alone.
     pub(crate) fn notify<N: ServerNotificationMethod>(&self, params: &N::Params) {
         if let Some(notification) = Notification::new::<N>(params) {
@@ -170,58 +204,44 @@ impl Connection {
     }
 }
 
-/// A notification, written once for however many connections.
-pub(crate) struct Notification {
-    method: &'static str,
-    message: Bytes,
-}
-
-impl Notification {
-    pub(crate) fn new<N: ServerNotificationMethod>(params: &N::Params) -> Option<Self> {
-        let now = u64::try_from(crate::convert::now_ms()).ok();
-        match write_notification(N::METHOD, Some(params), now) {
-            Ok(message) => Some(Self { method: N::METHOD, message: message.into() }),
-            Err(error) => {
-                tracing::error!(method = N::METHOD, %error, "a notification could not be written");
-                None
-            }
-        }
-    }
-
-    /// Sends it unless the connection is not initialized or does not want it.
-    pub(crate) fn send_to(&self, connection: &Connection) {
-        let wanted = connection.session().is_some_and(|session| !session.opted_out.contains(self.method));
-        if wanted {
-            connection.send(self.message.clone());
-        }
-    }
-}
-
 /// Everybody who is connected. The main loop alone adds and removes.
 #[derive(Debug, Default)]
-pub(crate) struct Connections(RwLock<BTreeMap<ConnectionId, Arc<Connection>>>);
+pub(crate) struct Connections {
+    by_id: RwLock<BTreeMap<ConnectionId, Arc<Connection>>>,
+    count: watch::Sender<usize>,
+}
 
 impl Connections {
     pub(crate) fn insert(&self, connection: Arc<Connection>) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(connection.id, connection);
+        let mut connections = self.by_id.write().unwrap_or_else(PoisonError::into_inner);
+        connections.insert(connection.id, connection);
+        self.count.send_replace(connections.len());
     }
 
     pub(crate) fn remove(&self, id: ConnectionId) -> Option<Arc<Connection>> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(&id)
+        let mut connections = self.by_id.write().unwrap_or_else(PoisonError::into_inner);
+        let removed = connections.remove(&id);
+        self.count.send_replace(connections.len());
+        removed
+    }
+
+    /// How many there are, now and later.
+    pub(crate) fn count(&self) -> watch::Receiver<usize> {
+        self.count.subscribe()
     }
 
     pub(crate) fn get(&self, id: ConnectionId) -> Option<Arc<Connection>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+        self.by_id.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<Connection>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.by_id.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
     /// Tells everybody of an audience.
     pub(crate) fn tell<N: ServerNotificationMethod>(&self, audience: Audience, params: &N::Params) {
         let Some(notification) = Notification::new::<N>(params) else { return };
-        let connections = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let connections = self.by_id.read().unwrap_or_else(PoisonError::into_inner);
         match audience {
             Audience::Everybody => connections.values().for_each(|connection| notification.send_to(connection)),
             Audience::One(id) => connections.get(&id).into_iter().for_each(|one| notification.send_to(one)),

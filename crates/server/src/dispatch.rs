@@ -37,6 +37,11 @@ pub(crate) async fn dispatch(
     method: &str,
     params: Option<&RawValue>,
 ) {
+    if let Some(later) = context.connection.retry_after() {
+        let error = ErrorObject::overloaded(u64::try_from(later.as_millis()).unwrap_or(u64::MAX));
+        context.connection.answer::<()>(&id, Err(&error));
+        return;
+    }
     let Ok(name) = method.parse::<ClientRequestName>() else {
         context.connection.answer::<()>(&id, Err(&unknown_method(method)));
         return;
@@ -63,7 +68,11 @@ pub(crate) async fn dispatch(
 }
 
 async fn run<M: Handler>(context: Context, lanes: &mut Lanes, id: RequestId, raw: Option<&RawValue>) {
-    let responder = Responder::<M>::new(Arc::clone(&context.connection), id);
+    let bytes = raw.map_or(0, |raw| raw.get().len());
+    let responder = Responder::<M>::new(Arc::clone(&context.connection), id, bytes);
+    if M::NEW_WORK && context.host.is_draining() {
+        return responder.respond(Err(ErrorObject::draining()));
+    }
     let experimental = context.connection.session().is_some_and(|session| session.experimental);
     let params = M::parse(raw).and_then(|params| {
         if !experimental {

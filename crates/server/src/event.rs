@@ -1,9 +1,11 @@
 //! Everything that can wake the main loop. Nothing else may.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use tokio::sync::oneshot;
 use valet_protocol::RequestId;
-use valet_transport::{Answer, Link};
+use valet_transport::{Answer, Arrival, Close, Link};
 
 use crate::connection::{ConnectionId, ConnectionKind};
 use crate::outgoing::Target;
@@ -18,15 +20,19 @@ pub(crate) enum Event {
         closed: oneshot::Sender<()>,
     },
     /// A message arrived.
-    Message { from: ConnectionId, message: Bytes },
+    Message { from: ConnectionId, message: Arrival },
     /// The other side has left, and everything that it sent was read.
     Disconnected(ConnectionId),
     /// A request is to be sent to a connection.
     Outgoing(OutgoingRequest),
     /// Nobody waits for the answer to this request any more.
     Abandoned(RequestId),
-    /// End everything that runs, then tell.
-    Shutdown(oneshot::Sender<()>),
+    /// Somebody asks whether the loop turns.
+    Ping(oneshot::Sender<()>),
+    /// Take no new work, and end when the turns that run have ended, or at the limit.
+    Drain { limit: Option<Duration>, close: Close },
+    /// End everything that runs, and tell everybody why.
+    End(Close),
     /// Everything has ended, and everybody was told.
     Ended,
 }

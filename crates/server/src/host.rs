@@ -1,13 +1,14 @@
 //! The host as its embedder sees it, and the state that the handlers share.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 use valet_agent::Origin;
 use valet_auth::HttpClient;
-use valet_transport::Link;
+use valet_transport::{Close, Link};
 
 use crate::account::{Accounts, Whereabouts};
 use crate::config::Config;
@@ -21,13 +22,14 @@ use crate::threads::Threads;
 /// Events that may wait for the main loop. Readers wait when it is full, and so do their clients.
 const EVENTS: usize = 256;
 
-/// How long a shutdown may take.
-const SHUTDOWN_LIMIT: Duration = Duration::from_secs(2);
+/// How long the main loop may take to say that it turns.
+const ALIVE_LIMIT: Duration = Duration::from_secs(1);
 
 /// A running host. It ends with [`Host::shutdown`].
 #[derive(Clone)]
 pub struct Host {
     events: mpsc::Sender<Event>,
+    state: Arc<HostState>,
 }
 
 impl Host {
@@ -35,8 +37,8 @@ impl Host {
     pub fn start(config: Config) -> Self {
         let (events, receiver) = mpsc::channel(EVENTS);
         let state = HostState::new(config, OutgoingMessageSender::new(events.clone()));
-        tokio::spawn(MainLoop::new(state, events.clone()).run(receiver));
-        Self { events }
+        tokio::spawn(MainLoop::new(Arc::clone(&state), events.clone()).run(receiver));
+        Self { events, state }
     }
 
     /// Serves one of several connections. Returns when the other side has left.
@@ -58,12 +60,73 @@ impl Host {
         let _ = closed.await;
     }
 
+    /// Takes no new work, waits for the turns that run, tells everybody how they ended, and closes all
+    /// connections. What still runs at the limit is interrupted; without one, nothing is. Returns when all has
+    /// ended, which [`Host::shutdown`] can bring about sooner.
+    pub async fn drain(&self, limit: Option<Duration>, then: End) {
+        let _ = self.events.send(Event::Drain { limit, close: then.into() }).await;
+        self.ended().await;
+    }
+
     /// Interrupts what runs, tells everybody how it ended, and closes all connections. Takes 2 s at most.
     pub async fn shutdown(&self) {
-        let (sender, done) = oneshot::channel();
-        if self.events.send(Event::Shutdown(sender)).await.is_ok() {
-            // A client that does not read must not keep the process alive.
-            let _ = tokio::time::timeout(SHUTDOWN_LIMIT, done).await;
+        let _ = self.events.send(Event::End(Close::ShuttingDown)).await;
+        self.ended().await;
+    }
+
+    /// Waits until the host has ended, whoever ended it.
+    pub async fn ended(&self) {
+        // The sender lives in the state, so waiting cannot fail.
+        let _ = self.state.ended.subscribe().wait_for(|ended| *ended).await;
+    }
+
+    /// Resolves when nobody was connected and no turn has run for so long.
+    pub async fn idle_for(&self, time: Duration) {
+        let mut connected = self.state.connections.count();
+        let mut running = self.state.threads.running();
+        loop {
+            // Neither can fail: both senders live in the state.
+            let _ = connected.wait_for(|connected| *connected == 0).await;
+            let _ = running.wait_for(|running| *running == 0).await;
+            let busy = async {
+                tokio::select! {
+                    _ = connected.wait_for(|connected| *connected > 0) => {}
+                    _ = running.wait_for(|running| *running > 0) => {}
+                }
+            };
+            if *self.state.connections.count().borrow() == 0 && tokio::time::timeout(time, busy).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Whether the main loop still turns: it answers, or takes longer than a second.
+    pub async fn is_alive(&self) -> bool {
+        let (reply, answer) = oneshot::channel();
+        let asked = async { self.events.send(Event::Ping(reply)).await.is_ok() && answer.await.is_ok() };
+        tokio::time::timeout(ALIVE_LIMIT, asked).await.unwrap_or_default()
+    }
+
+    /// Whether new work is refused, because the host is about to end.
+    pub fn is_draining(&self) -> bool {
+        self.state.is_draining()
+    }
+}
+
+/// Why a host ends, as its clients are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It goes away: close code 1001.
+    Shutdown,
+    /// Another one takes its place: close code 1012.
+    Restart,
+}
+
+impl From<End> for Close {
+    fn from(end: End) -> Self {
+        match end {
+            End::Shutdown => Self::ShuttingDown,
+            End::Restart => Self::Restarting,
         }
     }
 }
@@ -80,12 +143,26 @@ pub(crate) struct HostState {
     pub(crate) installation_id: String,
     /// Set by the first client that initializes.
     pub(crate) origin: OnceLock<Arc<Origin>>,
+    /// Whether new work is refused.
+    draining: AtomicBool,
+    /// Whether everything has ended.
+    pub(crate) ended: watch::Sender<bool>,
 }
 
 impl HostState {
     /// Whose everything is that a connection brings, where each connection is a tenant of its own.
     pub(crate) fn tenant(&self, connection: ConnectionId) -> Option<ConnectionId> {
         self.config.per_connection().then_some(connection)
+    }
+
+    /// Whether new work is refused.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Refuses new work from now on. Says whether it was taken before.
+    pub(crate) fn drain(&self) -> bool {
+        !self.draining.swap(true, Ordering::Relaxed)
     }
 
     /// Takes out everything that is kept for a connection that has left.
@@ -120,6 +197,8 @@ impl HostState {
             http,
             installation_id: Uuid::new_v4().to_string(),
             origin: OnceLock::new(),
+            draining: AtomicBool::new(false),
+            ended: watch::Sender::new(false),
         })
     }
 }

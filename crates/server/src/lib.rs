@@ -14,10 +14,12 @@ pub mod config;
 mod connection;
 mod convert;
 mod dispatch;
+mod ending;
 mod event;
 mod handlers;
 mod host;
 mod main_loop;
+mod notification;
 mod order;
 mod outgoing;
 mod owners;
@@ -25,4 +27,4 @@ mod responder;
 mod threads;
 
 pub use config::{Config, ConfigError};
-pub use host::Host;
+pub use host::{End, Host};

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot};
-use tokio_util::task::TaskTracker;
 use valet_protocol::jsonrpc::{Malformed, Message};
-use valet_protocol::{ErrorKind, ErrorObject, RequestId};
+use valet_protocol::{ErrorObject, RequestId};
 use valet_transport::{Answer, Callbacks, Close, Inbox, Link};
 
 use crate::connection::{Connection, ConnectionId, ConnectionKind};
 use crate::dispatch::{Context, dispatch};
+use crate::ending::{Ending, shutting_down};
 use crate::event::{Event, OutgoingRequest};
 use crate::host::HostState;
 use crate::order::Lanes;
@@ -29,8 +29,8 @@ pub(crate) struct MainLoop {
     next_connection: u64,
     /// Texts that were no message.
     malformed: u64,
-    /// Whether the end has begun: nothing new is taken.
-    draining: bool,
+    /// What connections are told, once the end has begun. Nothing new is taken then.
+    end: Option<Close>,
 }
 
 impl MainLoop {
@@ -42,7 +42,7 @@ impl MainLoop {
             lanes: Lanes::default(),
             next_connection: 1,
             malformed: 0,
-            draining: false,
+            end: None,
         }
     }
 
@@ -54,17 +54,39 @@ impl MainLoop {
                 Event::Disconnected(id) => self.disconnected(id),
                 Event::Outgoing(request) => self.outgoing(request),
                 Event::Abandoned(id) => self.callbacks.remove(&id),
-                Event::Shutdown(done) => {
-                    self.draining = true;
-                    let end = End { host: Arc::clone(&self.host), requests: self.lanes.tasks(), done };
-                    tokio::spawn(end.run(self.events.clone()));
-                }
-                Event::Ended => return,
+                Event::Ping(reply) => drop(reply.send(())),
+                Event::Drain { limit, close } => self.drain(limit, close),
+                Event::End(close) => self.end(close),
+                Event::Ended => break,
             }
+        }
+        self.host.ended.send_replace(true);
+    }
+
+    fn drain(&self, limit: Option<Duration>, close: Close) {
+        if self.host.drain() {
+            tokio::spawn(self.ending(close).drain(limit));
         }
     }
 
+    fn end(&mut self, close: Close) {
+        self.host.drain();
+        if self.end.is_none() {
+            self.end = Some(close);
+            tokio::spawn(self.ending(close).run());
+        }
+    }
+
+    fn ending(&self, close: Close) -> Ending {
+        let (host, events) = (Arc::clone(&self.host), self.events.clone());
+        Ending { host, requests: self.lanes.tasks(), events, close }
+    }
+
     fn connected(&mut self, link: Link, kind: ConnectionKind, closed: oneshot::Sender<()>) {
+        if let Some(close) = self.end {
+            // Whoever comes now is told the same as all others.
+            return link.outbox.close(close);
+        }
         let id = ConnectionId(self.next_connection);
         self.next_connection += 1;
         let connection = Connection::new(id, link.outbox, self.host.config.strict());
@@ -96,7 +118,7 @@ impl MainLoop {
     async fn message(&mut self, from: ConnectionId, message: &[u8]) {
         let Some(connection) = self.host.connections.get(from) else { return };
         match Message::parse(message) {
-            Ok(Message::Request { id, .. }) if self.draining => {
+            Ok(Message::Request { id, .. }) if self.end.is_some() => {
                 connection.answer::<()>(&id, Err(&shutting_down()));
             }
             Ok(Message::Request { id, method, params }) => {
@@ -177,38 +199,5 @@ async fn read(id: ConnectionId, mut inbox: Inbox, events: &mpsc::Sender<Event>) 
         if events.send(Event::Message { from: id, message }).await.is_err() {
             return;
         }
-    }
-}
-
-/// How long requests that run may take once the host ends, before they are told that it does.
-const LAST_REQUESTS: Duration = Duration::from_millis(500);
-
-fn shutting_down() -> ErrorObject {
-    ErrorObject::internal("server is shutting down").kind(ErrorKind::ShuttingDown)
-}
-
-/// The end of a host.
-struct End {
-    host: Arc<HostState>,
-    requests: TaskTracker,
-    done: oneshot::Sender<()>,
-}
-
-impl End {
-    /// Lets requests finish, interrupts turns, answers what is left, and closes when all was written.
-    async fn run(self, events: mpsc::Sender<Event>) {
-        self.requests.close();
-        let _ = tokio::time::timeout(LAST_REQUESTS, self.requests.wait()).await;
-        self.host.threads.interrupt_all().await;
-        let connections = self.host.connections.all();
-        for connection in &connections {
-            connection.fail_open(&shutting_down());
-            connection.close(Close::ShuttingDown);
-        }
-        for connection in &connections {
-            connection.done().await;
-        }
-        let _ = self.done.send(());
-        let _ = events.send(Event::Ended).await;
     }
 }

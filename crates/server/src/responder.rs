@@ -11,20 +11,32 @@ use crate::connection::Connection;
 
 /// The one answer to one request.
 pub(crate) struct Responder<M> {
-    open: Option<(Arc<Connection>, RequestId)>,
+    open: Option<Open>,
     method: PhantomData<fn(M)>,
 }
 
+/// A request that is not answered yet.
+struct Open {
+    connection: Arc<Connection>,
+    id: RequestId,
+    weight: usize,
+}
+
+/// What a request costs beside its text while it is carried out.
+const REQUEST_BYTES: usize = 4 * 1024;
+
 impl<M: ClientRequestMethod> Responder<M> {
-    pub(crate) fn new(connection: Arc<Connection>, id: RequestId) -> Self {
-        connection.opened(&id);
-        Self { open: Some((connection, id)), method: PhantomData }
+    /// For a request of so many bytes.
+    pub(crate) fn new(connection: Arc<Connection>, id: RequestId, bytes: usize) -> Self {
+        let weight = bytes + REQUEST_BYTES;
+        connection.opened(&id, weight);
+        Self { open: Some(Open { connection, id, weight }), method: PhantomData }
     }
 
     /// Answers.
     pub(crate) fn respond(mut self, result: Result<M::Response, ErrorObject>) {
-        if let Some((connection, id)) = self.open.take()
-            && connection.closed(&id)
+        if let Some(Open { connection, id, weight }) = self.open.take()
+            && connection.closed(&id, weight)
         {
             connection.answer(&id, result.as_ref());
         }
@@ -33,8 +45,8 @@ impl<M: ClientRequestMethod> Responder<M> {
 
 impl<M> Drop for Responder<M> {
     fn drop(&mut self) {
-        if let Some((connection, id)) = self.open.take()
-            && connection.closed(&id)
+        if let Some(Open { connection, id, weight }) = self.open.take()
+            && connection.closed(&id, weight)
         {
             let error = ErrorObject::internal("the request was not answered; this is a bug of the host");
             connection.answer::<()>(&id, Err(&error));
@@ -53,7 +65,7 @@ mod tests {
 
     fn responder() -> (Responder<AccountLogout>, Outlet) {
         let (link, _sender, outlet) = link(OutboxLimits::default());
-        (Responder::new(Connection::new(ConnectionId(1), link.outbox, false), RequestId::Integer(7)), outlet)
+        (Responder::new(Connection::new(ConnectionId(1), link.outbox, false), RequestId::Integer(7), 0), outlet)
     }
 
     async fn sent(mut outlet: Outlet) -> Vec<String> {

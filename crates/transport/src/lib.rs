@@ -5,11 +5,17 @@
 //! [`Outbox`]. Putting never waits, so whoever reads is never held up by whoever writes.
 
 mod callbacks;
+mod delta;
+mod inbox;
 pub mod lines;
 mod link;
 pub mod memory;
+mod outbox;
 pub mod stdio;
 pub mod websocket;
 
 pub use callbacks::{Answer, Callbacks};
-pub use link::{Close, Inbox, Link, Outbox, OutboxLimits, Outlet, link};
+pub use delta::Delta;
+pub use inbox::{Arrival, Inbox, InboxClosed, Inlet};
+pub use link::{Close, Link, link};
+pub use outbox::{Outbox, OutboxLimits, Outlet};

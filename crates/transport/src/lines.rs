@@ -2,9 +2,10 @@
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
-use tokio::sync::mpsc;
 
-use crate::link::{Link, OutboxLimits, Outlet, link};
+use crate::inbox::Inlet;
+use crate::link::{Link, link};
+use crate::outbox::{OutboxLimits, Outlet};
 
 /// The longest line that is read. A longer one is skipped and logged.
 pub const MAX_LINE_BYTES: usize = 64 * 1024 * 1024;
@@ -15,13 +16,13 @@ where
     R: AsyncRead + Unpin + Send + 'static,
     W: AsyncWrite + Unpin + Send + 'static,
 {
-    let (link, sender, outlet) = link(limits);
-    tokio::spawn(read(BufReader::new(reader), sender));
+    let (link, inlet, outlet) = link(limits);
+    tokio::spawn(read(BufReader::new(reader), inlet));
     tokio::spawn(write(writer, outlet));
     link
 }
 
-async fn read<R: AsyncRead + Unpin>(mut reader: BufReader<R>, sender: mpsc::Sender<Bytes>) {
+async fn read<R: AsyncRead + Unpin>(mut reader: BufReader<R>, inlet: Inlet) {
     let mut line = LineBuffer::default();
     loop {
         let chunk = match reader.fill_buf().await {
@@ -31,13 +32,13 @@ async fn read<R: AsyncRead + Unpin>(mut reader: BufReader<R>, sender: mpsc::Send
         let (taken, whole) = line.take(chunk);
         reader.consume(taken);
         if let Some(message) = whole
-            && sender.send(message).await.is_err()
+            && inlet.send(message).await.is_err()
         {
             return;
         }
     }
     if let Some(message) = line.finish() {
-        let _ = sender.send(message).await;
+        let _ = inlet.send(message).await;
     }
 }
 

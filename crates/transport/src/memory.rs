@@ -1,9 +1,8 @@
 //! Two links that end in each other: a host and a client in one process, and the fastest tests.
 
-use bytes::Bytes;
-use tokio::sync::mpsc;
-
-use crate::link::{Link, OutboxLimits, Outlet, link};
+use crate::inbox::Inlet;
+use crate::link::{Link, link};
+use crate::outbox::{OutboxLimits, Outlet};
 
 /// A connection within this process.
 pub fn pair(limits: OutboxLimits) -> (Link, Link) {
@@ -14,7 +13,7 @@ pub fn pair(limits: OutboxLimits) -> (Link, Link) {
     (left, right)
 }
 
-async fn carry(mut from: Outlet, to: mpsc::Sender<Bytes>) {
+async fn carry(mut from: Outlet, to: Inlet) {
     loop {
         let messages = tokio::select! {
             messages = from.next() => messages,

@@ -3,23 +3,23 @@
 
 use std::io::{BufRead, Write};
 
-use bytes::Bytes;
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
 
+use crate::inbox::Inlet;
 use crate::lines::{LineBuffer, join};
-use crate::link::{Link, OutboxLimits, Outlet, link};
+use crate::link::{Link, link};
+use crate::outbox::{OutboxLimits, Outlet};
 
 /// Serves a link over stdin and stdout. To be called once, inside a runtime.
 pub fn connect(limits: OutboxLimits) -> std::io::Result<Link> {
-    let (link, sender, outlet) = link(limits);
-    let runtime = Handle::current();
-    std::thread::Builder::new().name("stdin".to_owned()).spawn(move || read(&sender))?;
+    let (link, inlet, outlet) = link(limits);
+    let (runtime, stdin_runtime) = (Handle::current(), Handle::current());
+    std::thread::Builder::new().name("stdin".to_owned()).spawn(move || read(&stdin_runtime, &inlet))?;
     std::thread::Builder::new().name("stdout".to_owned()).spawn(move || write(&runtime, outlet))?;
     Ok(link)
 }
 
-fn read(sender: &mpsc::Sender<Bytes>) {
+fn read(runtime: &Handle, inlet: &Inlet) {
     let mut stdin = std::io::stdin().lock();
     let mut line = LineBuffer::default();
     loop {
@@ -32,13 +32,13 @@ fn read(sender: &mpsc::Sender<Bytes>) {
         let (taken, whole) = line.take(chunk);
         stdin.consume(taken);
         if let Some(message) = whole
-            && sender.blocking_send(message).is_err()
+            && inlet.blocking_send(runtime, message).is_err()
         {
             return;
         }
     }
     if let Some(message) = line.finish() {
-        let _ = sender.blocking_send(message);
+        let _ = inlet.blocking_send(runtime, message);
     }
 }
 

@@ -18,7 +18,8 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::link::{Close, Link, OutboxLimits, Outlet, link};
+use crate::link::{Close, Link, link};
+use crate::outbox::{OutboxLimits, Outlet};
 
 const MAX_FRAME_BYTES: usize = 16 * 1024 * 1024;
 const MAX_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
@@ -163,6 +164,7 @@ async fn write(mut sink: SplitSink<WebSocket, Message>, mut outlet: Outlet) {
     };
     let (code, reason) = match reason {
         Close::ShuttingDown => (close_code::AWAY, "the host is shutting down"),
+        Close::Restarting => (close_code::RESTART, "the host starts anew"),
         Close::Overloaded => (close_code::AGAIN, "the reader stalled past its byte budget"),
         Close::Gone => (close_code::NORMAL, ""),
     };

@@ -16,4 +16,9 @@ retryable?: boolean,
 /**
  * How long to wait before trying again, in milliseconds.
  */
-retryAfterMs?: number, };
+retryAfterMs?: number, 
+/**
+ * The reference's own word for the kind, where it has one: `serverShuttingDown`. In strict mode it is all
+ * that is left of the data.
+ */
+reason?: string, };

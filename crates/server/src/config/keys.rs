@@ -46,6 +46,10 @@ pub struct ValetToml {
     /// How closely the reference is followed where Valet does better.
     #[serde(default)]
     pub compat: Compat,
+    /// How long turns that run may go on once the host is to end; 0: as long as they take.
+    pub drain_timeout_ms: Option<u64>,
+    /// How long a listener may be without connections and turns before it ends.
+    pub exit_when_idle_ms: Option<u64>,
 }
 
 /// For whom a login holds.
@@ -175,7 +179,14 @@ const LEFT_ALONE: &[&str] = &[
     "windows",
 ];
 
-const VALET: &[&str] = &["auth_refresh_timeout_ms", "auth_proactive_refresh", "auth_scope", "compat"];
+const VALET: &[&str] = &[
+    "auth_refresh_timeout_ms",
+    "auth_proactive_refresh",
+    "auth_scope",
+    "compat",
+    "drain_timeout_ms",
+    "exit_when_idle_ms",
+];
 
 const PROVIDER: &[&str] = &[
     "name",

@@ -195,6 +195,17 @@ impl Config {
         url.trim_end_matches('/')
     }
 
+    /// How long turns that run may go on once the host is to end, if the configuration says so; zero: as long
+    /// as they take.
+    pub fn drain_timeout(&self) -> Option<Duration> {
+        self.keys.valet.drain_timeout_ms.map(Duration::from_millis)
+    }
+
+    /// How long a listener may be without connections and turns before it ends.
+    pub fn exit_when_idle(&self) -> Option<Duration> {
+        self.keys.valet.exit_when_idle_ms.map(Duration::from_millis)
+    }
+
     /// How long a parent may take to answer a token refresh.
     pub fn refresh_timeout(&self) -> Duration {
         self.keys.valet.auth_refresh_timeout_ms.map_or(REFRESH_TIMEOUT, Duration::from_millis)

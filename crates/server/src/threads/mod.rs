@@ -10,15 +10,20 @@ use futures_util::future::join_all;
 use tokio::sync::{oneshot, watch};
 use valet_agent::{Conversation, NoTools, Services};
 
-use crate::connection::{Audience, Connection, ConnectionId, Notification};
+use crate::connection::{Audience, Connection, ConnectionId};
 use crate::host::HostState;
+use crate::notification::{Notification, Piece};
 
 pub(crate) use record::{Record, ThreadSettings, absolute};
 use sink::ThreadSink;
 
 /// The threads in memory by id.
 #[derive(Default)]
-pub(crate) struct Threads(RwLock<HashMap<String, Arc<Thread>>>);
+pub(crate) struct Threads {
+    by_id: RwLock<HashMap<String, Arc<Thread>>>,
+    /// How many turns run.
+    running: Arc<watch::Sender<usize>>,
+}
 
 /// One thread in memory.
 pub(crate) struct Thread {
@@ -42,6 +47,8 @@ pub(crate) struct Shared {
     subscribers: RwLock<Vec<Arc<Connection>>>,
     /// Whether a turn runs.
     running: watch::Sender<bool>,
+    /// How many turns run in all threads.
+    all_running: Arc<watch::Sender<usize>>,
 }
 
 impl Shared {
@@ -52,7 +59,16 @@ impl Shared {
 
     /// Tells those who listen.
     pub(crate) fn notify<N: valet_protocol::ServerNotificationMethod>(&self, params: &N::Params) {
-        let Some(notification) = Notification::new::<N>(params) else { return };
+        self.send(Notification::new::<N>(params));
+    }
+
+    /// Tells those who listen a piece of a text.
+    fn notify_piece<N: valet_protocol::ServerNotificationMethod>(&self, piece: &Piece<'_>) {
+        self.send(Notification::piece::<N>(piece));
+    }
+
+    fn send(&self, notification: Option<Notification>) {
+        let Some(notification) = notification else { return };
         for connection in self.subscribers.read().unwrap_or_else(PoisonError::into_inner).iter() {
             notification.send_to(connection);
         }
@@ -78,6 +94,16 @@ impl Shared {
         subscribers.len() < before
     }
 
+    fn turn_began(&self) {
+        self.all_running.send_modify(|running| *running += 1);
+        self.running.send_replace(true);
+    }
+
+    fn turn_ended(&self) {
+        self.running.send_replace(false);
+        self.all_running.send_modify(|running| *running -= 1);
+    }
+
     async fn idle(&self) {
         // The sender lives in `self`, so waiting cannot fail.
         let _ = self.running.subscribe().wait_for(|running| !running).await;
@@ -92,6 +118,7 @@ impl Threads {
             record: std::sync::Mutex::new(record),
             subscribers: RwLock::default(),
             running: watch::Sender::new(false),
+            all_running: Arc::clone(&self.running),
         });
         let tenant = host.tenant(subscriber.id);
         shared.subscribe(subscriber);
@@ -105,27 +132,27 @@ impl Threads {
         let services = Services { http: Arc::clone(&host.http), tools: Arc::new(NoTools), sink: Arc::new(sink) };
         let conversation = Conversation::start(id.clone(), services);
         let thread = Arc::new(Thread { id: id.clone(), conversation, shared, tenant });
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(&thread));
+        self.by_id.write().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(&thread));
         thread
     }
 
     pub(crate) fn get(&self, id: &str) -> Option<Arc<Thread>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+        self.by_id.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
 
     fn all(&self) -> Vec<Arc<Thread>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.by_id.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
     /// The threads that a connection may know of.
     pub(crate) fn visible_to(&self, connection: ConnectionId) -> Vec<Arc<Thread>> {
-        let threads = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let threads = self.by_id.read().unwrap_or_else(PoisonError::into_inner);
         threads.values().filter(|thread| thread.is_visible_to(connection)).cloned().collect()
     }
 
     /// Forgets the threads of a tenant that has left, each when its turn has ended.
     pub(crate) fn retire(&self, tenant: ConnectionId) {
-        let mut threads = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut threads = self.by_id.write().unwrap_or_else(PoisonError::into_inner);
         let gone: Vec<Arc<Thread>> =
             threads.extract_if(|_, thread| thread.tenant == Some(tenant)).map(|(_, thread)| thread).collect();
         for thread in gone {
@@ -134,9 +161,20 @@ impl Threads {
     }
 
     pub(crate) fn unsubscribe_everywhere(&self, id: ConnectionId) {
-        for thread in self.0.read().unwrap_or_else(PoisonError::into_inner).values() {
+        for thread in self.by_id.read().unwrap_or_else(PoisonError::into_inner).values() {
             thread.shared.unsubscribe(id);
         }
+    }
+
+    /// How many turns run, now and later.
+    pub(crate) fn running(&self) -> watch::Receiver<usize> {
+        self.running.subscribe()
+    }
+
+    /// Waits until no turn runs.
+    pub(crate) async fn all_idle(&self) {
+        // The sender lives in `self`, so waiting cannot fail.
+        let _ = self.running().wait_for(|running| *running == 0).await;
     }
 
     /// Interrupts every turn, and waits until the end of each was told.
@@ -147,6 +185,9 @@ impl Threads {
 
 impl Thread {
     async fn interrupted(&self) {
+        if *self.shared.running.borrow() {
+            tracing::warn!(thread = self.id, "a turn is interrupted: the host ends");
+        }
         let (sender, replied) = oneshot::channel();
         let reply = move |_| {
             let _ = sender.send(());

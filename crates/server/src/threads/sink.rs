@@ -11,6 +11,7 @@ use valet_protocol::v2;
 use super::Shared;
 use crate::connection::{Audience, Connections};
 use crate::convert;
+use crate::notification::Piece;
 
 /// The listener of one conversation.
 pub(super) struct ThreadSink {
@@ -27,6 +28,10 @@ impl ThreadSink {
         self.thread_id.clone()
     }
 
+    fn piece<'a>(&'a self, turn_id: &'a str) -> Piece<'a> {
+        Piece { thread_id: &self.thread_id, turn_id, ..Piece::default() }
+    }
+
     fn set_status(&self, status: v2::ThreadStatus) {
         self.shared.record().thread.status = status.clone();
         let params = v2::ThreadStatusChangedNotification { thread_id: self.thread_id(), status };
@@ -34,7 +39,7 @@ impl ThreadSink {
     }
 
     fn turn_started(&self, turn_id: &str, started_at: i64) {
-        self.shared.running.send_replace(true);
+        self.shared.turn_began();
         self.set_status(v2::ThreadStatus::Active { active_flags: Vec::new() });
         let turn = v2::Turn { started_at: Some(started_at), ..convert::new_turn(turn_id) };
         {
@@ -101,7 +106,7 @@ impl ThreadSink {
             None => self.set_status(v2::ThreadStatus::Idle {}),
         }
         self.shared.notify::<m::TurnCompleted>(&v2::TurnCompletedNotification { thread_id: self.thread_id(), turn });
-        self.shared.running.send_replace(false);
+        self.shared.turn_ended();
     }
 
     /// Puts the outcome of a turn onto the turn that is kept with all its items.
@@ -152,12 +157,7 @@ impl EventSink for ThreadSink {
             }),
             Event::ItemCompleted(item) => self.item_completed(turn_id, item),
             Event::TextDelta { item_id, delta } => {
-                self.shared.notify::<m::AgentMessageDelta>(&v2::AgentMessageDeltaNotification {
-                    thread_id: thread_id(),
-                    turn_id: turn_id_owned(),
-                    item_id: item_id.to_owned(),
-                    delta: delta.to_owned(),
-                });
+                self.shared.notify_piece::<m::AgentMessageDelta>(&Piece { item_id, delta, ..self.piece(turn_id) });
             }
             Event::SummaryPartAdded { item_id, index } => {
                 self.shared.notify::<m::ReasoningSummaryPartAdded>(&v2::ReasoningSummaryPartAddedNotification {
@@ -168,22 +168,12 @@ impl EventSink for ThreadSink {
                 });
             }
             Event::SummaryDelta { item_id, index, delta } => {
-                self.shared.notify::<m::ReasoningSummaryTextDelta>(&v2::ReasoningSummaryTextDeltaNotification {
-                    thread_id: thread_id(),
-                    turn_id: turn_id_owned(),
-                    item_id: item_id.to_owned(),
-                    delta: delta.to_owned(),
-                    summary_index: index,
-                });
+                let piece = Piece { item_id, summary_index: Some(index), delta, ..self.piece(turn_id) };
+                self.shared.notify_piece::<m::ReasoningSummaryTextDelta>(&piece);
             }
             Event::ReasoningDelta { item_id, index, delta } => {
-                self.shared.notify::<m::ReasoningTextDelta>(&v2::ReasoningTextDeltaNotification {
-                    thread_id: thread_id(),
-                    turn_id: turn_id_owned(),
-                    item_id: item_id.to_owned(),
-                    delta: delta.to_owned(),
-                    content_index: index,
-                });
+                let piece = Piece { item_id, content_index: Some(index), delta, ..self.piece(turn_id) };
+                self.shared.notify_piece::<m::ReasoningTextDelta>(&piece);
             }
             Event::Usage(usage) => {
                 self.shared.notify::<m::ThreadTokenUsageUpdated>(&v2::ThreadTokenUsageUpdatedNotification {

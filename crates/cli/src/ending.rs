@@ -1,0 +1,110 @@
+//! When a host ends: signals, and nobody there.
+
+use std::time::Duration;
+
+use valet_server::{Config, End, Host};
+
+/// How long running turns may go on after a signal on a listener, unless the configuration says otherwise.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What ends a host, and how.
+pub(crate) struct Endings {
+    /// None: what runs is interrupted at once.
+    drain: Option<Drain>,
+    when_idle: Option<Duration>,
+}
+
+/// None: as long as they take.
+struct Drain(Option<Duration>);
+
+impl Endings {
+    /// Over stdio there is nobody left to wait for the end of a turn, unless somebody says so.
+    pub(crate) fn of_stdio(config: &Config) -> Self {
+        Self { drain: config.drain_timeout().map(Drain::new), when_idle: None }
+    }
+
+    pub(crate) fn of_listener(config: &Config) -> Self {
+        let drain = Drain::new(config.drain_timeout().unwrap_or(DRAIN_TIMEOUT));
+        Self { drain: Some(drain), when_idle: config.exit_when_idle() }
+    }
+
+    /// Returns when the host has ended. The first signal lets turns finish, the second does not.
+    pub(crate) async fn end(self, host: &Host) {
+        let mut signals = Signals::new();
+        let idle = async {
+            match self.when_idle {
+                Some(time) => host.idle_for(time).await,
+                None => std::future::pending().await,
+            }
+        };
+        let then = tokio::select! {
+            then = signals.next() => then,
+            () = idle => End::Shutdown,
+            () = host.ended() => return,
+        };
+        if let Some(Drain(limit)) = self.drain {
+            tokio::select! {
+                () = host.drain(limit, then) => return,
+                _ = signals.next() => {}
+            }
+        }
+        host.shutdown().await;
+    }
+}
+
+impl Drain {
+    fn new(limit: Duration) -> Self {
+        Self((!limit.is_zero()).then_some(limit))
+    }
+}
+
+/// The signals that ask a process to end. None of them is lost between two calls.
+#[cfg(unix)]
+struct Signals {
+    terminate: Option<tokio::signal::unix::Signal>,
+    interrupt: Option<tokio::signal::unix::Signal>,
+    hangup: Option<tokio::signal::unix::Signal>,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        Self {
+            terminate: signal(SignalKind::terminate()).ok(),
+            interrupt: signal(SignalKind::interrupt()).ok(),
+            hangup: signal(SignalKind::hangup()).ok(),
+        }
+    }
+
+    async fn next(&mut self) -> End {
+        tokio::select! {
+            Some(()) = received(&mut self.terminate) => End::Shutdown,
+            Some(()) = received(&mut self.interrupt) => End::Shutdown,
+            Some(()) = received(&mut self.hangup) => End::Restart,
+            else => std::future::pending().await,
+        }
+    }
+}
+
+#[cfg(unix)]
+async fn received(signal: &mut Option<tokio::signal::unix::Signal>) -> Option<()> {
+    signal.as_mut()?.recv().await
+}
+
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> Self {
+        Self
+    }
+
+    async fn next(&mut self) -> End {
+        match tokio::signal::ctrl_c().await {
+            Ok(()) => End::Shutdown,
+            Err(_) => std::future::pending().await,
+        }
+    }
+}

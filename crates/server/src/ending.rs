@@ -1,0 +1,74 @@
+//! How a host ends: first without new work, then for good.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
+use valet_protocol::{ErrorKind, ErrorObject};
+use valet_transport::Close;
+
+use crate::event::Event;
+use crate::host::HostState;
+
+/// How long requests that run may take once the host ends, before they are told that it does.
+const LAST_REQUESTS: Duration = Duration::from_millis(500);
+
+/// How long turns may take to end once they are interrupted.
+const LAST_EVENTS: Duration = Duration::from_millis(500);
+
+/// How long clients have to read their last messages.
+const LAST_MESSAGES: Duration = Duration::from_millis(750);
+
+/// What a request is told that the host does not carry out any more.
+pub(crate) fn shutting_down() -> ErrorObject {
+    ErrorObject::internal("server is shutting down").kind(ErrorKind::ShuttingDown)
+}
+
+/// What the end of a host works with.
+pub(crate) struct Ending {
+    pub(crate) host: Arc<HostState>,
+    /// Requests that are being carried out.
+    pub(crate) requests: TaskTracker,
+    pub(crate) events: mpsc::Sender<Event>,
+    /// What connections are told.
+    pub(crate) close: Close,
+}
+
+impl Ending {
+    /// Waits for the turns that run, but no longer than the limit; then has the host ended.
+    pub(crate) async fn drain(self, limit: Option<Duration>) {
+        let idle = self.host.threads.all_idle();
+        match limit {
+            None => idle.await,
+            Some(limit) => {
+                if timeout(limit, idle).await.is_err() {
+                    tracing::warn!(?limit, "turns still run at the end of the drain limit");
+                }
+            }
+        }
+        let _ = self.events.send(Event::End(self.close)).await;
+    }
+
+    /// Lets requests finish, interrupts turns, answers what is left, and closes when all was written. Takes 2 s
+    /// at most, whoever does not read.
+    pub(crate) async fn run(self) {
+        self.requests.close();
+        let _ = timeout(LAST_REQUESTS, self.requests.wait()).await;
+        if timeout(LAST_EVENTS, self.host.threads.interrupt_all()).await.is_err() {
+            tracing::error!("a turn did not end when it was interrupted");
+        }
+        let connections = self.host.connections.all();
+        for connection in &connections {
+            connection.fail_open(&shutting_down());
+            connection.close(self.close);
+        }
+        let all_written = join_all(connections.iter().map(|connection| connection.done()));
+        if timeout(LAST_MESSAGES, all_written).await.is_err() {
+            tracing::warn!("a client did not read its last messages");
+        }
+        let _ = self.events.send(Event::Ended).await;
+    }
+}
