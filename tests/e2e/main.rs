@@ -4,9 +4,12 @@
 mod any_script;
 mod control;
 mod dialect;
+mod ending;
 mod failures;
 mod first_turn;
 mod logins;
+mod metrics;
+mod queues;
 mod reads;
 mod recorded;
 mod refresh;

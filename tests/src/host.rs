@@ -5,7 +5,7 @@ use std::path::Path;
 use tempfile::TempDir;
 use valet_server::{Config, Host};
 use valet_sim::{Script, Sim, TokenRequest};
-use valet_transport::{OutboxLimits, memory};
+use valet_transport::{Link, OutboxLimits, memory};
 
 use crate::client::TestClient;
 
@@ -91,10 +91,15 @@ impl TestHost {
 
     /// A connection that has said nothing yet.
     pub fn connect(&self) -> TestClient {
-        let (ours, theirs) = memory::pair(OutboxLimits::default());
+        TestClient::new(self.link(OutboxLimits::default()), self.sim.clone())
+    }
+
+    /// A bare connection: nobody reads it but the test.
+    pub fn link(&self, limits: OutboxLimits) -> Link {
+        let (ours, theirs) = memory::pair(limits);
         let host = self.host.clone();
         tokio::spawn(async move { host.connect(theirs).await });
-        TestClient::new(ours, self.sim.clone())
+        ours
     }
 
     /// A connection that has opened itself.
@@ -115,6 +120,11 @@ impl TestHost {
     /// The home directory.
     pub fn home(&self) -> &Path {
         self.home.path()
+    }
+
+    /// The host itself.
+    pub fn host(&self) -> &Host {
+        &self.host
     }
 
     /// Ends the host; returns when everybody was told.

@@ -1,5 +1,7 @@
 //! What a conversation tells while it works.
 
+use std::time::Duration;
+
 use crate::failure::Failure;
 use crate::item::{AgentMessage, Item};
 use crate::limits::RateLimits;
@@ -61,6 +63,11 @@ pub enum Event<'a> {
         attempt: u32,
         /// How many there may be.
         of: u32,
+    },
+    /// The backend began to answer a request. A refresh of the token, if there was one, is part of the time.
+    BackendAnswered {
+        /// Since the request was sent.
+        latency: Duration,
     },
     /// The turn is over. Nothing more is told of it.
     TurnEnded(TurnSummary<'a>),

@@ -1,7 +1,7 @@
 //! One model response: send, stream, show, and collect the items. Tries again while nothing whole was shown.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
@@ -132,6 +132,7 @@ impl<'a> Response<'a> {
         if let Some(account) = account {
             account.renew_ahead(&turn.thread_id);
         }
+        let asked = Instant::now();
         let sent = Box::pin(send_authorized(client, account, &turn.thread_id, request, limit)).await;
         let response = match sent {
             Ok(response) => response,
@@ -139,6 +140,7 @@ impl<'a> Response<'a> {
             Err(SendError::Http(error)) => return Err(errors::of_transport(&error)),
             Err(SendError::Silent) => return Err(Failure::disconnected("no response headers in time")),
         };
+        turn.emit(Event::BackendAnswered { latency: asked.elapsed() });
         if response.status().is_success() {
             return Ok(response);
         }

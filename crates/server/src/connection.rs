@@ -13,6 +13,7 @@ use valet_auth::{Caller, OwnerId};
 use valet_protocol::{ErrorObject, RequestId, ServerNotificationMethod, jsonrpc};
 use valet_transport::{Close, Delta, Outbox};
 
+use crate::metrics::Metrics;
 use crate::notification::Notification;
 
 /// Unique within the process; never used twice.
@@ -90,10 +91,11 @@ pub(crate) struct Connection {
     load: AtomicUsize,
     /// Whether errors go out without `data`, as the reference sends them.
     strict: bool,
+    pub(crate) metrics: Metrics,
 }
 
 impl Connection {
-    pub(crate) fn new(id: ConnectionId, outbox: Outbox, strict: bool) -> Arc<Self> {
+    pub(crate) fn new(id: ConnectionId, outbox: Outbox, strict: bool, metrics: Metrics) -> Arc<Self> {
         Arc::new(Self {
             id,
             outbox,
@@ -101,6 +103,7 @@ impl Connection {
             open: Mutex::default(),
             load: AtomicUsize::new(0),
             strict,
+            metrics,
         })
     }
 
@@ -154,6 +157,12 @@ impl Connection {
         }
     }
 
+    /// Refuses a request before anybody carries it out.
+    pub(crate) fn refuse(&self, id: &RequestId, method: &'static str, error: &ErrorObject) {
+        self.metrics.request(method, Some(error));
+        self.answer::<()>(id, Err(error));
+    }
+
     /// Answers a request.
     pub(crate) fn answer<T: Serialize>(&self, id: &RequestId, result: Result<&T, &ErrorObject>) {
         let bytes = match result {
@@ -170,6 +179,11 @@ impl Connection {
     /// Who the connection is as a lender of tokens; none before `initialize`.
     pub(crate) fn owner(&self) -> Option<OwnerId> {
         self.session().map(|session| session.owner)
+    }
+
+    /// How much waits to be written.
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        self.outbox.waiting_bytes()
     }
 
     /// Answers text that is no message.

@@ -37,16 +37,17 @@ pub(crate) async fn dispatch(
     method: &str,
     params: Option<&RawValue>,
 ) {
-    if let Some(later) = context.connection.retry_after() {
+    let connection = &context.connection;
+    let name = method.parse::<ClientRequestName>();
+    let label = name.as_ref().map_or("unknown", |name| name.into());
+    if let Some(later) = connection.retry_after() {
         let error = ErrorObject::overloaded(u64::try_from(later.as_millis()).unwrap_or(u64::MAX));
-        context.connection.answer::<()>(&id, Err(&error));
-        return;
+        return connection.refuse(&id, label, &error);
     }
-    let Ok(name) = method.parse::<ClientRequestName>() else {
-        context.connection.answer::<()>(&id, Err(&unknown_method(method)));
-        return;
+    let Ok(name) = name else {
+        return connection.refuse(&id, label, &unknown_method(method));
     };
-    let initialized = context.connection.session().is_some();
+    let initialized = connection.session().is_some();
     if initialized == (name == ClientRequestName::Initialize) {
         let error = match name {
             ClientRequestName::Initialize => {
@@ -54,8 +55,7 @@ pub(crate) async fn dispatch(
             }
             _ => ErrorObject::invalid_request("Not initialized").kind(ErrorKind::NotInitialized),
         };
-        context.connection.answer::<()>(&id, Err(&error));
-        return;
+        return connection.refuse(&id, label, &error);
     }
     macro_rules! route {
         ($($method:ident),+) => {

@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::connection::{ConnectionId, ConnectionKind, Connections};
 use crate::event::Event;
 use crate::main_loop::MainLoop;
+use crate::metrics::Metrics;
 use crate::outgoing::OutgoingMessageSender;
 use crate::owners::Owners;
 use crate::threads::Threads;
@@ -107,6 +108,13 @@ impl Host {
         tokio::time::timeout(ALIVE_LIMIT, asked).await.unwrap_or_default()
     }
 
+    /// What was counted, as text for Prometheus; none unless `valet.metrics` is set.
+    pub fn metrics(&self) -> Option<String> {
+        let connections = self.state.connections.all();
+        let queue_bytes = connections.iter().map(|connection| connection.waiting_bytes()).sum();
+        self.state.metrics.text(connections.len(), queue_bytes, *self.state.threads.running().borrow())
+    }
+
     /// Whether new work is refused, because the host is about to end.
     pub fn is_draining(&self) -> bool {
         self.state.is_draining()
@@ -139,6 +147,7 @@ pub(crate) struct HostState {
     pub(crate) accounts: Accounts,
     pub(crate) threads: Arc<Threads>,
     pub(crate) http: Arc<HttpClient>,
+    pub(crate) metrics: Metrics,
     /// A random id of this process.
     pub(crate) installation_id: String,
     /// Set by the first client that initializes.
@@ -181,7 +190,9 @@ impl HostState {
         let http = Arc::new(HttpClient::default());
         let owners = Arc::new(Owners::default());
         let threads = Arc::new(Threads::default());
+        let metrics = if config.keys.valet.metrics { Metrics::new() } else { Metrics::default() };
         let whereabouts = Whereabouts {
+            metrics: metrics.clone(),
             outgoing,
             connections: Arc::clone(&connections),
             owners: Arc::clone(&owners),
@@ -195,6 +206,7 @@ impl HostState {
             accounts,
             threads,
             http,
+            metrics,
             installation_id: Uuid::new_v4().to_string(),
             origin: OnceLock::new(),
             draining: AtomicBool::new(false),

@@ -19,6 +19,7 @@ mod event;
 mod handlers;
 mod host;
 mod main_loop;
+mod metrics;
 mod notification;
 mod order;
 mod outgoing;

@@ -59,6 +59,7 @@ impl MainLoop {
                 Event::End(close) => self.end(close),
                 Event::Ended => break,
             }
+            self.host.metrics.server_requests(self.callbacks.len());
         }
         self.host.ended.send_replace(true);
     }
@@ -89,7 +90,7 @@ impl MainLoop {
         }
         let id = ConnectionId(self.next_connection);
         self.next_connection += 1;
-        let connection = Connection::new(id, link.outbox, self.host.config.strict());
+        let connection = Connection::new(id, link.outbox, self.host.config.strict(), self.host.metrics.clone());
         self.host.connections.insert(Arc::clone(&connection));
         let events = self.events.clone();
         tokio::spawn(async move {

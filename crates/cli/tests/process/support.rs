@@ -1,10 +1,18 @@
 //! A home directory that points the binary at a sim, and the binary itself.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio::process::Child;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use valet_sim::Sim;
+
+/// A websocket without a client around it.
+pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// The binary under test.
 pub(crate) const VALET: &str = env!("CARGO_BIN_EXE_valet");
@@ -42,4 +50,35 @@ pub(crate) fn valet(home: &Path, args: &[&str]) -> Command {
 /// Says why a test does nothing here. Shown by `cargo test -- --nocapture`, and by CI.
 pub(crate) fn skip(why: &str) {
     eprintln!("skipped: {why}");
+}
+
+/// What a test does, and what it does with `VALET_LONG_TESTS=1`.
+pub(crate) fn long<T>(usual: T, long: T) -> T {
+    if std::env::var_os("VALET_LONG_TESTS").is_some() { long } else { usual }
+}
+
+/// `valet app-server` on a port of its own; with its address.
+pub(crate) async fn listening(home: &Path, args: &[&str]) -> (Child, String) {
+    let args = [&["app-server", "--listen", "ws://127.0.0.1:0"], args].concat();
+    let mut command = tokio::process::Command::from(valet(home, &args));
+    let mut child = command.stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let line = tokio::time::timeout(Duration::from_secs(20), lines.next_line()).await.unwrap().unwrap().unwrap();
+    // The rest is read, so that nothing waits for it.
+    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+    (child, line.rsplit("ws://").next().unwrap().to_owned())
+}
+
+pub(crate) async fn socket(address: &str) -> Socket {
+    tokio_tungstenite::connect_async(format!("ws://{address}/")).await.unwrap().0
+}
+
+/// The status of a plain GET.
+pub(crate) async fn http_status(address: &str, path: &str) -> u16 {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer.split(' ').nth(1).unwrap().parse().unwrap()
 }

@@ -23,6 +23,7 @@ use valet_transport::Answer;
 
 use super::Shared;
 use crate::connection::{Connection, ConnectionId, Connections};
+use crate::metrics::Metrics;
 use crate::outgoing::{OutgoingMessageSender, Target};
 use crate::owners::Owners;
 use crate::threads::Threads;
@@ -37,6 +38,7 @@ pub(crate) struct Whereabouts {
     pub(crate) connections: Arc<Connections>,
     pub(crate) owners: Arc<Owners>,
     pub(crate) threads: Arc<Threads>,
+    pub(crate) metrics: Metrics,
 }
 
 /// The parent, through the connections.
@@ -74,12 +76,32 @@ impl Parent {
     }
 }
 
+/// Counts what came of a question, whoever ends the wait for it.
+struct Counting<'a> {
+    metrics: &'a Metrics,
+    outcome: &'static str,
+}
+
+impl Drop for Counting<'_> {
+    fn drop(&mut self) {
+        self.metrics.refresh(self.outcome);
+    }
+}
+
 impl ExternalAuth for Parent {
     fn refresh(&self, request: RefreshRequest) -> BoxFuture<'static, Result<Renewed, RefreshFailure>> {
         let inner = Arc::clone(&self.0);
         let ask = async move {
             let _asking = Asking { inner: &inner, flight: request.flight };
-            if inner.strict { inner.ask_everybody(&request).await } else { inner.find(&request).await }
+            let mut counting = Counting { metrics: &inner.whereabouts.metrics, outcome: "unanswered" };
+            let answer = if inner.strict { inner.ask_everybody(&request).await } else { inner.find(&request).await };
+            counting.outcome = match &answer {
+                Ok(_) => "renewed",
+                Err(RefreshFailure::Rejected(_)) => "rejected",
+                Err(RefreshFailure::Malformed) => "malformed",
+                Err(RefreshFailure::Gone) => "gone",
+            };
+            answer
         };
         ask.boxed()
     }

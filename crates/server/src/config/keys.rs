@@ -50,6 +50,9 @@ pub struct ValetToml {
     pub drain_timeout_ms: Option<u64>,
     /// How long a listener may be without connections and turns before it ends.
     pub exit_when_idle_ms: Option<u64>,
+    /// Whether an operator may read what happens in numbers.
+    #[serde(default)]
+    pub metrics: bool,
 }
 
 /// For whom a login holds.
@@ -186,6 +189,7 @@ const VALET: &[&str] = &[
     "compat",
     "drain_timeout_ms",
     "exit_when_idle_ms",
+    "metrics",
 ];
 
 const PROVIDER: &[&str] = &[

@@ -128,6 +128,7 @@ impl Threads {
             connections: Arc::clone(&host.connections),
             audience: Audience::of(tenant),
             strict: host.config.strict(),
+            metrics: host.metrics.clone(),
         };
         let services = Services { http: Arc::clone(&host.http), tools: Arc::new(NoTools), sink: Arc::new(sink) };
         let conversation = Conversation::start(id.clone(), services);

@@ -11,6 +11,7 @@ use valet_protocol::v2;
 use super::Shared;
 use crate::connection::{Audience, Connections};
 use crate::convert;
+use crate::metrics::Metrics;
 use crate::notification::Piece;
 
 /// The listener of one conversation.
@@ -21,6 +22,7 @@ pub(super) struct ThreadSink {
     /// Who is told how the thread stands.
     pub(super) audience: Audience,
     pub(super) strict: bool,
+    pub(super) metrics: Metrics,
 }
 
 impl ThreadSink {
@@ -75,6 +77,7 @@ impl ThreadSink {
     }
 
     fn turn_ended(&self, turn_id: &str, summary: &TurnSummary<'_>) {
+        self.metrics.turn(&summary.outcome);
         let (status, error) = match summary.outcome {
             TurnOutcome::Completed => (v2::TurnStatus::Completed, None),
             TurnOutcome::Interrupted => (v2::TurnStatus::Interrupted, None),
@@ -190,6 +193,7 @@ impl EventSink for ThreadSink {
             Event::Retrying { failure, attempt, of } => {
                 self.error(turn_id, convert::retrying(failure, attempt, of), true);
             }
+            Event::BackendAnswered { latency } => self.metrics.upstream(latency),
             Event::TurnEnded(summary) => self.turn_ended(turn_id, &summary),
         }
     }

@@ -1,0 +1,67 @@
+//! What an operator may count.
+
+use serde_json::json;
+use valet_protocol::methods as m;
+use valet_sim::{Script, TokenPolicy};
+use valet_tests::TestHost;
+
+fn assert_lines(text: &str, lines: &[&str]) {
+    for line in lines {
+        assert!(text.lines().any(|there| there == *line), "no line `{line}` in:\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn requests_turns_refreshes_and_connections_are_counted_when_that_is_asked_for() {
+    let tokens = TokenPolicy { first_uses: Some(0), ..TokenPolicy::default() };
+    let host =
+        TestHost::builder().script(Script::text("Hello.").tokens(tokens)).with("valet.metrics=true").start().await;
+    let mut parent = host.parent().await;
+    let thread = parent.thread().await;
+    parent.turn(&thread, "hello").await;
+    parent.refused("thread/read", json!({ "threadId": "nope" })).await;
+    parent.refused("no/such", json!({})).await;
+    let other = host.client().await;
+    let text = host.host().metrics().unwrap();
+    assert_lines(
+        &text,
+        &[
+            "valet_connections 2",
+            "valet_queue_bytes 0",
+            "valet_server_requests_open 0",
+            "valet_turns_running 0",
+            r#"valet_turns_total{outcome="completed"} 1"#,
+            r#"valet_refreshes_total{outcome="renewed"} 1"#,
+            r#"valet_requests_total{method="turn/start",outcome="ok"} 1"#,
+            r#"valet_requests_total{method="thread/read",outcome="refused"} 1"#,
+            r#"valet_requests_total{method="unknown",outcome="refused"} 1"#,
+            "valet_upstream_latency_seconds_count 1",
+        ],
+    );
+    drop(other);
+}
+
+#[tokio::test]
+async fn a_question_that_waits_is_open_and_one_that_nobody_answers_is_counted_as_such() {
+    let tokens = TokenPolicy { first_uses: Some(0), ..TokenPolicy::default() };
+    let host =
+        TestHost::builder().script(Script::text("Hello.").tokens(tokens)).with("valet.metrics=true").start().await;
+    let mut parent = host.parent().await;
+    parent.stop_answering();
+    let thread = parent.thread().await;
+    parent.start_turn(&thread, "hello").await;
+    let asked = parent.asked().await;
+    assert!(host.host().is_alive().await);
+    assert_lines(&host.host().metrics().unwrap(), &["valet_server_requests_open 1", "valet_turns_running 1"]);
+    parent.refuse(&asked, &json!({ "code": -32000, "message": "no" }));
+    parent.wait_for::<m::TurnCompleted>().await;
+    let lines = [r#"valet_refreshes_total{outcome="rejected"} 1"#, r#"valet_turns_total{outcome="failed"} 1"#];
+    assert_lines(&host.host().metrics().unwrap(), &lines);
+}
+
+#[tokio::test]
+async fn nothing_is_counted_unasked() {
+    let host = TestHost::start(Script::new()).await;
+    host.parent().await;
+    assert_eq!(host.host().metrics(), None);
+}
