@@ -7,12 +7,21 @@ import type { CancelLoginAccountParams } from "./v2/CancelLoginAccountParams.js"
 import type { CancelLoginAccountResponse } from "./v2/CancelLoginAccountResponse.js";
 import type { ChatgptAuthTokensRefreshParams } from "./v2/ChatgptAuthTokensRefreshParams.js";
 import type { ChatgptAuthTokensRefreshResponse } from "./v2/ChatgptAuthTokensRefreshResponse.js";
+import type { CommandExecOutputDeltaNotification } from "./v2/CommandExecOutputDeltaNotification.js";
+import type { CommandExecutionOutputDeltaNotification } from "./v2/CommandExecutionOutputDeltaNotification.js";
+import type { CommandExecutionRequestApprovalParams } from "./v2/CommandExecutionRequestApprovalParams.js";
+import type { CommandExecutionRequestApprovalResponse } from "./v2/CommandExecutionRequestApprovalResponse.js";
 import type { ConfigReadParams } from "./v2/ConfigReadParams.js";
 import type { ConfigReadResponse } from "./v2/ConfigReadResponse.js";
 import type { ConfigRequirementsReadResponse } from "./v2/ConfigRequirementsReadResponse.js";
 import type { ConfigWarningNotification } from "./v2/ConfigWarningNotification.js";
 import type { DeprecationNoticeNotification } from "./v2/DeprecationNoticeNotification.js";
+import type { DynamicToolCallParams } from "./v2/DynamicToolCallParams.js";
+import type { DynamicToolCallResponse } from "./v2/DynamicToolCallResponse.js";
 import type { ErrorNotification } from "./v2/ErrorNotification.js";
+import type { FileChangePatchUpdatedNotification } from "./v2/FileChangePatchUpdatedNotification.js";
+import type { FileChangeRequestApprovalParams } from "./v2/FileChangeRequestApprovalParams.js";
+import type { FileChangeRequestApprovalResponse } from "./v2/FileChangeRequestApprovalResponse.js";
 import type { GetAccountParams } from "./v2/GetAccountParams.js";
 import type { GetAccountRateLimitsResponse } from "./v2/GetAccountRateLimitsResponse.js";
 import type { GetAccountResponse } from "./v2/GetAccountResponse.js";
@@ -27,12 +36,17 @@ import type { LoginAccountResponse } from "./v2/LoginAccountResponse.js";
 import type { LogoutAccountResponse } from "./v2/LogoutAccountResponse.js";
 import type { ModelListParams } from "./v2/ModelListParams.js";
 import type { ModelListResponse } from "./v2/ModelListResponse.js";
+import type { ModelReroutedNotification } from "./v2/ModelReroutedNotification.js";
 import type { NoParams } from "./NoParams.js";
+import type { PermissionsRequestApprovalParams } from "./v2/PermissionsRequestApprovalParams.js";
+import type { PermissionsRequestApprovalResponse } from "./v2/PermissionsRequestApprovalResponse.js";
+import type { PlanDeltaNotification } from "./v2/PlanDeltaNotification.js";
 import type { ReasoningSummaryPartAddedNotification } from "./v2/ReasoningSummaryPartAddedNotification.js";
 import type { ReasoningSummaryTextDeltaNotification } from "./v2/ReasoningSummaryTextDeltaNotification.js";
 import type { ReasoningTextDeltaNotification } from "./v2/ReasoningTextDeltaNotification.js";
 import type { RemoteControlStatusChangedNotification } from "./v2/RemoteControlStatusChangedNotification.js";
 import type { ServerRequestResolvedNotification } from "./v2/ServerRequestResolvedNotification.js";
+import type { TerminalInteractionNotification } from "./v2/TerminalInteractionNotification.js";
 import type { ThreadListParams } from "./v2/ThreadListParams.js";
 import type { ThreadListResponse } from "./v2/ThreadListResponse.js";
 import type { ThreadLoadedListParams } from "./v2/ThreadLoadedListParams.js";
@@ -48,12 +62,17 @@ import type { ThreadStatusChangedNotification } from "./v2/ThreadStatusChangedNo
 import type { ThreadTokenUsageUpdatedNotification } from "./v2/ThreadTokenUsageUpdatedNotification.js";
 import type { ThreadUnsubscribeParams } from "./v2/ThreadUnsubscribeParams.js";
 import type { ThreadUnsubscribeResponse } from "./v2/ThreadUnsubscribeResponse.js";
+import type { ToolRequestUserInputParams } from "./v2/ToolRequestUserInputParams.js";
+import type { ToolRequestUserInputResponse } from "./v2/ToolRequestUserInputResponse.js";
 import type { TurnCompletedNotification } from "./v2/TurnCompletedNotification.js";
+import type { TurnDiffUpdatedNotification } from "./v2/TurnDiffUpdatedNotification.js";
 import type { TurnInterruptParams } from "./v2/TurnInterruptParams.js";
 import type { TurnInterruptResponse } from "./v2/TurnInterruptResponse.js";
+import type { TurnPlanUpdatedNotification } from "./v2/TurnPlanUpdatedNotification.js";
 import type { TurnStartParams } from "./v2/TurnStartParams.js";
 import type { TurnStartResponse } from "./v2/TurnStartResponse.js";
 import type { TurnStartedNotification } from "./v2/TurnStartedNotification.js";
+import type { WarningNotification } from "./v2/WarningNotification.js";
 
 /** What a client may ask, by method. */
 export interface ClientRequests {
@@ -97,6 +116,16 @@ export interface ClientRequests {
 export interface ServerRequests {
   /** The backend refused the lent token: the connection that lent it owes a new one, or an error. */
   "account/chatgptAuthTokens/refresh": { params: ChatgptAuthTokensRefreshParams; response: ChatgptAuthTokensRefreshResponse };
+  /** May this command run? An answer that cannot be read declines. */
+  "item/commandExecution/requestApproval": { params: CommandExecutionRequestApprovalParams; response: CommandExecutionRequestApprovalResponse };
+  /** May this patch be applied? An answer that cannot be read declines. */
+  "item/fileChange/requestApproval": { params: FileChangeRequestApprovalParams; response: FileChangeRequestApprovalResponse };
+  /** The model asks for more than the sandbox allows. An answer that cannot be read grants nothing. */
+  "item/permissions/requestApproval": { params: PermissionsRequestApprovalParams; response: PermissionsRequestApprovalResponse };
+  /** The model calls a tool that the client declared. */
+  "item/tool/call": { params: DynamicToolCallParams; response: DynamicToolCallResponse };
+  /** The model asks a person. */
+  "item/tool/requestUserInput": { params: ToolRequestUserInputParams; response: ToolRequestUserInputResponse };
 }
 
 /** What the server tells, by method. */
@@ -107,6 +136,8 @@ export interface ServerNotifications {
   "configWarning": { params: ConfigWarningNotification };
   /** The caller used something that is about to go away. */
   "deprecationNotice": { params: DeprecationNoticeNotification };
+  /** A person should know this. */
+  "warning": { params: WarningNotification };
   /** Once after `initialize`. */
   "remoteControl/status/changed": { params: RemoteControlStatusChangedNotification };
   /** A login came to its end. */
@@ -129,6 +160,12 @@ export interface ServerNotifications {
   "turn/started": { params: TurnStartedNotification };
   /** A turn ended. */
   "turn/completed": { params: TurnCompletedNotification };
+  /** A turn changed files, once more. */
+  "turn/diff/updated": { params: TurnDiffUpdatedNotification };
+  /** The model changed its list of steps. */
+  "turn/plan/updated": { params: TurnPlanUpdatedNotification };
+  /** Another model answers than was asked for. */
+  "model/rerouted": { params: ModelReroutedNotification };
   /** An item began. */
   "item/started": { params: ItemStartedNotification };
   /** An item is whole. */
@@ -141,6 +178,16 @@ export interface ServerNotifications {
   "item/reasoning/summaryTextDelta": { params: ReasoningSummaryTextDeltaNotification };
   /** More of the reasoning itself. */
   "item/reasoning/textDelta": { params: ReasoningTextDeltaNotification };
+  /** More of a proposed plan. */
+  "item/plan/delta": { params: PlanDeltaNotification };
+  /** More output of a command. */
+  "item/commandExecution/outputDelta": { params: CommandExecutionOutputDeltaNotification };
+  /** The model wrote to a running command. */
+  "item/commandExecution/terminalInteraction": { params: TerminalInteractionNotification };
+  /** More of a patch is known. */
+  "item/fileChange/patchUpdated": { params: FileChangePatchUpdatedNotification };
+  /** More output of a program that this connection runs. */
+  "command/exec/outputDelta": { params: CommandExecOutputDeltaNotification };
   /** A request of the server needs no answer any more. */
   "serverRequest/resolved": { params: ServerRequestResolvedNotification };
 }

@@ -3,28 +3,38 @@ import type { AccountLoginCompletedNotification } from "./v2/AccountLoginComplet
 import type { AccountRateLimitsUpdatedNotification } from "./v2/AccountRateLimitsUpdatedNotification.js";
 import type { AccountUpdatedNotification } from "./v2/AccountUpdatedNotification.js";
 import type { AgentMessageDeltaNotification } from "./v2/AgentMessageDeltaNotification.js";
+import type { CommandExecOutputDeltaNotification } from "./v2/CommandExecOutputDeltaNotification.js";
+import type { CommandExecutionOutputDeltaNotification } from "./v2/CommandExecutionOutputDeltaNotification.js";
 import type { ConfigWarningNotification } from "./v2/ConfigWarningNotification.js";
 import type { DeprecationNoticeNotification } from "./v2/DeprecationNoticeNotification.js";
 import type { ErrorNotification } from "./v2/ErrorNotification.js";
+import type { FileChangePatchUpdatedNotification } from "./v2/FileChangePatchUpdatedNotification.js";
 import type { ItemCompletedNotification } from "./v2/ItemCompletedNotification.js";
 import type { ItemStartedNotification } from "./v2/ItemStartedNotification.js";
+import type { ModelReroutedNotification } from "./v2/ModelReroutedNotification.js";
+import type { PlanDeltaNotification } from "./v2/PlanDeltaNotification.js";
 import type { ReasoningSummaryPartAddedNotification } from "./v2/ReasoningSummaryPartAddedNotification.js";
 import type { ReasoningSummaryTextDeltaNotification } from "./v2/ReasoningSummaryTextDeltaNotification.js";
 import type { ReasoningTextDeltaNotification } from "./v2/ReasoningTextDeltaNotification.js";
 import type { RemoteControlStatusChangedNotification } from "./v2/RemoteControlStatusChangedNotification.js";
 import type { ServerRequestResolvedNotification } from "./v2/ServerRequestResolvedNotification.js";
+import type { TerminalInteractionNotification } from "./v2/TerminalInteractionNotification.js";
 import type { ThreadReadStateChangedNotification } from "./v2/ThreadReadStateChangedNotification.js";
 import type { ThreadSettingsUpdatedNotification } from "./v2/ThreadSettingsUpdatedNotification.js";
 import type { ThreadStartedNotification } from "./v2/ThreadStartedNotification.js";
 import type { ThreadStatusChangedNotification } from "./v2/ThreadStatusChangedNotification.js";
 import type { ThreadTokenUsageUpdatedNotification } from "./v2/ThreadTokenUsageUpdatedNotification.js";
 import type { TurnCompletedNotification } from "./v2/TurnCompletedNotification.js";
+import type { TurnDiffUpdatedNotification } from "./v2/TurnDiffUpdatedNotification.js";
+import type { TurnPlanUpdatedNotification } from "./v2/TurnPlanUpdatedNotification.js";
 import type { TurnStartedNotification } from "./v2/TurnStartedNotification.js";
+import type { WarningNotification } from "./v2/WarningNotification.js";
 
 export type ServerNotification =
   | { method: "error", params: ErrorNotification, emittedAtMs?: number }
   | { method: "configWarning", params: ConfigWarningNotification, emittedAtMs?: number }
   | { method: "deprecationNotice", params: DeprecationNoticeNotification, emittedAtMs?: number }
+  | { method: "warning", params: WarningNotification, emittedAtMs?: number }
   | { method: "remoteControl/status/changed", params: RemoteControlStatusChangedNotification, emittedAtMs?: number }
   | { method: "account/login/completed", params: AccountLoginCompletedNotification, emittedAtMs?: number }
   | { method: "account/updated", params: AccountUpdatedNotification, emittedAtMs?: number }
@@ -36,10 +46,18 @@ export type ServerNotification =
   | { method: "thread/tokenUsage/updated", params: ThreadTokenUsageUpdatedNotification, emittedAtMs?: number }
   | { method: "turn/started", params: TurnStartedNotification, emittedAtMs?: number }
   | { method: "turn/completed", params: TurnCompletedNotification, emittedAtMs?: number }
+  | { method: "turn/diff/updated", params: TurnDiffUpdatedNotification, emittedAtMs?: number }
+  | { method: "turn/plan/updated", params: TurnPlanUpdatedNotification, emittedAtMs?: number }
+  | { method: "model/rerouted", params: ModelReroutedNotification, emittedAtMs?: number }
   | { method: "item/started", params: ItemStartedNotification, emittedAtMs?: number }
   | { method: "item/completed", params: ItemCompletedNotification, emittedAtMs?: number }
   | { method: "item/agentMessage/delta", params: AgentMessageDeltaNotification, emittedAtMs?: number }
   | { method: "item/reasoning/summaryPartAdded", params: ReasoningSummaryPartAddedNotification, emittedAtMs?: number }
   | { method: "item/reasoning/summaryTextDelta", params: ReasoningSummaryTextDeltaNotification, emittedAtMs?: number }
   | { method: "item/reasoning/textDelta", params: ReasoningTextDeltaNotification, emittedAtMs?: number }
+  | { method: "item/plan/delta", params: PlanDeltaNotification, emittedAtMs?: number }
+  | { method: "item/commandExecution/outputDelta", params: CommandExecutionOutputDeltaNotification, emittedAtMs?: number }
+  | { method: "item/commandExecution/terminalInteraction", params: TerminalInteractionNotification, emittedAtMs?: number }
+  | { method: "item/fileChange/patchUpdated", params: FileChangePatchUpdatedNotification, emittedAtMs?: number }
+  | { method: "command/exec/outputDelta", params: CommandExecOutputDeltaNotification, emittedAtMs?: number }
   | { method: "serverRequest/resolved", params: ServerRequestResolvedNotification, emittedAtMs?: number };

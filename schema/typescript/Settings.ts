@@ -13,6 +13,6 @@ model: string,
  */
 reasoning_effort: string | null, 
 /**
- * Added instructions.
+ * Added instructions. Null in a request: those of the mode.
  */
 developer_instructions: string | null, };

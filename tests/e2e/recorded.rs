@@ -2,11 +2,12 @@
 //! server sends, what its clients send fits the types that we read, and the smallest values the schema
 //! allows are values that we can read. So the bindings lie about null and optional in neither direction.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
+use valet_protocol::v2::{ThreadItem, ThreadItemDetails};
 use valet_protocol::{
     ClientNotificationMethod, ClientRequestMethod, MethodVisitor, ServerNotificationMethod, ServerRequestMethod,
     methods,
@@ -54,49 +55,139 @@ fn recordings() -> Vec<Recorded> {
     recorded
 }
 
-/// Items and values of methods that come later.
-fn comes_later(message: &Value) -> bool {
-    let text = message.to_string();
-    ["commandExecution", "fileChange", "dynamicToolCall", "\"granular\"", "collaborationMode"]
-        .iter()
-        .any(|kind| text.contains(kind))
+/// One side of an exchange of a known kind.
+struct Said {
+    file: String,
+    shape: Shape,
+    method: String,
+    value: Value,
+}
+
+/// Everything with parameters or a result that the recordings hold.
+fn said() -> Vec<Said> {
+    let mut asked: HashMap<(String, String, bool, String), String> = HashMap::new();
+    let mut said = Vec::new();
+    for Recorded { file, from_server, connection, mut message } in recordings() {
+        let id = message.get("id").map(Value::to_string);
+        let method = message.get("method").and_then(Value::as_str).map(str::to_owned);
+        let params = message.get("params").cloned().unwrap_or_default();
+        let (shape, method, value) = match (id, method) {
+            (Some(id), Some(method)) => {
+                asked.insert((file.clone(), connection, from_server, id), method.clone());
+                (if from_server { Shape::ServerParams } else { Shape::ClientParams }, method, params)
+            }
+            (None, Some(method)) if from_server => (Shape::Notification, method, params),
+            (Some(id), None) => {
+                let shape = if from_server { Shape::ClientResult } else { Shape::ServerResult };
+                let Some(method) = asked.get(&(file.clone(), connection, !from_server, id)) else { continue };
+                let Some(result) = message.get_mut("result") else { continue };
+                (shape, method.clone(), result.take())
+            }
+            _ => continue,
+        };
+        // Sent wrong on purpose, to see what the reference does.
+        let wrong = file == "refresh_malformed.jsonl" && shape == Shape::ServerResult;
+        if !wrong {
+            said.push(Said { file, shape, method, value });
+        }
+    }
+    assert!(said.len() > 800, "the recordings are there");
+    said
 }
 
 #[test]
 fn what_the_reference_sends_and_takes_fits_the_schema() {
-    let mut asked: HashMap<(String, String, bool, String), String> = HashMap::new();
-    let mut refused = Vec::new();
-    let mut checked = 0;
-    for Recorded { file, from_server, connection, message } in recordings() {
-        let id = message.get("id").map(Value::to_string);
-        let method = message.get("method").and_then(Value::as_str).map(str::to_owned);
-        let params = message.get("params").cloned().unwrap_or_default();
-        let found = match (id, method) {
-            (Some(id), Some(method)) => {
-                asked.insert((file.clone(), connection, from_server, id), method.clone());
-                let shape = if from_server { Shape::ServerParams } else { Shape::ClientParams };
-                (!comes_later(&params)).then(|| misfit(shape, &method, &params)).flatten()
-            }
-            (None, Some(method)) if from_server && !comes_later(&params) => {
-                misfit(Shape::Notification, &method, &params)
-            }
-            (Some(id), None) => {
-                let (shape, key) = match from_server {
-                    true => (Shape::ClientResult, (file.clone(), connection, false, id)),
-                    false => (Shape::ServerResult, (file.clone(), connection, true, id)),
-                };
-                let result = message.get("result").filter(|result| !comes_later(result));
-                asked.get(&key).zip(result).and_then(|(method, result)| misfit(shape, method, result))
-            }
-            _ => None,
-        };
-        checked += 1;
-        refused.extend(found.map(|misfit| format!("{file}: {misfit}")));
-    }
-    assert!(checked > 800, "the recordings are there");
-    // Sent wrong on purpose, to see what the reference does.
-    refused.retain(|misfit| !misfit.starts_with("refresh_malformed.jsonl: ServerResult"));
+    let refused = said().into_iter().filter_map(|Said { file, shape, method, value }| {
+        misfit(shape, &method, &value).map(|misfit| format!("{file}: {misfit}"))
+    });
+    let refused: Vec<String> = refused.collect();
     assert!(refused.is_empty(), "{}", refused.join("\n\n"));
+}
+
+/// Reads what was said of each method, and writes it again.
+struct Rewriter {
+    said: Vec<Said>,
+    /// How many parts of how many methods were found.
+    parts: usize,
+    changed: Vec<String>,
+}
+
+impl Rewriter {
+    fn rewrites<T: serde::de::DeserializeOwned + serde::Serialize>(&mut self, shape: Shape, method: &str) {
+        let mut found = false;
+        for Said { file, value, .. } in self.said.iter().filter(|said| said.shape == shape && said.method == method) {
+            found = true;
+            let went = match serde_json::from_value::<T>(value.clone()) {
+                Ok(read) => serde_json::to_value(read).unwrap(),
+                Err(error) => json!(error.to_string()),
+            };
+            let same = match shape {
+                Shape::ClientParams | Shape::ServerResult => means_the_same(value, &went),
+                _ => *value == went,
+            };
+            if !same {
+                self.changed.push(format!("{file}: {shape:?} of {method} came as\n{value:#}\nand went as\n{went:#}"));
+            }
+        }
+        self.parts += usize::from(found);
+    }
+}
+
+/// What a client leaves out may be written as null, false or empty; nothing that it says may be lost.
+fn means_the_same(came: &Value, went: &Value) -> bool {
+    match (came, went) {
+        (Value::Object(came), Value::Object(went)) => {
+            let says_nothing = |value: &Value| [json!(null), json!(false), json!([])].contains(value);
+            came.iter().all(|(name, value)| value.is_null() || went.contains_key(name))
+                && went.iter().all(|(name, value)| match came.get(name) {
+                    Some(came) => means_the_same(came, value),
+                    None => says_nothing(value),
+                })
+        }
+        (Value::Array(came), Value::Array(went)) => {
+            came.len() == went.len() && came.iter().zip(went).all(|(came, went)| means_the_same(came, went))
+        }
+        _ => came == went,
+    }
+}
+
+impl MethodVisitor for Rewriter {
+    fn client_request<M: ClientRequestMethod>(&mut self) {
+        self.rewrites::<M::Params>(Shape::ClientParams, M::METHOD);
+        self.rewrites::<M::Response>(Shape::ClientResult, M::METHOD);
+    }
+
+    fn server_request<M: ServerRequestMethod>(&mut self) {
+        self.rewrites::<M::Params>(Shape::ServerParams, M::METHOD);
+        self.rewrites::<M::Response>(Shape::ServerResult, M::METHOD);
+    }
+
+    fn server_notification<M: ServerNotificationMethod>(&mut self) {
+        self.rewrites::<M::Params>(Shape::Notification, M::METHOD);
+    }
+
+    fn client_notification<M: ClientNotificationMethod>(&mut self) {}
+}
+
+#[test]
+fn what_the_reference_sends_and_takes_is_read_and_written_back_the_same() {
+    let mut rewriter = Rewriter { said: said(), parts: 0, changed: Vec::new() };
+    methods::visit(&mut rewriter);
+    assert!(rewriter.changed.is_empty(), "{}", rewriter.changed.join("\n\n"));
+    assert!(rewriter.parts > 50, "the recordings are there");
+}
+
+#[test]
+fn every_item_that_the_reference_sends_has_a_type() {
+    let mut kinds = BTreeSet::new();
+    for Said { file, value, .. } in said() {
+        let Some(item) = value.get("item") else { continue };
+        let read: ThreadItem = serde_json::from_value(item.clone()).unwrap();
+        assert!(!matches!(read.details, ThreadItemDetails::Unknown(_)), "{file}: {item:#}");
+        kinds.insert(item["type"].as_str().unwrap().to_owned());
+    }
+    let recorded = ["agentMessage", "commandExecution", "dynamicToolCall", "fileChange", "reasoning", "userMessage"];
+    assert_eq!(Vec::from_iter(kinds), recorded);
 }
 
 /// The smallest value that a schema allows: only what is required, and of that the smallest.
@@ -178,5 +269,5 @@ impl MethodVisitor for Reader {
 fn the_smallest_values_that_the_schema_allows_can_be_read() {
     let mut reader = Reader::default();
     methods::visit(&mut reader);
-    assert_eq!(reader.read, 18);
+    assert_eq!(reader.read, 23);
 }

@@ -82,6 +82,19 @@ define_methods! {
     server_requests {
         /// The backend refused the lent token: the connection that lent it owes a new one, or an error.
         ChatgptAuthTokensRefresh = "account/chatgptAuthTokens/refresh" (ChatgptAuthTokensRefreshParams) -> ChatgptAuthTokensRefreshResponse;
+        /// May this command run? An answer that cannot be read declines.
+        CommandExecutionRequestApproval = "item/commandExecution/requestApproval"
+            (CommandExecutionRequestApprovalParams) -> CommandExecutionRequestApprovalResponse;
+        /// May this patch be applied? An answer that cannot be read declines.
+        FileChangeRequestApproval = "item/fileChange/requestApproval"
+            (FileChangeRequestApprovalParams) -> FileChangeRequestApprovalResponse;
+        /// The model asks for more than the sandbox allows. An answer that cannot be read grants nothing.
+        PermissionsRequestApproval = "item/permissions/requestApproval"
+            (PermissionsRequestApprovalParams) -> PermissionsRequestApprovalResponse;
+        /// The model calls a tool that the client declared.
+        DynamicToolCall = "item/tool/call" (DynamicToolCallParams) -> DynamicToolCallResponse;
+        /// The model asks a person.
+        ToolRequestUserInput = "item/tool/requestUserInput" (ToolRequestUserInputParams) -> ToolRequestUserInputResponse;
     }
 
     server_notifications {
@@ -91,6 +104,8 @@ define_methods! {
         ConfigWarning = "configWarning" (ConfigWarningNotification);
         /// The caller used something that is about to go away.
         DeprecationNotice = "deprecationNotice" (DeprecationNoticeNotification);
+        /// A person should know this.
+        Warning = "warning" (WarningNotification);
         /// Once after `initialize`.
         RemoteControlStatusChanged = "remoteControl/status/changed" (RemoteControlStatusChangedNotification);
         /// A login came to its end.
@@ -113,6 +128,12 @@ define_methods! {
         TurnStarted = "turn/started" (TurnStartedNotification);
         /// A turn ended.
         TurnCompleted = "turn/completed" (TurnCompletedNotification);
+        /// A turn changed files, once more.
+        TurnDiffUpdated = "turn/diff/updated" (TurnDiffUpdatedNotification);
+        /// The model changed its list of steps.
+        TurnPlanUpdated = "turn/plan/updated" (TurnPlanUpdatedNotification);
+        /// Another model answers than was asked for.
+        ModelRerouted = "model/rerouted" (ModelReroutedNotification);
         /// An item began.
         ItemStarted = "item/started" (ItemStartedNotification);
         /// An item is whole.
@@ -125,6 +146,16 @@ define_methods! {
         ReasoningSummaryTextDelta = "item/reasoning/summaryTextDelta" (ReasoningSummaryTextDeltaNotification);
         /// More of the reasoning itself.
         ReasoningTextDelta = "item/reasoning/textDelta" (ReasoningTextDeltaNotification);
+        /// More of a proposed plan.
+        PlanDelta = "item/plan/delta" (PlanDeltaNotification);
+        /// More output of a command.
+        CommandExecutionOutputDelta = "item/commandExecution/outputDelta" (CommandExecutionOutputDeltaNotification);
+        /// The model wrote to a running command.
+        TerminalInteraction = "item/commandExecution/terminalInteraction" (TerminalInteractionNotification);
+        /// More of a patch is known.
+        FileChangePatchUpdated = "item/fileChange/patchUpdated" (FileChangePatchUpdatedNotification);
+        /// More output of a program that this connection runs.
+        CommandExecOutputDelta = "command/exec/outputDelta" (CommandExecOutputDeltaNotification);
         /// A request of the server needs no answer any more.
         ServerRequestResolved = "serverRequest/resolved" (ServerRequestResolvedNotification);
     }

@@ -1,21 +1,33 @@
 //! Version 2: one module per topic.
 
 mod account;
+mod approval;
+mod command_exec;
 mod config;
+mod dynamic_tool;
 mod item;
 mod model;
 mod notices;
+mod permissions;
 mod policy;
 mod rate_limits;
 mod thread;
+mod thread_work;
 mod turn;
+mod user_question;
 
 pub use account::*;
+pub use approval::*;
+pub use command_exec::*;
 pub use config::*;
+pub use dynamic_tool::*;
 pub use item::*;
 pub use model::*;
 pub use notices::*;
+pub use permissions::*;
 pub use policy::*;
 pub use rate_limits::*;
 pub use thread::*;
+pub use thread_work::*;
 pub use turn::*;
+pub use user_question::*;

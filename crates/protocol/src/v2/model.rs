@@ -116,3 +116,28 @@ open_enum! {
         Audio = "audio",
     }
 }
+
+/// `model/rerouted`: the backend answers a turn with another model than was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export_to = "v2/")]
+pub struct ModelReroutedNotification {
+    /// The thread.
+    pub thread_id: String,
+    /// The turn.
+    pub turn_id: String,
+    /// The model that was asked for.
+    pub from_model: String,
+    /// The model that answers.
+    pub to_model: String,
+    /// Why.
+    pub reason: ModelRerouteReason,
+}
+
+open_enum! {
+    /// Why another model answers.
+    pub enum ModelRerouteReason in "v2/" {
+        /// The backend takes the work for a risk to the security of others.
+        HighRiskCyberActivity = "highRiskCyberActivity",
+    }
+}

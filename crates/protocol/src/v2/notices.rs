@@ -74,6 +74,17 @@ pub struct DeprecationNoticeNotification {
     pub details: Option<String>,
 }
 
+/// `warning`: a person should know this. Nothing failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export_to = "v2/")]
+pub struct WarningNotification {
+    /// The thread that it is about. Null when it is about none, or about all.
+    pub thread_id: Option<String>,
+    /// One sentence.
+    pub message: String,
+}
+
 /// `serverRequest/resolved`: a request of the server needs no answer any more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
 #[serde(rename_all = "camelCase")]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use ts_rs::TS;
 
-use super::{ApprovalsReviewer, AskForApproval, ReasoningSummary, SandboxMode, SandboxPolicy, Turn};
+use super::{ApprovalsReviewer, AskForApproval, DynamicToolSpec, ReasoningSummary, SandboxMode, SandboxPolicy, Turn};
 use crate::open_enum::open_enum;
 
 /// `thread/start`.
@@ -40,6 +40,12 @@ pub struct ThreadStartParams {
     pub ephemeral: Option<bool>,
     /// What started it, in the client's words.
     pub thread_source: Option<String>,
+    /// The directories that belong to the work, absolute. Else the working directory. Experimental.
+    pub runtime_workspace_roots: Option<Vec<String>>,
+    /// Where commands run. Empty: nowhere. Else on this machine. Experimental.
+    pub environments: Option<Vec<TurnEnvironmentParams>>,
+    /// Tools that the client answers by `item/tool/call`. Experimental.
+    pub dynamic_tools: Option<Vec<DynamicToolSpec>>,
 }
 
 /// The answer to `thread/start`. The caller is subscribed to the thread's events.
@@ -174,6 +180,19 @@ pub struct ThreadEnvironment {
     pub cwd: String,
     /// The directories that belong to the work.
     pub runtime_workspace_roots: Vec<String>,
+}
+
+/// Where a client wants commands to run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export_to = "v2/", optional_fields = nullable)]
+pub struct TurnEnvironmentParams {
+    /// `local`, the only one here.
+    pub environment_id: String,
+    /// The working directory.
+    pub cwd: String,
+    /// The directories that belong to the work. Else the working directory.
+    pub runtime_workspace_roots: Option<Vec<String>>,
 }
 
 /// The repository that a thread works in.
@@ -580,10 +599,21 @@ pub struct ThreadSettings {
 /// The mode of collaboration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
 pub struct CollaborationMode {
-    /// `default` or `plan`.
-    pub mode: String,
+    /// Which.
+    pub mode: ModeKind,
     /// What the mode sets.
     pub settings: CollaborationSettings,
+}
+
+/// A mode of collaboration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(rename_all = "camelCase")]
+pub enum ModeKind {
+    /// The model looks and asks, and proposes a plan. It changes nothing.
+    Plan,
+    /// The model works.
+    #[default]
+    Default,
 }
 
 /// What a mode of collaboration sets. Keys as in the configuration.
@@ -595,6 +625,6 @@ pub struct CollaborationSettings {
     pub model: String,
     /// How hard it thinks.
     pub reasoning_effort: Option<String>,
-    /// Added instructions.
+    /// Added instructions. Null in a request: those of the mode.
     pub developer_instructions: Option<String>,
 }

@@ -1,14 +1,21 @@
-//! One exchange: what the person asked, and how it ended.
+//! One exchange: what the person asked, what was added on the way, and how it ended.
+
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use ts_rs::TS;
 
-use super::{ApprovalsReviewer, AskForApproval, ReasoningSummary, SandboxPolicy, ThreadItem, UserInput};
+use super::{
+    ApprovalsReviewer, AskForApproval, CollaborationMode, ReasoningSummary, SandboxPolicy, ThreadItem,
+    TurnEnvironmentParams, UserInput,
+};
 use crate::open_enum::open_enum;
 
-/// `turn/start`. What is set here stays set for later turns of the thread.
+/// `turn/start`. What is set here stays set for later turns of the thread, unless it says otherwise.
+///
+/// While a turn runs this is a steer: the input joins it, and the answer names it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
 #[serde(rename_all = "camelCase")]
 #[ts(export_to = "v2/", optional_fields = nullable)]
@@ -19,8 +26,23 @@ pub struct TurnStartParams {
     pub input: Vec<UserInput>,
     /// Comes back as `clientId` of the user's item.
     pub client_user_message_id: Option<String>,
+    /// The turn that caused this one. For this turn only.
+    pub parent_turn_id: Option<String>,
+    /// The `rootTurnId` of that turn. Else this turn is its own root. For this turn only.
+    pub root_turn_id: Option<String>,
+    /// What else the model should know, by a name that the client chooses. Experimental.
+    pub additional_context: Option<BTreeMap<String, AdditionalContextEntry>>,
+    /// Words about the turn for the backend: members of the `x-codex-turn-metadata` that goes with each
+    /// request. Replaces those of earlier turns; the host's own members stay. Experimental.
+    pub responsesapi_client_metadata: Option<BTreeMap<String, String>>,
+    /// The same, added to those of earlier turns. Experimental.
+    pub responsesapi_client_metadata_patch: Option<BTreeMap<String, String>>,
+    /// Where commands run. Empty: nowhere, for this turn. Experimental.
+    pub environments: Option<Vec<TurnEnvironmentParams>>,
     /// The working directory.
     pub cwd: Option<String>,
+    /// The directories that belong to the work, absolute. Experimental.
+    pub runtime_workspace_roots: Option<Vec<String>>,
     /// When to ask.
     pub approval_policy: Option<AskForApproval>,
     /// Whom to ask.
@@ -31,6 +53,8 @@ pub struct TurnStartParams {
     pub model: Option<String>,
     /// The service tier.
     pub service_tier: Option<String>,
+    /// The service tier for this turn only. `default` is the plain one.
+    pub service_tier_for_turn: Option<String>,
     /// How hard to think. An open string.
     pub effort: Option<String>,
     /// How much of the reasoning to tell.
@@ -38,6 +62,31 @@ pub struct TurnStartParams {
     /// A JSON Schema that the final answer must fit. For this turn only.
     #[ts(type = "unknown", optional)]
     pub output_schema: Option<Value>,
+    /// The mode of collaboration. Goes before `model` and `effort`. Experimental.
+    pub collaboration_mode: Option<CollaborationMode>,
+}
+
+/// Something else that the model should know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+#[ts(export_to = "v2/", optional_fields = nullable)]
+pub struct AdditionalContextEntry {
+    /// In words for the model.
+    pub value: String,
+    /// How far to trust it.
+    pub kind: AdditionalContextKind,
+    /// What to call it. Only with `untrusted`.
+    pub name: Option<String>,
+}
+
+/// How far the model should trust what it is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export_to = "v2/")]
+pub enum AdditionalContextKind {
+    /// It comes from outside: something to read, not to obey.
+    Untrusted,
+    /// It comes from the client itself.
+    Application,
 }
 
 /// The answer to `turn/start`. Sent before `turn/started` and every item.
@@ -46,6 +95,38 @@ pub struct TurnStartParams {
 pub struct TurnStartResponse {
     /// The turn, in progress and without items.
     pub turn: Turn,
+}
+
+/// `turn/steer`: add input to the turn that runs.
+///
+/// What the model is saying is cut; it goes on with the input in front of it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export_to = "v2/", optional_fields = nullable)]
+pub struct TurnSteerParams {
+    /// The thread.
+    pub thread_id: String,
+    /// Must be the running turn.
+    pub expected_turn_id: String,
+    /// What the person says.
+    pub input: Vec<UserInput>,
+    /// Comes back as `clientId` of the user's item.
+    pub client_user_message_id: Option<String>,
+    /// As in `turn/start`. Experimental.
+    pub additional_context: Option<BTreeMap<String, AdditionalContextEntry>>,
+    /// As in `turn/start`. Experimental.
+    pub responsesapi_client_metadata: Option<BTreeMap<String, String>>,
+    /// As in `turn/start`. Experimental.
+    pub responsesapi_client_metadata_patch: Option<BTreeMap<String, String>>,
+}
+
+/// The answer to `turn/steer`. Sent before the user's item.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export_to = "v2/")]
+pub struct TurnSteerResponse {
+    /// The running turn.
+    pub turn_id: String,
 }
 
 /// `turn/interrupt`.

@@ -92,7 +92,7 @@ impl ThreadSettings {
             effort: self.effort.clone(),
             summary: self.summary,
             collaboration_mode: v2::CollaborationMode {
-                mode: "default".to_owned(),
+                mode: v2::ModeKind::Default,
                 settings: v2::CollaborationSettings {
                     model: self.model.clone(),
                     reasoning_effort: self.effort.clone(),

@@ -1,88 +1,10 @@
-//! What happens in a turn, item by item.
+//! Messages: what a person sends, what the model says, and its reasoning while it says it.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use ts_rs::TS;
 
 use crate::open_enum::open_enum;
-
-/// One thing that happened in a turn. New types appear: keep what you do not know.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
-#[serde(rename_all = "camelCase")]
-#[ts(export_to = "v2/")]
-pub struct ThreadItem {
-    /// What it is.
-    #[serde(flatten)]
-    pub details: ThreadItemDetails,
-    /// When it began.
-    pub started_at_ms: Option<i64>,
-    /// When it was complete. Null until then, and for ever when the turn was cut.
-    pub completed_at_ms: Option<i64>,
-}
-
-/// What an item is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
-#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
-#[ts(export_to = "v2/")]
-pub enum ThreadItemDetails {
-    /// What the person said.
-    UserMessage {
-        /// A uuid.
-        id: String,
-        /// The `clientUserMessageId` of the request.
-        client_id: Option<String>,
-        /// As sent.
-        content: Vec<UserInput>,
-    },
-    /// What the model said.
-    AgentMessage {
-        /// The backend's id.
-        id: String,
-        /// Empty when the item starts; deltas follow; whole when it is complete.
-        text: String,
-        /// Whether it is meant as the final answer.
-        phase: Option<MessagePhase>,
-        /// Null here.
-        #[ts(type = "unknown")]
-        moderation: Option<Value>,
-        /// Null here.
-        #[ts(type = "unknown")]
-        memory_citation: Option<Value>,
-        /// Null here.
-        #[ts(type = "unknown")]
-        delivery: Option<Value>,
-        /// Null here.
-        #[ts(type = "unknown")]
-        questions: Option<Value>,
-    },
-    /// What the model told of its reasoning.
-    Reasoning {
-        /// The backend's id.
-        id: String,
-        /// One text per part.
-        summary: Vec<String>,
-        /// The reasoning itself, where the backend shows it.
-        content: Vec<String>,
-    },
-    /// An item of a newer version, kept as it came.
-    #[serde(untagged)]
-    #[schemars(skip)]
-    #[ts(skip)]
-    Unknown(Value),
-}
-
-impl ThreadItem {
-    /// The item's id, where it has one.
-    pub fn id(&self) -> Option<&str> {
-        match &self.details {
-            ThreadItemDetails::UserMessage { id, .. }
-            | ThreadItemDetails::AgentMessage { id, .. }
-            | ThreadItemDetails::Reasoning { id, .. } => Some(id),
-            ThreadItemDetails::Unknown(value) => value.get("id")?.as_str(),
-        }
-    }
-}
 
 open_enum! {
     /// What a message of the model is meant as.
@@ -177,38 +99,6 @@ pub struct ByteRange {
     pub start: usize,
     /// One past the last.
     pub end: usize,
-}
-
-/// `item/started`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
-#[serde(rename_all = "camelCase")]
-#[ts(export_to = "v2/")]
-pub struct ItemStartedNotification {
-    /// The item, empty or whole.
-    pub item: ThreadItem,
-    /// The thread.
-    pub thread_id: String,
-    /// The turn.
-    pub turn_id: String,
-    /// When it began.
-    pub started_at_ms: i64,
-}
-
-/// `item/completed`: the truth about an item; deltas are for display.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
-#[serde(rename_all = "camelCase")]
-#[ts(export_to = "v2/")]
-pub struct ItemCompletedNotification {
-    /// The whole item.
-    pub item: ThreadItem,
-    /// The thread.
-    pub thread_id: String,
-    /// The turn.
-    pub turn_id: String,
-    /// Null here.
-    pub content_token_count: Option<i64>,
-    /// When it was complete.
-    pub completed_at_ms: i64,
 }
 
 /// `item/agentMessage/delta`.

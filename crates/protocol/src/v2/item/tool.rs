@@ -1,0 +1,74 @@
+//! What the items of the smaller tools are made of: functions of the client, and the search of the web.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use ts_rs::TS;
+
+use crate::open_enum::open_enum;
+
+open_enum! {
+    /// How a call of a client's tool stands.
+    pub enum DynamicToolCallStatus in "v2/" {
+        /// The client was asked.
+        InProgress = "inProgress",
+        /// The client answered, and said that it went well.
+        Completed = "completed",
+        /// The client answered that it did not go well, or gave no answer that could be used.
+        Failed = "failed",
+    }
+}
+
+/// The output of a function that the client ran by itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(untagged)]
+#[schemars(inline)]
+pub enum FunctionCallOutputBody {
+    /// A text.
+    Text(String),
+    /// Several parts, each as the backend's Responses API writes a part of a function's output. Kept as they
+    /// came.
+    Parts(#[ts(type = "Array<unknown>")] Vec<Value>),
+}
+
+/// What the model did on the web.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum WebSearchAction {
+    /// It searched. Absent members are not known.
+    Search {
+        /// For this.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional)]
+        query: Option<String>,
+        /// For each of these.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional)]
+        queries: Option<Vec<String>>,
+    },
+    /// It opened a page.
+    OpenPage {
+        /// Its address. Absent when it is not known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional)]
+        url: Option<String>,
+    },
+    /// It looked for a text in a page. Absent members are not known.
+    FindInPage {
+        /// The address of the page.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional)]
+        url: Option<String>,
+        /// The text.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional)]
+        pattern: Option<String>,
+    },
+    /// None of the others.
+    Other {},
+    /// An action of a newer version, kept as it came.
+    #[serde(untagged)]
+    #[schemars(skip)]
+    #[ts(skip)]
+    Unknown(Value),
+}
