@@ -54,6 +54,9 @@ pub(crate) struct AppServerArgs {
     /// For whom a login holds: process, or connection to make each connection a tenant of its own.
     #[arg(long, value_name = "SCOPE", value_parser = ["process", "connection"])]
     pub(crate) auth_scope: Option<String>,
+    /// The process to live with: when it ends, however it ends, so does the host.
+    #[arg(long, value_name = "PID", allow_negative_numbers = true)]
+    pub(crate) parent_pid: Option<i64>,
     /// Refuse to start when the configuration holds keys that nobody knows.
     #[arg(long)]
     pub(crate) strict_config: bool,

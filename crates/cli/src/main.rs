@@ -3,6 +3,7 @@
 mod app_server;
 mod args;
 mod demo;
+mod lane;
 mod logging;
 mod sim;
 
@@ -14,6 +15,7 @@ use args::{Args, Command};
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    let _last_lines = logging::LastLines;
     let outcome = match args.command {
         Command::AppServer(args) => app_server::run(*args),
         Command::Sim(args) => sim::run(&args),

@@ -16,18 +16,20 @@ use crate::event::Event;
 use crate::main_loop::MainLoop;
 use crate::outgoing::OutgoingMessageSender;
 use crate::owners::Owners;
+use crate::parent_watch::{NotAParent, ParentWatch};
 use crate::threads::Threads;
 
 /// Events that may wait for the main loop. Readers wait when it is full, and so do their clients.
 const EVENTS: usize = 256;
 
-/// How long a shutdown may take.
-const SHUTDOWN_LIMIT: Duration = Duration::from_secs(2);
+/// How long a shutdown may take. The process is to be gone after 2 s, whoever does not read.
+const SHUTDOWN_LIMIT: Duration = Duration::from_millis(1500);
 
 /// A running host. It ends with [`Host::shutdown`].
 #[derive(Clone)]
 pub struct Host {
     events: mpsc::Sender<Event>,
+    parent: Arc<ParentWatch>,
 }
 
 impl Host {
@@ -35,8 +37,22 @@ impl Host {
     pub fn start(config: Config) -> Self {
         let (events, receiver) = mpsc::channel(EVENTS);
         let state = HostState::new(config, OutgoingMessageSender::new(events.clone()));
+        let parent = Arc::clone(&state.parent);
         tokio::spawn(MainLoop::new(state, events.clone()).run(receiver));
-        Self { events }
+        Self { events, parent }
+    }
+
+    /// Watches a process: when it ends, the host is [abandoned](Host::abandoned). A process that cannot be
+    /// seen, because it has ended already or lives in another namespace, is not watched, and a warning is
+    /// logged. To be called inside a runtime.
+    pub fn watch_parent(&self, pid: i64) -> Result<(), NotAParent> {
+        self.parent.watch(pid)
+    }
+
+    /// Resolves when a process that is watched has ended: one of [`Host::watch_parent`], or the
+    /// `valet.processId` of the connection that the host [serves](Host::serve).
+    pub async fn abandoned(&self) {
+        self.parent.gone().await;
     }
 
     /// Serves one of several connections. Returns when the other side has left.
@@ -44,10 +60,14 @@ impl Host {
         self.connected(link, ConnectionKind::Guest).await;
     }
 
-    /// Serves the connection that the host was started for, and shuts down when it ends. What still runs
-    /// then is interrupted, and the other side is told so: it may have closed only its half.
+    /// Serves the connection that the host was started for, and shuts down when it ends or the host is
+    /// [abandoned](Host::abandoned). What still runs then is interrupted, and the other side is told so: it
+    /// may have closed only its half.
     pub async fn serve(&self, link: Link) {
-        self.connected(link, ConnectionKind::Parent).await;
+        tokio::select! {
+            () = self.connected(link, ConnectionKind::Parent) => {}
+            () = self.abandoned() => {}
+        }
         self.shutdown().await;
     }
 
@@ -58,7 +78,7 @@ impl Host {
         let _ = closed.await;
     }
 
-    /// Interrupts what runs, tells everybody how it ended, and closes all connections. Takes 2 s at most.
+    /// Interrupts what runs, tells everybody how it ended, and closes all connections. Takes 1.5 s at most.
     pub async fn shutdown(&self) {
         let (sender, done) = oneshot::channel();
         if self.events.send(Event::Shutdown(sender)).await.is_ok() {
@@ -73,6 +93,7 @@ pub(crate) struct HostState {
     pub(crate) config: Arc<Config>,
     pub(crate) connections: Arc<Connections>,
     pub(crate) owners: Arc<Owners>,
+    pub(crate) parent: Arc<ParentWatch>,
     pub(crate) accounts: Accounts,
     pub(crate) threads: Arc<Threads>,
     pub(crate) http: Arc<HttpClient>,
@@ -115,6 +136,7 @@ impl HostState {
             config,
             connections,
             owners,
+            parent: Arc::default(),
             accounts,
             threads,
             http,

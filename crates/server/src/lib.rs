@@ -21,8 +21,10 @@ mod main_loop;
 mod order;
 mod outgoing;
 mod owners;
+mod parent_watch;
 mod responder;
 mod threads;
 
 pub use config::{Config, ConfigError};
 pub use host::Host;
+pub use parent_watch::NotAParent;

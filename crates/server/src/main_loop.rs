@@ -67,7 +67,7 @@ impl MainLoop {
     fn connected(&mut self, link: Link, kind: ConnectionKind, closed: oneshot::Sender<()>) {
         let id = ConnectionId(self.next_connection);
         self.next_connection += 1;
-        let connection = Connection::new(id, link.outbox, self.host.config.strict());
+        let connection = Connection::new(id, kind, link.outbox, self.host.config.strict());
         self.host.connections.insert(Arc::clone(&connection));
         let events = self.events.clone();
         tokio::spawn(async move {

@@ -45,7 +45,7 @@ impl<M> Drop for Responder<M> {
 #[cfg(test)]
 mod tests {
     use super::Responder;
-    use crate::connection::{Connection, ConnectionId};
+    use crate::connection::{Connection, ConnectionId, ConnectionKind};
     use pretty_assertions::assert_eq;
     use valet_protocol::methods::AccountLogout;
     use valet_protocol::{ErrorObject, RequestId};
@@ -53,7 +53,13 @@ mod tests {
 
     fn responder() -> (Responder<AccountLogout>, Outlet) {
         let (link, _sender, outlet) = link(OutboxLimits::default());
-        (Responder::new(Connection::new(ConnectionId(1), link.outbox, false), RequestId::Integer(7)), outlet)
+        (
+            Responder::new(
+                Connection::new(ConnectionId(1), ConnectionKind::Guest, link.outbox, false),
+                RequestId::Integer(7),
+            ),
+            outlet,
+        )
     }
 
     async fn sent(mut outlet: Outlet) -> Vec<String> {

@@ -10,8 +10,16 @@ mod canary;
 mod codex_python;
 mod demo;
 mod external_auth_docs;
+#[cfg(target_os = "linux")]
+mod idle;
+#[cfg(target_os = "linux")]
+mod orphans;
+#[cfg(target_os = "linux")]
+mod probe;
 mod python_sdk;
 mod samples;
+#[cfg(target_os = "linux")]
+mod stderr;
 mod stdio;
 mod support;
 mod tenants;
