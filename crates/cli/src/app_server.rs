@@ -1,6 +1,5 @@
 //! `valet app-server`: the host over stdio or a websocket, and the generators.
 
-use std::io::Write;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
@@ -64,9 +63,17 @@ fn serve(args: &AppServerArgs) -> anyhow::Result<ExitCode> {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
+        let endings = match listen {
+            Listen::Stdio => Endings::of_stdio(&config),
+            Listen::WebSocket(_) => Endings::of_listener(&config),
+        };
+        let host = Host::start(config);
+        if let Some(pid) = args.parent_pid {
+            host.watch_parent(pid).context("--parent-pid")?;
+        }
         match listen {
-            Listen::Stdio => serve_stdio(config).await,
-            Listen::WebSocket(address) => serve_websocket(config, address).await,
+            Listen::Stdio => serve_stdio(host, endings).await,
+            Listen::WebSocket(address) => serve_websocket(host, endings, address).await,
         }
     });
     end(runtime);
@@ -78,9 +85,7 @@ fn end(runtime: Runtime) {
     runtime.shutdown_background();
 }
 
-async fn serve_stdio(config: Config) -> anyhow::Result<ExitCode> {
-    let endings = Endings::of_stdio(&config);
-    let host = Host::start(config);
+async fn serve_stdio(host: Host, endings: Endings) -> anyhow::Result<ExitCode> {
     let link = stdio::connect(OutboxLimits::default())?;
     tokio::select! {
         () = host.serve(link) => {}
@@ -90,11 +95,9 @@ async fn serve_stdio(config: Config) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn serve_websocket(config: Config, address: SocketAddr) -> anyhow::Result<ExitCode> {
-    let endings = Endings::of_listener(&config);
-    let host = Host::start(config);
+async fn serve_websocket(host: Host, endings: Endings, address: SocketAddr) -> anyhow::Result<ExitCode> {
     let mut listener = websocket::listen(address, OutboxLimits::default()).await?;
-    let _ = writeln!(std::io::stderr(), "valet app-server listening on: ws://{}", listener.address);
+    logging::say(format_args!("valet app-server listening on: ws://{}", listener.address));
     let ended = endings.end(&host);
     tokio::pin!(ended);
     loop {

@@ -61,6 +61,9 @@ pub(crate) struct AppServerArgs {
     /// End when a listener has had no connection and no running turn for so many seconds.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) exit_when_idle: Option<u64>,
+    /// The process to live with: when it ends, however it ends, so does the host.
+    #[arg(long, value_name = "PID", allow_negative_numbers = true)]
+    pub(crate) parent_pid: Option<i64>,
     /// Refuse to start when the configuration holds keys that nobody knows.
     #[arg(long)]
     pub(crate) strict_config: bool,

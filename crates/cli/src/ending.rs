@@ -28,7 +28,8 @@ impl Endings {
         Self { drain: Some(drain), when_idle: config.exit_when_idle() }
     }
 
-    /// Returns when the host has ended. The first signal lets turns finish, the second does not.
+    /// Returns when the host has ended. The first signal lets turns finish; the second does not, and neither does
+    /// the end of the parent.
     pub(crate) async fn end(self, host: &Host) {
         let mut signals = Signals::new();
         let idle = async {
@@ -40,12 +41,14 @@ impl Endings {
         let then = tokio::select! {
             then = signals.next() => then,
             () = idle => End::Shutdown,
+            () = host.abandoned() => return host.shutdown().await,
             () = host.ended() => return,
         };
         if let Some(Drain(limit)) = self.drain {
             tokio::select! {
                 () = host.drain(limit, then) => return,
                 _ = signals.next() => {}
+                () = host.abandoned() => {}
             }
         }
         host.shutdown().await;

@@ -4,6 +4,7 @@ mod app_server;
 mod args;
 mod demo;
 mod ending;
+mod lane;
 mod logging;
 mod sim;
 
@@ -15,6 +16,7 @@ use args::{Args, Command};
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    let _last_lines = logging::LastLines;
     let outcome = match args.command {
         Command::AppServer(args) => app_server::run(*args),
         Command::Sim(args) => sim::run(&args),

@@ -54,6 +54,11 @@ pub struct ValetCapabilities {
     #[serde(default)]
     #[ts(as = "Option<bool>", optional)]
     pub parse_errors: bool,
+    /// The id of the process that embeds the server. When that process ends, however it ends, so does the
+    /// server, even if another process holds its stdin open. Taken from the connection that the server was
+    /// started for, stdin and stdout; one of several clients of a socket is no such process, and is seen to
+    /// leave. An id that cannot be seen from the server, or is the server's own, is logged and ignored.
+    pub process_id: Option<i64>,
 }
 
 /// `initialize`.

@@ -83,6 +83,7 @@ pub(crate) struct Session {
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) id: ConnectionId,
+    pub(crate) kind: ConnectionKind,
     outbox: Outbox,
     session: OnceLock<Session>,
     /// Requests that are not answered yet, and how often the same id is open.
@@ -95,9 +96,16 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(id: ConnectionId, outbox: Outbox, strict: bool, metrics: Metrics) -> Arc<Self> {
+    pub(crate) fn new(
+        id: ConnectionId,
+        kind: ConnectionKind,
+        outbox: Outbox,
+        strict: bool,
+        metrics: Metrics,
+    ) -> Arc<Self> {
         Arc::new(Self {
             id,
+            kind,
             outbox,
             session: OnceLock::new(),
             open: Mutex::default(),

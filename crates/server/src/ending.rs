@@ -20,7 +20,7 @@ const LAST_REQUESTS: Duration = Duration::from_millis(500);
 const LAST_EVENTS: Duration = Duration::from_millis(500);
 
 /// How long clients have to read their last messages.
-const LAST_MESSAGES: Duration = Duration::from_millis(750);
+const LAST_MESSAGES: Duration = Duration::from_millis(500);
 
 /// What a request is told that the host does not carry out any more.
 pub(crate) fn shutting_down() -> ErrorObject {
@@ -52,7 +52,7 @@ impl Ending {
         let _ = self.events.send(Event::End(self.close)).await;
     }
 
-    /// Lets requests finish, interrupts turns, answers what is left, and closes when all was written. Takes 2 s
+    /// Lets requests finish, interrupts turns, answers what is left, and closes when all was written. Takes 1.5 s
     /// at most, whoever does not read.
     pub(crate) async fn run(self) {
         self.requests.close();

@@ -18,6 +18,7 @@ use crate::main_loop::MainLoop;
 use crate::metrics::Metrics;
 use crate::outgoing::OutgoingMessageSender;
 use crate::owners::Owners;
+use crate::parent_watch::{NotAParent, ParentWatch};
 use crate::threads::Threads;
 
 /// Events that may wait for the main loop. Readers wait when it is full, and so do their clients.
@@ -42,15 +43,32 @@ impl Host {
         Self { events, state }
     }
 
+    /// Watches a process: when it ends, the host is [abandoned](Host::abandoned). A process that cannot be
+    /// seen, because it has ended already or lives in another namespace, is not watched, and a warning is
+    /// logged. To be called inside a runtime.
+    pub fn watch_parent(&self, pid: i64) -> Result<(), NotAParent> {
+        self.state.parent.watch(pid)
+    }
+
+    /// Resolves when a process that is watched has ended: one of [`Host::watch_parent`], or the
+    /// `valet.processId` of the connection that the host [serves](Host::serve).
+    pub async fn abandoned(&self) {
+        self.state.parent.gone().await;
+    }
+
     /// Serves one of several connections. Returns when the other side has left.
     pub async fn connect(&self, link: Link) {
         self.connected(link, ConnectionKind::Guest).await;
     }
 
-    /// Serves the connection that the host was started for, and shuts down when it ends. What still runs
-    /// then is interrupted, and the other side is told so: it may have closed only its half.
+    /// Serves the connection that the host was started for, and shuts down when it ends or the host is
+    /// [abandoned](Host::abandoned). What still runs then is interrupted, and the other side is told so: it
+    /// may have closed only its half.
     pub async fn serve(&self, link: Link) {
-        self.connected(link, ConnectionKind::Parent).await;
+        tokio::select! {
+            () = self.connected(link, ConnectionKind::Parent) => {}
+            () = self.abandoned() => {}
+        }
         self.shutdown().await;
     }
 
@@ -69,7 +87,7 @@ impl Host {
         self.ended().await;
     }
 
-    /// Interrupts what runs, tells everybody how it ended, and closes all connections. Takes 2 s at most.
+    /// Interrupts what runs, tells everybody how it ended, and closes all connections. Takes 1.5 s at most.
     pub async fn shutdown(&self) {
         let _ = self.events.send(Event::End(Close::ShuttingDown)).await;
         self.ended().await;
@@ -144,6 +162,7 @@ pub(crate) struct HostState {
     pub(crate) config: Arc<Config>,
     pub(crate) connections: Arc<Connections>,
     pub(crate) owners: Arc<Owners>,
+    pub(crate) parent: Arc<ParentWatch>,
     pub(crate) accounts: Accounts,
     pub(crate) threads: Arc<Threads>,
     pub(crate) http: Arc<HttpClient>,
@@ -203,6 +222,7 @@ impl HostState {
             config,
             connections,
             owners,
+            parent: Arc::default(),
             accounts,
             threads,
             http,

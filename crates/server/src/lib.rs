@@ -24,8 +24,10 @@ mod notification;
 mod order;
 mod outgoing;
 mod owners;
+mod parent_watch;
 mod responder;
 mod threads;
 
 pub use config::{Config, ConfigError};
 pub use host::{End, Host};
+pub use parent_watch::NotAParent;

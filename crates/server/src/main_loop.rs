@@ -90,7 +90,7 @@ impl MainLoop {
         }
         let id = ConnectionId(self.next_connection);
         self.next_connection += 1;
-        let connection = Connection::new(id, link.outbox, self.host.config.strict(), self.host.metrics.clone());
+        let connection = Connection::new(id, kind, link.outbox, self.host.config.strict(), self.host.metrics.clone());
         self.host.connections.insert(Arc::clone(&connection));
         let events = self.events.clone();
         tokio::spawn(async move {

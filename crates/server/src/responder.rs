@@ -58,7 +58,7 @@ impl<M: ClientRequestMethod> Drop for Responder<M> {
 #[cfg(test)]
 mod tests {
     use super::Responder;
-    use crate::connection::{Connection, ConnectionId};
+    use crate::connection::{Connection, ConnectionId, ConnectionKind};
     use crate::metrics::Metrics;
     use pretty_assertions::assert_eq;
     use valet_protocol::methods::AccountLogout;
@@ -69,7 +69,7 @@ mod tests {
         let (link, _sender, outlet) = link(OutboxLimits::default());
         (
             Responder::new(
-                Connection::new(ConnectionId(1), link.outbox, false, Metrics::default()),
+                Connection::new(ConnectionId(1), ConnectionKind::Guest, link.outbox, false, Metrics::default()),
                 RequestId::Integer(7),
                 0,
             ),

@@ -22,4 +22,11 @@ allowAccountSwitchOnRefresh?: boolean,
 /**
  * Answer text that is no message with an error (id `null`) instead of only logging it.
  */
-parseErrors?: boolean, };
+parseErrors?: boolean, 
+/**
+ * The id of the process that embeds the server. When that process ends, however it ends, so does the
+ * server, even if another process holds its stdin open. Taken from the connection that the server was
+ * started for, stdin and stdout; one of several clients of a socket is no such process, and is seen to
+ * leave. An id that cannot be seen from the server, or is the server's own, is logged and ignored.
+ */
+processId?: number | null, };

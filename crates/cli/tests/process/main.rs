@@ -11,10 +11,18 @@ mod codex_python;
 mod demo;
 mod external_auth_docs;
 mod flood;
+#[cfg(target_os = "linux")]
+mod idle;
+#[cfg(target_os = "linux")]
+mod orphans;
+#[cfg(target_os = "linux")]
+mod probe;
 mod python_sdk;
 mod samples;
 #[cfg(unix)]
 mod signals;
+#[cfg(target_os = "linux")]
+mod stderr;
 mod stdio;
 mod support;
 mod tenants;

@@ -10,7 +10,7 @@ use valet_protocol::v1::{ClientInfo, InitializeCapabilities, InitializeParams, I
 use valet_protocol::v2::{RemoteControlConnectionStatus, RemoteControlStatusChangedNotification};
 use valet_protocol::{COMPATIBLE_VERSION, ErrorKind, ErrorObject, Secret};
 
-use crate::connection::Session;
+use crate::connection::{ConnectionKind, Session};
 use crate::dispatch::{Context, Handler};
 use crate::responder::Responder;
 
@@ -56,6 +56,11 @@ fn session(
     }
     let host = &context.host;
     let id = context.connection.id;
+    if let Some(pid) = valet.process_id.filter(|_| context.connection.kind == ConnectionKind::Parent)
+        && let Err(error) = host.parent.watch(pid)
+    {
+        tracing::warn!(%error, "capabilities.valet.processId is ignored");
+    }
     // The first client gives the process its name, and a key tells an owner across connections. A tenant has a
     // name of its own, and its refreshes stay on its connection, whatever key others have.
     let (origin, owner) = match host.tenant(id) {

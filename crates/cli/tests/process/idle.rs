@@ -1,0 +1,127 @@
+//! A host that is not asked for anything does nothing, and what has come and gone has left nothing.
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use pretty_assertions::assert_eq;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Child;
+use valet_client::{AppServer, Client, Handlers, connect};
+use valet_protocol::v2;
+use valet_sim::{Script, Sim};
+
+use crate::probe::{LIMIT, descriptors, in_time, lend, lender, long, resident, start_turn, switches, turn_status};
+use crate::support::{home, valet};
+
+/// So short that the token is due for renewal from the start, and expires while the host is idle.
+const TOKEN: Duration = Duration::from_secs(4);
+
+fn window() -> Duration {
+    Duration::from_secs(if long() { 60 } else { 5 })
+}
+
+/// Watches the threads of a host that was just busy, until nothing woke for a whole window. The kernel counts each
+/// time that a thread gets a processor, so there is nothing to be tolerated in it. What may come before: a timer
+/// that was given up can wake the runtime once more, and the pool of connections to the backend closes what nobody
+/// used for 90 s. Whatever comes again and again leaves no window silent.
+async fn nothing_wakes(pid: u32) {
+    const WINDOWS: usize = 8;
+    let mut before = switches(pid);
+    for _ in 0..WINDOWS {
+        tokio::time::sleep(window()).await;
+        let now = switches(pid);
+        if now == before {
+            return;
+        }
+        eprintln!("some woke: {before:?}, then {now:?}");
+        before = now;
+    }
+    panic!("none of {WINDOWS} windows of {:?} was silent", window());
+}
+
+/// Takes a turn, so that everything that works in a turn is there and idle.
+async fn one_turn(client: &Client, told: &mut valet_client::Notifications, sim: &Sim) {
+    client.initialize("parent", "1", true).await.unwrap();
+    lend(client, sim, TOKEN).await;
+    start_turn(client).await;
+    assert_eq!(turn_status(told).await, Some(v2::TurnStatus::Completed));
+}
+
+#[tokio::test]
+async fn an_idle_host_over_stdio_wakes_for_nothing() {
+    let sim = Sim::start(Script::text("Hello.")).await.unwrap();
+    let home = home(&sim);
+    let server = AppServer::spawn(&mut valet(home.path(), &["app-server"])).unwrap();
+    let pid = server.process.id().unwrap();
+    let (client, mut told) = Client::new(server.link, lender(&sim, TOKEN));
+    one_turn(&client, &mut told, &sim).await;
+    nothing_wakes(pid).await;
+}
+
+#[tokio::test]
+async fn an_idle_listener_with_an_idle_connection_wakes_for_nothing() {
+    let sim = Sim::start(Script::text("Hello.")).await.unwrap();
+    let listener = Listener::start(&sim).await;
+    let link = connect(&listener.url, None).await.unwrap();
+    let (client, mut told) = Client::new(link, lender(&sim, TOKEN));
+    one_turn(&client, &mut told, &sim).await;
+    nothing_wakes(listener.child.id().unwrap()).await;
+}
+
+struct Listener {
+    child: Child,
+    url: String,
+    _home: TempDir,
+}
+
+impl Listener {
+    async fn start(sim: &Sim) -> Self {
+        let home = home(sim);
+        let mut command = valet(home.path(), &["app-server", "--listen", "ws://127.0.0.1:0"]);
+        command.stderr(Stdio::piped());
+        let mut child = tokio::process::Command::from(command).kill_on_drop(true).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let line = in_time(lines.next_line()).await.unwrap().unwrap();
+        let url = format!("ws://{}", line.rsplit("ws://").next().unwrap());
+        Self { child, url, _home: home }
+    }
+
+    /// Some clients come, say who they are, and leave.
+    async fn visits(&self, number: usize) {
+        for _ in 0..number {
+            let (client, told) = Client::new(connect(&self.url, None).await.unwrap(), Handlers::new());
+            client.initialize("guest", "1", true).await.unwrap();
+            drop((client, told));
+        }
+    }
+
+    /// Waits until the host has as many descriptors as before its visitors. It closes them after they left.
+    async fn alone_again(&self, descriptors_before: usize) {
+        let began = Instant::now();
+        let pid = self.child.id().unwrap();
+        while descriptors(pid) != descriptors_before {
+            let now = descriptors(pid);
+            assert!(began.elapsed() < LIMIT, "{descriptors_before} descriptors before, {now} after");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn connections_that_have_come_and_gone_leave_no_memory_no_descriptor_and_no_thread() {
+    let sim = Sim::start(Script::new()).await.unwrap();
+    let listener = Listener::start(&sim).await;
+    let pid = listener.child.id().unwrap();
+    let open = descriptors(pid);
+    listener.visits(500).await;
+    listener.alone_again(open).await;
+    let (memory, threads) = (resident(pid), switches(pid).len());
+    let visits = if long() { 10_000 } else { 3_000 };
+    listener.visits(visits).await;
+    listener.alone_again(open).await;
+    let after = resident(pid);
+    eprintln!("{memory} KiB after 500 visits, {after} KiB after {visits} more");
+    assert!(after * 10 <= memory * 11, "{memory} KiB, then {after} KiB");
+    assert_eq!(switches(pid).len(), threads);
+}
