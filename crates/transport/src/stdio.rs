@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use crate::lines::{LineBuffer, join};
+use crate::lines::{LineBuffer, MAX_LINE_BYTES, join};
 use crate::link::{Link, OutboxLimits, Outlet, link};
 
 /// Serves a link over stdin and stdout. To be called once, inside a runtime.
@@ -21,7 +21,7 @@ pub fn connect(limits: OutboxLimits) -> std::io::Result<Link> {
 
 fn read(sender: &mpsc::Sender<Bytes>) {
     let mut stdin = std::io::stdin().lock();
-    let mut line = LineBuffer::default();
+    let mut line = LineBuffer::new(MAX_LINE_BYTES);
     loop {
         let chunk = match stdin.fill_buf() {
             Ok([]) => break,
