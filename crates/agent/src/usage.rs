@@ -18,13 +18,14 @@ pub struct TokenUsage {
 }
 
 impl std::ops::AddAssign for TokenUsage {
+    /// The numbers are the backend's, whatever they are.
     fn add_assign(&mut self, other: Self) {
-        self.total += other.total;
-        self.input += other.input;
-        self.cached_input += other.cached_input;
-        self.cache_write_input += other.cache_write_input;
-        self.output += other.output;
-        self.reasoning_output += other.reasoning_output;
+        self.total = self.total.saturating_add(other.total);
+        self.input = self.input.saturating_add(other.input);
+        self.cached_input = self.cached_input.saturating_add(other.cached_input);
+        self.cache_write_input = self.cache_write_input.saturating_add(other.cache_write_input);
+        self.output = self.output.saturating_add(other.output);
+        self.reasoning_output = self.reasoning_output.saturating_add(other.reasoning_output);
     }
 }
 

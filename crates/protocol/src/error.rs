@@ -144,9 +144,11 @@ impl ErrorObject {
         Self::new(ErrorCode::InvalidRequest, message)
     }
 
-    /// -32600 for parameters that do not fit; `reason` is the decoder's text.
+    /// -32600 for parameters that do not fit; `reason` is the decoder's text. It quotes what it refuses, which
+    /// may be of any length, so only so many letters of it are told.
     pub fn invalid_params(reason: impl std::fmt::Display) -> Self {
-        Self::new(ErrorCode::InvalidRequest, format!("Invalid request: {reason}")).kind(ErrorKind::InvalidParams)
+        let message = format!("Invalid request: {:.4000}", reason.to_string());
+        Self::new(ErrorCode::InvalidRequest, message).kind(ErrorKind::InvalidParams)
     }
 
     /// -32601.

@@ -4,7 +4,8 @@
 use std::borrow::Cow;
 
 use schemars::JsonSchema;
-use serde::de::{self, Deserializer, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use ts_rs::TS;
@@ -112,6 +113,27 @@ struct Envelope<'a> {
     error: Option<&'a RawValue>,
 }
 
+/// An envelope that is written as an object. On its own it could be an array of its members, too.
+struct Object<'a>(Envelope<'a>);
+
+impl<'de> Deserialize<'de> for Object<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ObjectVisitor;
+        impl<'de> Visitor<'de> for ObjectVisitor {
+            type Value = Object<'de>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Object<'de>, A::Error> {
+                Envelope::deserialize(MapAccessDeserializer::new(members)).map(Object)
+            }
+        }
+        deserializer.deserialize_map(ObjectVisitor)
+    }
+}
+
 /// Tells a member that is `null` from one that is absent.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Some)
@@ -120,7 +142,7 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de Raw
 impl<'a> Message<'a> {
     /// Splits one text into a message. A text with both `result` and `error` counts as a result.
     pub fn parse(text: &'a [u8]) -> Result<Self, Malformed> {
-        let envelope: Envelope<'a> = serde_json::from_slice(text).map_err(Malformed::NotAnObject)?;
+        let Object(envelope) = serde_json::from_slice(text).map_err(Malformed::NotAnObject)?;
         let id = match envelope.id {
             None => None,
             Some(raw) => Some(serde_json::from_str(raw.get()).map_err(|_| Malformed::BadId)?),
@@ -236,7 +258,19 @@ mod tests {
 
     #[test]
     fn texts_that_are_no_message_are_named_as_such() {
-        for text in ["", "nonsense", "[]", "[{\"id\":1}]", "7", "{\"id\":4}", "{}", "\"x\"", "{\"id\":1"] {
+        for text in [
+            "",
+            "nonsense",
+            "[]",
+            "[{\"id\":1}]",
+            "[1,\"x\"]",
+            "[null,\"x\"]",
+            "7",
+            "{\"id\":4}",
+            "{}",
+            "\"x\"",
+            "{\"id\":1",
+        ] {
             assert!(Message::parse(text.as_bytes()).is_err(), "{text}");
         }
     }

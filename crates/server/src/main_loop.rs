@@ -145,8 +145,8 @@ impl MainLoop {
         tracing::warn!(connection = connection.id.0, bytes, count = self.malformed, reason = %Blank(malformed), "a text is no message");
         if connection.session().is_some_and(|session| session.parse_errors) {
             let error = match malformed {
-                Malformed::NotAnObject(_) => ErrorObject::parse_error("Parse error"),
-                Malformed::BadId | Malformed::Empty => ErrorObject::invalid_request(malformed.to_string()),
+                Malformed::NotAnObject(error) if !error.is_data() => ErrorObject::parse_error("Parse error"),
+                other => ErrorObject::invalid_request(other.to_string()),
             };
             connection.answer_nobody(&error);
         }

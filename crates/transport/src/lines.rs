@@ -7,7 +7,7 @@ use crate::inbox::Inlet;
 use crate::link::{Link, link};
 use crate::outbox::{OutboxLimits, Outlet};
 
-/// The longest line that is read. A longer one is skipped and logged.
+/// The longest line that is read. In the place of a longer one, an empty text is passed on.
 pub const MAX_LINE_BYTES: usize = 64 * 1024 * 1024;
 
 /// Serves a link over two byte streams until either ends.
@@ -23,7 +23,7 @@ where
 }
 
 async fn read<R: AsyncRead + Unpin>(mut reader: BufReader<R>, inlet: Inlet) {
-    let mut line = LineBuffer::default();
+    let mut line = LineBuffer::new(MAX_LINE_BYTES);
     loop {
         let chunk = match reader.fill_buf().await {
             Ok([]) | Err(_) => break,
@@ -71,35 +71,46 @@ pub(crate) fn join<'a>(messages: impl IntoIterator<Item = &'a Bytes>, buffer: &m
 }
 
 /// Puts lines together from chunks. Empty lines are left out, and so is the carriage return of CRLF.
-#[derive(Debug, Default)]
-pub(crate) struct LineBuffer {
+///
+/// A line past the limit is not kept: an empty text, which is no message, stands for it, so that whoever
+/// deals with text that is no message deals with it too.
+#[derive(Debug)]
+pub struct LineBuffer {
+    limit: usize,
+    /// What is kept of the line so far.
     partial: BytesMut,
-    skipping: bool,
+    /// How long the line is so far, kept or not.
+    length: usize,
 }
 
 impl LineBuffer {
+    /// Keeps lines of up to `limit` bytes.
+    pub fn new(limit: usize) -> Self {
+        Self { limit, partial: BytesMut::new(), length: 0 }
+    }
+
     /// Takes from `chunk` up to the end of a line. Returns how much was taken, and the line if it is whole.
-    pub(crate) fn take(&mut self, chunk: &[u8]) -> (usize, Option<Bytes>) {
+    pub fn take(&mut self, chunk: &[u8]) -> (usize, Option<Bytes>) {
         let end = chunk.iter().position(|byte| *byte == b'\n');
         let taken = end.map_or(chunk.len(), |end| end + 1);
         let part = &chunk[..end.unwrap_or(chunk.len())];
-        if !self.skipping && self.partial.len() + part.len() > MAX_LINE_BYTES {
-            tracing::warn!(limit = MAX_LINE_BYTES, "a line is too long and is skipped");
-            self.skipping = true;
+        self.length += part.len();
+        if self.length > self.limit {
             self.partial = BytesMut::new();
-        }
-        if !self.skipping {
+        } else {
             self.partial.extend_from_slice(part);
         }
         (taken, end.and_then(|_| self.finish()))
     }
 
     /// What is there as a line; at the end of the stream, a line without a line break.
-    pub(crate) fn finish(&mut self) -> Option<Bytes> {
-        if std::mem::take(&mut self.skipping) {
-            return None;
-        }
+    pub fn finish(&mut self) -> Option<Bytes> {
         let mut line = std::mem::take(&mut self.partial).freeze();
+        let length = std::mem::take(&mut self.length);
+        if length > self.limit {
+            tracing::warn!(bytes = length, limit = self.limit, "a line is too long, an empty text stands for it");
+            return Some(Bytes::new());
+        }
         if line.last() == Some(&b'\r') {
             line.truncate(line.len() - 1);
         }
@@ -109,11 +120,11 @@ impl LineBuffer {
 
 #[cfg(test)]
 mod tests {
-    use super::{LineBuffer, MAX_LINE_BYTES};
+    use super::LineBuffer;
     use pretty_assertions::assert_eq;
 
     fn lines(chunks: &[&[u8]]) -> Vec<String> {
-        let mut buffer = LineBuffer::default();
+        let mut buffer = LineBuffer::new(10);
         let mut lines = Vec::new();
         for chunk in chunks {
             let mut rest = *chunk;
@@ -138,8 +149,8 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_too_long_is_skipped_and_the_next_one_is_read() {
-        let long = vec![b'x'; MAX_LINE_BYTES + 1];
-        assert_eq!(lines(&[&long, b"\n{}\n"]), ["{}"]);
+    fn an_empty_text_stands_for_a_line_that_is_too_long_and_the_next_one_is_read() {
+        assert_eq!(lines(&[b"0123456789\n0123456789", b"0\n{}\n"]), ["0123456789", "", "{}"]);
+        assert_eq!(lines(&[b"01234567890"]), [""], "at the end of the stream, too");
     }
 }

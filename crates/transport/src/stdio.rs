@@ -6,7 +6,7 @@ use std::io::{BufRead, Write};
 use tokio::runtime::Handle;
 
 use crate::inbox::Inlet;
-use crate::lines::{LineBuffer, join};
+use crate::lines::{LineBuffer, MAX_LINE_BYTES, join};
 use crate::link::{Link, link};
 use crate::outbox::{OutboxLimits, Outlet};
 
@@ -21,7 +21,7 @@ pub fn connect(limits: OutboxLimits) -> std::io::Result<Link> {
 
 fn read(runtime: &Handle, inlet: &Inlet) {
     let mut stdin = std::io::stdin().lock();
-    let mut line = LineBuffer::default();
+    let mut line = LineBuffer::new(MAX_LINE_BYTES);
     loop {
         let chunk = match stdin.fill_buf() {
             Ok([]) => break,

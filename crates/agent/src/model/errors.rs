@@ -67,7 +67,7 @@ pub(crate) async fn of_response(mut response: Response, lent: bool, limit: Durat
     of_status(status, &url, after, &String::from_utf8_lossy(&body), lent)
 }
 
-fn of_status(status: StatusCode, url: &str, after: Option<Duration>, body: &str, lent: bool) -> Failure {
+pub(crate) fn of_status(status: StatusCode, url: &str, after: Option<Duration>, body: &str, lent: bool) -> Failure {
     let detail = serde_json::from_str::<ErrorBody>(body).unwrap_or_default().error.unwrap_or_default();
     let unexpected = || {
         let message = detail.message.as_deref().unwrap_or(body);

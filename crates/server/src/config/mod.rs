@@ -91,11 +91,17 @@ impl Config {
     /// Reads `config.toml` in `home`, which need not exist, and puts `key=value` overrides on top.
     pub fn load(home: &Path, overrides: &[String]) -> Result<Self, ConfigError> {
         let path = home.join("config.toml");
-        let user = match std::fs::read_to_string(&path) {
-            Ok(text) => text.parse().map_err(|error| ConfigError::parse(&path, &text, &error))?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Table::new(),
-            Err(error) => return Err(ConfigError::Read { path, error }),
-        };
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Self::parse(home, &text, overrides),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Self::parse(home, "", overrides),
+            Err(error) => Err(ConfigError::Read { path, error }),
+        }
+    }
+
+    /// The same with the text of `config.toml` from the caller.
+    pub fn parse(home: &Path, text: &str, overrides: &[String]) -> Result<Self, ConfigError> {
+        let path = home.join("config.toml");
+        let user = text.parse().map_err(|error| ConfigError::parse(&path, text, &error))?;
         Self::of_layers(home, vec![Layer::session_flags(overrides)?, Layer::user(&path, user)])
     }
 

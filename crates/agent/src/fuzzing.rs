@@ -1,0 +1,45 @@
+//! What the fuzz targets need of this crate and nobody else does: the readers of what a backend sends.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+use reqwest::StatusCode;
+
+use crate::model::errors;
+use crate::model::event::{CallHead, FinalResponse, OutputItem, StreamEvent};
+use crate::model::stream::EventStream;
+use crate::usage::{TokenUsage, Usage};
+
+/// Reads a stream of a response to its end. Returns the data of each event, and how the stream ended.
+pub async fn stream(chunks: impl Stream<Item = Bytes> + Send + 'static) -> (Vec<String>, Result<(), String>) {
+    let mut events = EventStream::new(chunks.map(Ok), Duration::from_secs(60));
+    let mut data = Vec::new();
+    loop {
+        match events.next().await {
+            Ok(Some(event)) => data.push(event),
+            Ok(None) => return (data, Ok(())),
+            Err(failure) => return (data, Err(failure.message)),
+        }
+    }
+}
+
+/// Reads the data of one event as far as a turn does, and adds what it cost to what was used before.
+pub fn event(data: &str, used: &mut Usage) {
+    let Ok(event) = serde_json::from_str::<StreamEvent<'_>>(data) else { return };
+    let _ = event.delta();
+    if let Some(item) = event.item {
+        let _ = serde_json::from_str::<OutputItem>(item.get());
+        let _ = serde_json::from_str::<CallHead>(item.get());
+    }
+    let last = event.response.and_then(|raw| serde_json::from_str::<FinalResponse>(raw.get()).ok());
+    if let Some(cost) = last.and_then(|last| last.usage) {
+        used.add(TokenUsage::from(cost), None);
+    }
+}
+
+/// The words for a refusal with this status and body.
+pub fn refusal(status: u16, body: &str, lent: bool) -> Option<String> {
+    let status = StatusCode::from_u16(status).ok()?;
+    Some(errors::of_status(status, "http://backend/responses", None, body, lent).message)
+}
