@@ -3,6 +3,7 @@
 mod app_server;
 mod args;
 mod demo;
+mod listen;
 mod logging;
 mod sim;
 

@@ -58,6 +58,11 @@ impl Host {
         let _ = closed.await;
     }
 
+    /// Whether the main loop is there to take events.
+    pub(crate) fn is_running(&self) -> bool {
+        !self.events.is_closed()
+    }
+
     /// Interrupts what runs, tells everybody how it ended, and closes all connections. Takes 2 s at most.
     pub async fn shutdown(&self) {
         let (sender, done) = oneshot::channel();

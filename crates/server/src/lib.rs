@@ -21,6 +21,7 @@ mod main_loop;
 mod order;
 mod outgoing;
 mod owners;
+mod probes;
 mod responder;
 mod threads;
 

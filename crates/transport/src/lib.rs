@@ -7,9 +7,10 @@
 mod callbacks;
 pub mod lines;
 mod link;
+pub mod listener;
 pub mod memory;
 pub mod stdio;
-pub mod websocket;
+mod websocket;
 
 pub use callbacks::{Answer, Callbacks};
 pub use link::{Close, Inbox, Link, Outbox, OutboxLimits, Outlet, link};

@@ -10,9 +10,14 @@ mod canary;
 mod codex_python;
 mod demo;
 mod external_auth_docs;
+mod listeners;
 mod python_sdk;
 mod samples;
+#[cfg(unix)]
+mod sockets;
 mod stdio;
 mod support;
 mod tenants;
+#[cfg(unix)]
+mod transports_docs;
 mod websocket;

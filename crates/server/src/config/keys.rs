@@ -46,6 +46,12 @@ pub struct ValetToml {
     /// How closely the reference is followed where Valet does better.
     #[serde(default)]
     pub compat: Compat,
+    /// The web pages that may connect to a listener.
+    #[serde(default)]
+    pub allow_origins: Vec<String>,
+    /// Whether a listener has a `/metrics`.
+    #[serde(default)]
+    pub metrics: bool,
 }
 
 /// For whom a login holds.
@@ -175,7 +181,8 @@ const LEFT_ALONE: &[&str] = &[
     "windows",
 ];
 
-const VALET: &[&str] = &["auth_refresh_timeout_ms", "auth_proactive_refresh", "auth_scope", "compat"];
+const VALET: &[&str] =
+    &["allow_origins", "auth_refresh_timeout_ms", "auth_proactive_refresh", "auth_scope", "compat", "metrics"];
 
 const PROVIDER: &[&str] = &[
     "name",
