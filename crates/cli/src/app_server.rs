@@ -1,17 +1,23 @@
-//! `valet app-server`: the host over stdio or a websocket, and the generators.
+//! `valet app-server`: the host over stdio or a listener, and the generators.
 
-use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use tokio::runtime::Runtime;
 use valet_protocol::export::{self, Surface};
 use valet_server::{Config, ConfigError, Host};
-use valet_transport::{OutboxLimits, stdio, websocket};
+use valet_transport::listener::{self, AllowedOrigin, Auth, Endpoint, Settings};
+use valet_transport::{OutboxLimits, stdio};
 
 use crate::args::{AppServerArgs, AppServerCommand, GenerateArgs};
 use crate::ending::Endings;
+use crate::listen::{AuthPlan, Listen};
 use crate::logging;
+
+/// The socket file that `--listen unix://` means, below the home directory.
+#[cfg(unix)]
+const CONTROL_SOCKET: &str = "app-server-control/app-server-control.sock";
 
 pub(crate) fn run(args: AppServerArgs) -> anyhow::Result<ExitCode> {
     match args.command {
@@ -28,52 +34,46 @@ fn generate(args: &GenerateArgs, files: fn(Surface) -> export::Files) -> anyhow:
     Ok(ExitCode::SUCCESS)
 }
 
-/// Where to listen.
-enum Listen {
-    Stdio,
-    WebSocket(SocketAddr),
-}
-
-fn listen(url: &str) -> anyhow::Result<Listen> {
-    if url == "stdio://" {
-        return Ok(Listen::Stdio);
-    }
-    match url.strip_prefix("ws://") {
-        Some(address) => match address.parse() {
-            Ok(address) => Ok(Listen::WebSocket(address)),
-            Err(_) => bail!("invalid websocket --listen URL `{url}`; expected `ws://IP:PORT`"),
-        },
-        None => bail!("unsupported --listen URL `{url}`; expected `stdio://` or `ws://IP:PORT`"),
-    }
-}
-
 fn serve(args: &AppServerArgs) -> anyhow::Result<ExitCode> {
+    let auth = args.ws.plan()?;
+    let home = valet_server::config::home()?;
+    let endpoint = match args.endpoint() {
+        Listen::Off => bail!("no transport configured; use --listen or enable remote control"),
+        Listen::Stdio => None,
+        Listen::WebSocket(address) => Some(Endpoint::Tcp(*address)),
+        #[cfg(unix)]
+        Listen::Unix(None) => Some(Endpoint::Unix(home.join(CONTROL_SOCKET))),
+        #[cfg(unix)]
+        Listen::Unix(Some(path)) => Some(Endpoint::Unix(std::path::absolute(path)?)),
+        // There is no other thread yet, not even one that logs.
+        #[cfg(unix)]
+        Listen::Systemd => Some(Endpoint::inherited()?),
+    };
     logging::start();
-    let listen = listen(if args.stdio { "stdio://" } else { &args.listen })?;
-    match listen {
-        Listen::WebSocket(_) if args.wants_websocket_auth() => {
-            bail!("websocket auth (--ws-*) is not served yet: listen on a loopback address without it")
-        }
-        Listen::Stdio if args.wants_websocket_auth() => tracing::warn!("--ws-* flags have no effect on stdio"),
-        _ => {}
+    if endpoint.is_none() && auth.is_some() {
+        tracing::warn!("--ws-* flags have no effect on stdio");
     }
-    let config = Config::load(&valet_server::config::home()?, &args.overrides())?;
+    let config = Config::load(&home, &args.overrides())?;
     if args.strict_config && !config.unknown_keys().is_empty() {
         return Err(ConfigError::unknown_keys(config.unknown_keys()).into());
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
-        let endings = match listen {
-            Listen::Stdio => Endings::of_stdio(&config),
-            Listen::WebSocket(_) => Endings::of_listener(&config),
+        let endings = match endpoint {
+            None => Endings::of_stdio(&config),
+            Some(_) => Endings::of_listener(&config),
         };
+        let guard = Guard::of(&config)?;
         let host = Host::start(config);
         if let Some(pid) = args.parent_pid {
             host.watch_parent(pid).context("--parent-pid")?;
         }
-        match listen {
-            Listen::Stdio => serve_stdio(host, endings).await,
-            Listen::WebSocket(address) => serve_websocket(host, endings, address).await,
+        match endpoint {
+            None => serve_stdio(host, endings).await,
+            Some(endpoint) => {
+                let settings = guard.settings(&host, auth.map(AuthPlan::load).transpose()?);
+                serve_listener(host, endings, endpoint, settings).await
+            }
         }
     });
     end(runtime);
@@ -95,15 +95,20 @@ async fn serve_stdio(host: Host, endings: Endings) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn serve_websocket(host: Host, endings: Endings, address: SocketAddr) -> anyhow::Result<ExitCode> {
-    let mut listener = websocket::listen(address, OutboxLimits::default()).await?;
-    logging::say(format_args!("valet app-server listening on: ws://{}", listener.address));
+async fn serve_listener(
+    host: Host,
+    endings: Endings,
+    endpoint: Endpoint,
+    settings: Settings,
+) -> anyhow::Result<ExitCode> {
+    let mut listener = listener::listen(endpoint, settings).await?;
+    logging::say(format_args!("valet app-server listening on: {}", listener.address));
     let ended = endings.end(&host);
     tokio::pin!(ended);
     loop {
         tokio::select! {
             accepted = listener.accepted.recv() => {
-                let Some(link) = accepted else { bail!("the websocket listener ended") };
+                let Some(link) = accepted else { bail!("the listener ended") };
                 let host = host.clone();
                 tokio::spawn(async move { host.connect(link).await });
             }
@@ -112,4 +117,23 @@ async fn serve_websocket(host: Host, endings: Endings, address: SocketAddr) -> a
     }
     listener.stop();
     Ok(ExitCode::SUCCESS)
+}
+
+/// Who may come in, as far as the configuration says it.
+struct Guard {
+    origins: Vec<AllowedOrigin>,
+    metrics: bool,
+}
+
+impl Guard {
+    fn of(config: &Config) -> anyhow::Result<Self> {
+        let keys = &config.keys.valet;
+        let origins = keys.allow_origins.iter().map(|origin| origin.parse()).collect::<Result<_, _>>();
+        Ok(Self { origins: origins.context("valet.allow_origins")?, metrics: keys.metrics })
+    }
+
+    fn settings(self, host: &Host, auth: Option<Auth>) -> Settings {
+        let Self { origins, metrics } = self;
+        Settings { auth, origins, metrics, ..Settings::new(Arc::new(host.clone())) }
+    }
 }

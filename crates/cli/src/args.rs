@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
+use valet_transport::listener::AllowedOrigin;
+
+use crate::listen::{Listen, WebSocketAuthArgs};
 
 /// An app server that a parent application embeds, and that holds no keys of its own.
 #[derive(Debug, Parser)]
@@ -27,9 +30,10 @@ pub(crate) enum Command {
 pub(crate) struct AppServerArgs {
     #[command(subcommand)]
     pub(crate) command: Option<AppServerCommand>,
-    /// Where to listen: stdio:// or ws://IP:PORT (port 0: any free one, printed on stderr).
+    /// Where to listen: stdio://, ws://IP:PORT (port 0: any free one, printed on stderr), unix:// (a socket
+    /// in the home directory), unix://PATH, systemd:// (the socket that LISTEN_FDS hands over) or off.
     #[arg(long, value_name = "URL", default_value = "stdio://")]
-    pub(crate) listen: String,
+    pub(crate) listen: Listen,
     /// The same as --listen stdio://.
     #[arg(long, conflicts_with = "listen")]
     pub(crate) stdio: bool,
@@ -67,42 +71,23 @@ pub(crate) struct AppServerArgs {
     /// Refuse to start when the configuration holds keys that nobody knows.
     #[arg(long)]
     pub(crate) strict_config: bool,
-    /// Not served yet: refused with a websocket, without effect on stdio.
-    #[arg(long, hide = true)]
-    pub(crate) ws_auth: Option<String>,
-    /// As --ws-auth.
-    #[arg(long, hide = true)]
-    pub(crate) ws_token_file: Option<PathBuf>,
-    /// As --ws-auth.
-    #[arg(long, hide = true)]
-    pub(crate) ws_token_sha256: Option<String>,
-    /// As --ws-auth.
-    #[arg(long, hide = true)]
-    pub(crate) ws_shared_secret_file: Option<PathBuf>,
-    /// As --ws-auth.
-    #[arg(long, hide = true)]
-    pub(crate) ws_issuer: Option<String>,
-    /// As --ws-auth.
-    #[arg(long, hide = true)]
-    pub(crate) ws_audience: Option<String>,
-    /// As --ws-auth.
-    #[arg(long, hide = true)]
-    pub(crate) ws_max_clock_skew_seconds: Option<u64>,
+    /// Let a web page connect that comes from this origin, such as `https://app.example.com`, or `null`. Repeatable.
+    #[arg(long, value_name = "ORIGIN")]
+    pub(crate) allow_origin: Vec<AllowedOrigin>,
+    /// Serve /metrics beside the websocket.
+    #[arg(long)]
+    pub(crate) metrics: bool,
+    #[command(flatten)]
+    pub(crate) ws: WebSocketAuthArgs,
     /// Accepted for clients that pass it; this host reports nothing to anybody.
     #[arg(long, hide = true)]
     pub(crate) analytics_default_enabled: bool,
 }
 
 impl AppServerArgs {
-    /// Whether any flag is there that would guard a websocket.
-    pub(crate) fn wants_websocket_auth(&self) -> bool {
-        self.ws_auth.is_some()
-            || self.ws_token_file.is_some()
-            || self.ws_token_sha256.is_some()
-            || self.ws_shared_secret_file.is_some()
-            || self.ws_issuer.is_some()
-            || self.ws_audience.is_some()
-            || self.ws_max_clock_skew_seconds.is_some()
+    /// Where to listen.
+    pub(crate) fn endpoint(&self) -> &Listen {
+        if self.stdio { &Listen::Stdio } else { &self.listen }
     }
 
     /// Everything on the command line that sets a configuration key, as `key=value`. A flag beats `-c`.
@@ -124,6 +109,11 @@ impl AppServerArgs {
             let milliseconds = seconds?.saturating_mul(1000);
             Some(format!("valet.{key}={milliseconds}"))
         }));
+        if !self.allow_origin.is_empty() {
+            let origins: Vec<String> = self.allow_origin.iter().map(|origin| format!("\"{origin}\"")).collect();
+            overrides.push(format!("valet.allow_origins=[{}]", origins.join(",")));
+        }
+        overrides.extend(self.metrics.then(|| "valet.metrics=true".to_owned()));
         overrides
     }
 }

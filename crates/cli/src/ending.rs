@@ -12,6 +12,8 @@ pub(crate) struct Endings {
     /// None: what runs is interrupted at once.
     drain: Option<Drain>,
     when_idle: Option<Duration>,
+    /// Heard from the beginning, so that whatever is there by then is cleared away.
+    signals: Signals,
 }
 
 /// None: as long as they take.
@@ -20,18 +22,17 @@ struct Drain(Option<Duration>);
 impl Endings {
     /// Over stdio there is nobody left to wait for the end of a turn, unless somebody says so.
     pub(crate) fn of_stdio(config: &Config) -> Self {
-        Self { drain: config.drain_timeout().map(Drain::new), when_idle: None }
+        Self { drain: config.drain_timeout().map(Drain::new), when_idle: None, signals: Signals::new() }
     }
 
     pub(crate) fn of_listener(config: &Config) -> Self {
         let drain = Drain::new(config.drain_timeout().unwrap_or(DRAIN_TIMEOUT));
-        Self { drain: Some(drain), when_idle: config.exit_when_idle() }
+        Self { drain: Some(drain), when_idle: config.exit_when_idle(), signals: Signals::new() }
     }
 
     /// Returns when the host has ended. The first signal lets turns finish; the second does not, and neither does
     /// the end of the parent.
-    pub(crate) async fn end(self, host: &Host) {
-        let mut signals = Signals::new();
+    pub(crate) async fn end(mut self, host: &Host) {
         let idle = async {
             match self.when_idle {
                 Some(time) => host.idle_for(time).await,
@@ -39,7 +40,7 @@ impl Endings {
             }
         };
         let then = tokio::select! {
-            then = signals.next() => then,
+            then = self.signals.next() => then,
             () = idle => End::Shutdown,
             () = host.abandoned() => return host.shutdown().await,
             () = host.ended() => return,
@@ -47,7 +48,7 @@ impl Endings {
         if let Some(Drain(limit)) = self.drain {
             tokio::select! {
                 () = host.drain(limit, then) => return,
-                _ = signals.next() => {}
+                _ = self.signals.next() => {}
                 () = host.abandoned() => {}
             }
         }

@@ -5,6 +5,7 @@ mod args;
 mod demo;
 mod ending;
 mod lane;
+mod listen;
 mod logging;
 mod sim;
 

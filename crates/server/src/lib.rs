@@ -25,6 +25,7 @@ mod order;
 mod outgoing;
 mod owners;
 mod parent_watch;
+mod probes;
 mod responder;
 mod threads;
 

@@ -9,10 +9,11 @@ mod delta;
 mod inbox;
 pub mod lines;
 mod link;
+pub mod listener;
 pub mod memory;
 mod outbox;
 pub mod stdio;
-pub mod websocket;
+mod websocket;
 
 pub use callbacks::{Answer, Callbacks};
 pub use delta::Delta;

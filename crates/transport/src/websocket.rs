@@ -1,23 +1,15 @@
-//! The websocket listener: one JSON text per text frame, health routes beside it, and no visitors from
-//! web pages.
+//! A connection that got in: one JSON text per text frame, and an end that says why.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
-use axum::extract::{FromRequestParts, Request, State};
-use axum::http::{StatusCode, header};
-use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use bytes::Bytes;
-use futures_util::stream::SplitSink;
+use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
-use tokio::net::TcpListener;
-use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::oneshot;
+use tokio_tungstenite::tungstenite;
 
+use crate::inbox::Inlet;
 use crate::link::{Close, Link, link};
 use crate::outbox::{OutboxLimits, Outlet};
 
@@ -27,128 +19,99 @@ const MAX_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
 const READ_BUFFER_BYTES: usize = 8 * 1024;
 /// How long the end of a connection may take.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+/// The same for a reader that has stalled: what it was sent before stands between it and the reason.
+const LATE_READER: Duration = Duration::from_secs(30);
 
-/// Why a listener was not started.
-#[derive(Debug, thiserror::Error)]
-pub enum ListenError {
-    /// Anybody who reaches the address could use the host.
-    #[error(
-        "refusing to start non-loopback websocket listener {0} without auth; configure `--ws-auth capability-token` or `--ws-auth signed-bearer-token`"
-    )]
-    NotLoopback(SocketAddr),
-    /// The system refused the address.
-    #[error("cannot listen on {0}: {1}")]
-    Bind(SocketAddr, std::io::Error),
+/// Sets the limits of a connection.
+pub(crate) fn limit(upgrade: WebSocketUpgrade) -> WebSocketUpgrade {
+    upgrade.read_buffer_size(READ_BUFFER_BYTES).max_frame_size(MAX_FRAME_BYTES).max_message_size(MAX_MESSAGE_BYTES)
 }
 
-/// A listener and the connections that it accepts.
-#[derive(Debug)]
-pub struct Listener {
-    /// The address in use, with the port that the system chose.
-    pub address: SocketAddr,
-    /// One link per connection.
-    pub accepted: mpsc::Receiver<Link>,
-    stop: CancellationToken,
+/// The transport's end of a link.
+pub(crate) struct Connection {
+    socket: WebSocket,
+    inlet: Inlet,
+    outlet: Outlet,
 }
 
-impl Listener {
-    /// Takes no more connections. Those that stand are not touched.
-    pub fn stop(&self) {
-        self.stop.cancel();
-    }
+/// Makes a link of a socket.
+pub(crate) fn connection(socket: WebSocket, limits: OutboxLimits) -> (Connection, Link) {
+    let (link, inlet, outlet) = link(limits);
+    (Connection { socket, inlet, outlet }, link)
 }
 
-#[derive(Clone)]
-struct Accept {
-    limits: OutboxLimits,
-    links: mpsc::Sender<Link>,
-}
-
-/// Listens on a loopback address.
-pub async fn listen(address: SocketAddr, limits: OutboxLimits) -> Result<Listener, ListenError> {
-    if !address.ip().is_loopback() {
-        return Err(ListenError::NotLoopback(address));
-    }
-    let bind = |error| ListenError::Bind(address, error);
-    let socket = TcpListener::bind(address).await.map_err(bind)?;
-    let address = socket.local_addr().map_err(bind)?;
-    let (links, accepted) = mpsc::channel(16);
-    let stop = CancellationToken::new();
-    let router = Router::new()
-        .route("/readyz", get(|| async {}))
-        .route("/healthz", get(|| async {}))
-        .fallback(upgrade)
-        .layer(middleware::from_fn(refuse_web_pages))
-        .with_state(Accept { limits, links });
-    let stopped = stop.clone().cancelled_owned();
-    tokio::spawn(async move {
-        let serve = axum::serve(socket, router).with_graceful_shutdown(stopped);
-        if let Err(error) = serve.await {
-            tracing::error!(%error, "the websocket listener failed");
+impl Connection {
+    /// Carries messages until either side ends.
+    pub(crate) async fn run(self) {
+        let Self { socket, inlet, outlet } = self;
+        let (sink, stream) = socket.split();
+        let (refuse, refused) = oneshot::channel();
+        let mut writer = tokio::spawn(write(sink, outlet, refused));
+        tokio::select! {
+            refusal = read(stream, inlet) => if let Some(refusal) = refusal {
+                let _ = refuse.send(refusal);
+            },
+            // The last word was written; whether the other side answers it is its own affair.
+            _ = &mut writer => return,
         }
-    });
-    Ok(Listener { address, accepted, stop })
-}
-
-/// A browser names the page that opens a connection. Pages are not parents.
-async fn refuse_web_pages(request: Request, next: Next) -> Response {
-    if request.headers().contains_key(header::ORIGIN) {
-        return StatusCode::FORBIDDEN.into_response();
-    }
-    next.run(request).await
-}
-
-async fn upgrade(State(accept): State<Accept>, request: Request) -> Response {
-    let (mut parts, _body) = request.into_parts();
-    let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &accept).await {
-        Ok(upgrade) => upgrade,
-        Err(rejection) => return rejection.into_response(),
-    };
-    upgrade
-        .read_buffer_size(READ_BUFFER_BYTES)
-        .max_frame_size(MAX_FRAME_BYTES)
-        .max_message_size(MAX_MESSAGE_BYTES)
-        .on_upgrade(move |socket| serve(socket, accept))
-}
-
-async fn serve(socket: WebSocket, accept: Accept) {
-    let (link, sender, outlet) = link(accept.limits);
-    if accept.links.send(link).await.is_err() {
-        return;
-    }
-    let (sink, mut stream) = socket.split();
-    let mut writer = tokio::spawn(write(sink, outlet));
-    let read = async {
-        while let Some(Ok(frame)) = stream.next().await {
-            match frame {
-                Message::Text(text) => {
-                    if sender.send(Bytes::from(text)).await.is_err() {
-                        break;
-                    }
-                }
-                Message::Binary(data) => tracing::warn!(bytes = data.len(), "a binary frame is dropped"),
-                Message::Close(_) => break,
-                Message::Ping(_) | Message::Pong(_) => {}
-            }
+        // The user of the link closes it when it has read everything; only then is the writer done.
+        if tokio::time::timeout(LAST_WORDS, &mut writer).await.is_err() {
+            writer.abort();
         }
-    };
-    tokio::select! {
-        () = read => {}
-        // The last word was written; whether the other side answers it is its own affair.
-        _ = &mut writer => return,
-    }
-    drop(sender);
-    // The user of the link closes it when it has read everything; only then is the writer done.
-    if tokio::time::timeout(LAST_WORDS, &mut writer).await.is_err() {
-        writer.abort();
     }
 }
 
-async fn write(mut sink: SplitSink<WebSocket, Message>, mut outlet: Outlet) {
-    let reason = loop {
-        let messages = match outlet.next().await {
+/// Reads until the other side ends, or sends what is refused.
+async fn read(mut stream: SplitStream<WebSocket>, inlet: Inlet) -> Option<CloseFrame> {
+    loop {
+        match stream.next().await? {
+            Ok(Message::Text(text)) => inlet.send(Bytes::from(text)).await.ok()?,
+            Ok(Message::Binary(data)) => tracing::warn!(bytes = data.len(), "a binary frame is dropped"),
+            Ok(Message::Close(_)) => return None,
+            Ok(Message::Ping(_) | Message::Pong(_)) => {}
+            Err(error) => return refusal(error),
+        }
+    }
+}
+
+/// What the other side is told when it has sent what cannot be read.
+fn refusal(error: axum::Error) -> Option<CloseFrame> {
+    use tungstenite::error::{CapacityError, Error, ProtocolError};
+    let (code, reason) = match *error.into_inner().downcast::<Error>().ok()? {
+        Error::Capacity(CapacityError::MessageTooLong { max_size: MAX_FRAME_BYTES, .. }) => {
+            (close_code::SIZE, format!("a frame may have {MAX_FRAME_BYTES} bytes at most"))
+        }
+        Error::Capacity(_) => (close_code::SIZE, format!("a message may have {MAX_MESSAGE_BYTES} bytes at most")),
+        Error::Utf8(_) => (close_code::INVALID, "a text frame is not UTF-8".to_owned()),
+        // It left without a word, and hears none.
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => return None,
+        Error::Protocol(error) => (close_code::PROTOCOL, error.to_string()),
+        _ => return None,
+    };
+    tracing::warn!(code, reason, "a connection is closed for what it sent");
+    Some(CloseFrame { code, reason: reason.into() })
+}
+
+async fn write(
+    mut sink: SplitSink<WebSocket, Message>,
+    mut outlet: Outlet,
+    mut refused: oneshot::Receiver<CloseFrame>,
+) {
+    let mut patience = LAST_WORDS;
+    let last = loop {
+        let messages = tokio::select! {
+            biased;
+            Ok(refusal) = &mut refused => break refusal,
+            messages = outlet.next() => messages,
+        };
+        let messages = match messages {
             Ok(messages) => messages,
-            Err(reason) => break reason,
+            Err(reason) => {
+                if reason == Close::Overloaded {
+                    patience = LATE_READER;
+                }
+                break farewell(reason);
+            }
         };
         let written = async {
             for message in messages {
@@ -162,12 +125,15 @@ async fn write(mut sink: SplitSink<WebSocket, Message>, mut outlet: Outlet) {
             () = outlet.overloaded() => {}
         }
     };
+    let _ = tokio::time::timeout(patience, sink.send(Message::Close(Some(last)))).await;
+}
+
+fn farewell(reason: Close) -> CloseFrame {
     let (code, reason) = match reason {
         Close::ShuttingDown => (close_code::AWAY, "the host is shutting down"),
         Close::Restarting => (close_code::RESTART, "the host starts anew"),
         Close::Overloaded => (close_code::AGAIN, "the reader stalled past its byte budget"),
         Close::Gone => (close_code::NORMAL, ""),
     };
-    let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
-    let _ = tokio::time::timeout(LAST_WORDS, sink.send(Message::Close(Some(frame)))).await;
+    CloseFrame { code, reason: Utf8Bytes::from_static(reason) }
 }

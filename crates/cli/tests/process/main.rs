@@ -14,6 +14,7 @@ mod external_auth_docs;
 mod flood;
 #[cfg(target_os = "linux")]
 mod idle;
+mod listeners;
 #[cfg(target_os = "linux")]
 mod orphans;
 #[cfg(target_os = "linux")]
@@ -22,9 +23,13 @@ mod python_sdk;
 mod samples;
 #[cfg(unix)]
 mod signals;
+#[cfg(unix)]
+mod sockets;
 #[cfg(target_os = "linux")]
 mod stderr;
 mod stdio;
 mod support;
 mod tenants;
+#[cfg(unix)]
+mod transports_docs;
 mod websocket;

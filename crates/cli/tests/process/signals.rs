@@ -120,6 +120,7 @@ async fn a_draining_host_takes_connections_and_says_that_it_is_not_ready() {
         }
     };
     assert_eq!(refused["message"], "Server is draining; retry after reconnecting");
+    assert_eq!(support::http_status(&server.address, "/readyz").await, 503);
     assert_eq!(support::http_status(&server.address, "/healthz").await, 200);
     let mut newcomer = support::socket(&server.address).await;
     newcomer.close(None).await.unwrap();

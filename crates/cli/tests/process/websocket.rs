@@ -1,35 +1,27 @@
 //! The host as a websocket server.
 
-use std::process::Stdio;
-use std::time::Duration;
-
 use pretty_assertions::assert_eq;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::process::{Child, Command};
 use valet_client::{Client, Handlers, Notifications, connect};
 use valet_protocol::{Secret, methods as m, v2};
 use valet_sim::{Script, Sim, TokenPolicy, TokenRequest};
 
-use crate::support::{home, valet};
-
-const LIMIT: Duration = Duration::from_secs(20);
+use crate::listeners;
+use crate::support::home;
 
 struct Server {
-    child: Child,
+    server: listeners::Server,
     address: String,
     _home: TempDir,
 }
 
 async fn start(sim: &Sim) -> Server {
     let home = home(sim);
-    let mut command = Command::from(valet(home.path(), &["app-server", "--listen", "ws://127.0.0.1:0"]));
-    let mut child = command.stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let line = tokio::time::timeout(LIMIT, lines.next_line()).await.unwrap().unwrap().unwrap();
-    let address = line.rsplit("ws://").next().unwrap().to_owned();
-    Server { child, address, _home: home }
+    let server = listeners::Server::start(home.path(), &["--listen", "ws://127.0.0.1:0"]).await;
+    let address = server.url.trim_start_matches("ws://").to_owned();
+    Server { server, address, _home: home }
 }
 
 impl Server {
@@ -93,17 +85,6 @@ async fn health_is_answered_and_web_pages_are_not() {
 }
 
 #[tokio::test]
-async fn an_address_that_others_can_reach_is_refused_without_auth() {
-    let sim = Sim::start(Script::new()).await.unwrap();
-    let home = home(&sim);
-    let output = valet(home.path(), &["app-server", "--listen", "ws://0.0.0.0:0"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    let text = String::from_utf8(output.stderr).unwrap();
-    let words = "refusing to start non-loopback websocket listener 0.0.0.0:0 without auth; configure `--ws-auth";
-    assert!(text.contains(words), "{text}");
-}
-
-#[tokio::test]
 async fn one_client_may_leave_and_the_other_goes_on() {
     let sim = Sim::start(Script::new()).await.unwrap();
     let server = start(&sim).await;
@@ -122,9 +103,7 @@ async fn a_sigterm_closes_the_connections_and_ends_with_exit_code_0() {
     let sim = Sim::start(Script::new()).await.unwrap();
     let mut server = start(&sim).await;
     let (_client, mut told) = server.client(Handlers::new()).await;
-    let pid = server.child.id().unwrap().to_string();
-    assert!(Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
+    let ended = server.server.terminate().await;
     while told.next().await.is_some() {}
-    let status = tokio::time::timeout(LIMIT, server.child.wait()).await.unwrap().unwrap();
-    assert_eq!(status.code(), Some(0));
+    assert_eq!(ended, Some(0));
 }

@@ -50,7 +50,10 @@ pub struct ValetToml {
     pub drain_timeout_ms: Option<u64>,
     /// How long a listener may be without connections and turns before it ends.
     pub exit_when_idle_ms: Option<u64>,
-    /// Whether an operator may read what happens in numbers.
+    /// The web pages that may connect to a listener.
+    #[serde(default)]
+    pub allow_origins: Vec<String>,
+    /// Whether an operator may read what happens in numbers, at a listener's `/metrics`.
     #[serde(default)]
     pub metrics: bool,
 }
@@ -183,6 +186,7 @@ const LEFT_ALONE: &[&str] = &[
 ];
 
 const VALET: &[&str] = &[
+    "allow_origins",
     "auth_refresh_timeout_ms",
     "auth_proactive_refresh",
     "auth_scope",
