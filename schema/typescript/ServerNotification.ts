@@ -6,6 +6,9 @@ import type { AgentMessageDeltaNotification } from "./v2/AgentMessageDeltaNotifi
 import type { ConfigWarningNotification } from "./v2/ConfigWarningNotification.js";
 import type { DeprecationNoticeNotification } from "./v2/DeprecationNoticeNotification.js";
 import type { ErrorNotification } from "./v2/ErrorNotification.js";
+import type { FsChangedNotification } from "./v2/FsChangedNotification.js";
+import type { FuzzyFileSearchSessionCompletedNotification } from "./FuzzyFileSearchSessionCompletedNotification.js";
+import type { FuzzyFileSearchSessionUpdatedNotification } from "./FuzzyFileSearchSessionUpdatedNotification.js";
 import type { ItemCompletedNotification } from "./v2/ItemCompletedNotification.js";
 import type { ItemStartedNotification } from "./v2/ItemStartedNotification.js";
 import type { ReasoningSummaryPartAddedNotification } from "./v2/ReasoningSummaryPartAddedNotification.js";
@@ -42,4 +45,7 @@ export type ServerNotification =
   | { method: "item/reasoning/summaryPartAdded", params: ReasoningSummaryPartAddedNotification, emittedAtMs?: number }
   | { method: "item/reasoning/summaryTextDelta", params: ReasoningSummaryTextDeltaNotification, emittedAtMs?: number }
   | { method: "item/reasoning/textDelta", params: ReasoningTextDeltaNotification, emittedAtMs?: number }
+  | { method: "fs/changed", params: FsChangedNotification, emittedAtMs?: number }
+  | { method: "fuzzyFileSearch/sessionUpdated", params: FuzzyFileSearchSessionUpdatedNotification, emittedAtMs?: number }
+  | { method: "fuzzyFileSearch/sessionCompleted", params: FuzzyFileSearchSessionCompletedNotification, emittedAtMs?: number }
   | { method: "serverRequest/resolved", params: ServerRequestResolvedNotification, emittedAtMs?: number };

@@ -17,6 +17,7 @@ use crate::main_loop::MainLoop;
 use crate::outgoing::OutgoingMessageSender;
 use crate::owners::Owners;
 use crate::threads::Threads;
+use crate::workspace::Workspace;
 
 /// Events that may wait for the main loop. Readers wait when it is full, and so do their clients.
 const EVENTS: usize = 256;
@@ -76,6 +77,7 @@ pub(crate) struct HostState {
     pub(crate) accounts: Accounts,
     pub(crate) threads: Arc<Threads>,
     pub(crate) http: Arc<HttpClient>,
+    pub(crate) workspace: Workspace,
     /// A random id of this process.
     pub(crate) installation_id: String,
     /// Set by the first client that initializes.
@@ -92,6 +94,7 @@ impl HostState {
     pub(crate) fn forget(&self, connection: ConnectionId) {
         self.owners.left(connection);
         self.threads.unsubscribe_everywhere(connection);
+        self.workspace.forget(connection);
         if self.config.per_connection() {
             self.accounts.forget(connection);
             self.threads.retire(connection);
@@ -118,6 +121,7 @@ impl HostState {
             accounts,
             threads,
             http,
+            workspace: Workspace::default(),
             installation_id: Uuid::new_v4().to_string(),
             origin: OnceLock::new(),
         })

@@ -23,6 +23,7 @@ mod outgoing;
 mod owners;
 mod responder;
 mod threads;
+mod workspace;
 
 pub use config::{Config, ConfigError};
 pub use host::Host;
