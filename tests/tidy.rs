@@ -12,9 +12,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("cli", &["server", "client", "sim", "protocol", "transport"]),
     ("client", &["protocol", "transport"]),
     ("protocol", &[]),
-    ("server", &["protocol", "transport", "auth", "agent"]),
+    ("server", &["protocol", "transport", "auth", "agent", "workspace"]),
     ("sim", &[]),
     ("transport", &["protocol"]),
+    ("workspace", &[]),
 ];
 
 /// Files with more than [`LONG`] lines of code that are long for a reason. A reason that no longer holds is a

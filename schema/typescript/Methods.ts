@@ -3,10 +3,16 @@ import type { AccountLoginCompletedNotification } from "./v2/AccountLoginComplet
 import type { AccountRateLimitsUpdatedNotification } from "./v2/AccountRateLimitsUpdatedNotification.js";
 import type { AccountUpdatedNotification } from "./v2/AccountUpdatedNotification.js";
 import type { AgentMessageDeltaNotification } from "./v2/AgentMessageDeltaNotification.js";
+import type { AppsListParams } from "./v2/AppsListParams.js";
+import type { AppsListResponse } from "./v2/AppsListResponse.js";
+import type { BedrockCheckGovCloudRequirementsParams } from "./v2/BedrockCheckGovCloudRequirementsParams.js";
+import type { BedrockCheckGovCloudRequirementsResponse } from "./v2/BedrockCheckGovCloudRequirementsResponse.js";
 import type { CancelLoginAccountParams } from "./v2/CancelLoginAccountParams.js";
 import type { CancelLoginAccountResponse } from "./v2/CancelLoginAccountResponse.js";
 import type { ChatgptAuthTokensRefreshParams } from "./v2/ChatgptAuthTokensRefreshParams.js";
 import type { ChatgptAuthTokensRefreshResponse } from "./v2/ChatgptAuthTokensRefreshResponse.js";
+import type { CollaborationModeListParams } from "./v2/CollaborationModeListParams.js";
+import type { CollaborationModeListResponse } from "./v2/CollaborationModeListResponse.js";
 import type { CommandExecOutputDeltaNotification } from "./v2/CommandExecOutputDeltaNotification.js";
 import type { CommandExecutionOutputDeltaNotification } from "./v2/CommandExecutionOutputDeltaNotification.js";
 import type { CommandExecutionRequestApprovalParams } from "./v2/CommandExecutionRequestApprovalParams.js";
@@ -19,21 +25,59 @@ import type { DeprecationNoticeNotification } from "./v2/DeprecationNoticeNotifi
 import type { DynamicToolCallParams } from "./v2/DynamicToolCallParams.js";
 import type { DynamicToolCallResponse } from "./v2/DynamicToolCallResponse.js";
 import type { ErrorNotification } from "./v2/ErrorNotification.js";
+import type { ExperimentalFeatureListParams } from "./v2/ExperimentalFeatureListParams.js";
+import type { ExperimentalFeatureListResponse } from "./v2/ExperimentalFeatureListResponse.js";
 import type { FileChangePatchUpdatedNotification } from "./v2/FileChangePatchUpdatedNotification.js";
 import type { FileChangeRequestApprovalParams } from "./v2/FileChangeRequestApprovalParams.js";
 import type { FileChangeRequestApprovalResponse } from "./v2/FileChangeRequestApprovalResponse.js";
+import type { FsChangedNotification } from "./v2/FsChangedNotification.js";
+import type { FsCopyParams } from "./v2/FsCopyParams.js";
+import type { FsCopyResponse } from "./v2/FsCopyResponse.js";
+import type { FsCreateDirectoryParams } from "./v2/FsCreateDirectoryParams.js";
+import type { FsCreateDirectoryResponse } from "./v2/FsCreateDirectoryResponse.js";
+import type { FsGetMetadataParams } from "./v2/FsGetMetadataParams.js";
+import type { FsGetMetadataResponse } from "./v2/FsGetMetadataResponse.js";
+import type { FsReadDirectoryParams } from "./v2/FsReadDirectoryParams.js";
+import type { FsReadDirectoryResponse } from "./v2/FsReadDirectoryResponse.js";
+import type { FsReadFileParams } from "./v2/FsReadFileParams.js";
+import type { FsReadFileResponse } from "./v2/FsReadFileResponse.js";
+import type { FsRemoveParams } from "./v2/FsRemoveParams.js";
+import type { FsRemoveResponse } from "./v2/FsRemoveResponse.js";
+import type { FsUnwatchParams } from "./v2/FsUnwatchParams.js";
+import type { FsUnwatchResponse } from "./v2/FsUnwatchResponse.js";
+import type { FsWatchParams } from "./v2/FsWatchParams.js";
+import type { FsWatchResponse } from "./v2/FsWatchResponse.js";
+import type { FsWriteFileParams } from "./v2/FsWriteFileParams.js";
+import type { FsWriteFileResponse } from "./v2/FsWriteFileResponse.js";
+import type { FuzzyFileSearchParams } from "./FuzzyFileSearchParams.js";
+import type { FuzzyFileSearchResponse } from "./FuzzyFileSearchResponse.js";
+import type { FuzzyFileSearchSessionCompletedNotification } from "./FuzzyFileSearchSessionCompletedNotification.js";
+import type { FuzzyFileSearchSessionStartParams } from "./FuzzyFileSearchSessionStartParams.js";
+import type { FuzzyFileSearchSessionStartResponse } from "./FuzzyFileSearchSessionStartResponse.js";
+import type { FuzzyFileSearchSessionStopParams } from "./FuzzyFileSearchSessionStopParams.js";
+import type { FuzzyFileSearchSessionStopResponse } from "./FuzzyFileSearchSessionStopResponse.js";
+import type { FuzzyFileSearchSessionUpdateParams } from "./FuzzyFileSearchSessionUpdateParams.js";
+import type { FuzzyFileSearchSessionUpdateResponse } from "./FuzzyFileSearchSessionUpdateResponse.js";
+import type { FuzzyFileSearchSessionUpdatedNotification } from "./FuzzyFileSearchSessionUpdatedNotification.js";
 import type { GetAccountParams } from "./v2/GetAccountParams.js";
 import type { GetAccountRateLimitsResponse } from "./v2/GetAccountRateLimitsResponse.js";
 import type { GetAccountResponse } from "./v2/GetAccountResponse.js";
 import type { GetAuthStatusParams } from "./GetAuthStatusParams.js";
 import type { GetAuthStatusResponse } from "./GetAuthStatusResponse.js";
+import type { GitDiffToRemoteParams } from "./GitDiffToRemoteParams.js";
+import type { GitDiffToRemoteResponse } from "./GitDiffToRemoteResponse.js";
+import type { HooksListParams } from "./v2/HooksListParams.js";
+import type { HooksListResponse } from "./v2/HooksListResponse.js";
 import type { InitializeParams } from "./InitializeParams.js";
 import type { InitializeResponse } from "./InitializeResponse.js";
 import type { ItemCompletedNotification } from "./v2/ItemCompletedNotification.js";
 import type { ItemStartedNotification } from "./v2/ItemStartedNotification.js";
+import type { ListMcpServerStatusParams } from "./v2/ListMcpServerStatusParams.js";
+import type { ListMcpServerStatusResponse } from "./v2/ListMcpServerStatusResponse.js";
 import type { LoginAccountParams } from "./v2/LoginAccountParams.js";
 import type { LoginAccountResponse } from "./v2/LoginAccountResponse.js";
 import type { LogoutAccountResponse } from "./v2/LogoutAccountResponse.js";
+import type { McpServerRefreshResponse } from "./v2/McpServerRefreshResponse.js";
 import type { ModelListParams } from "./v2/ModelListParams.js";
 import type { ModelListResponse } from "./v2/ModelListResponse.js";
 import type { ModelReroutedNotification } from "./v2/ModelReroutedNotification.js";
@@ -41,11 +85,15 @@ import type { NoParams } from "./NoParams.js";
 import type { PermissionsRequestApprovalParams } from "./v2/PermissionsRequestApprovalParams.js";
 import type { PermissionsRequestApprovalResponse } from "./v2/PermissionsRequestApprovalResponse.js";
 import type { PlanDeltaNotification } from "./v2/PlanDeltaNotification.js";
+import type { PluginInstalledParams } from "./v2/PluginInstalledParams.js";
+import type { PluginInstalledResponse } from "./v2/PluginInstalledResponse.js";
 import type { ReasoningSummaryPartAddedNotification } from "./v2/ReasoningSummaryPartAddedNotification.js";
 import type { ReasoningSummaryTextDeltaNotification } from "./v2/ReasoningSummaryTextDeltaNotification.js";
 import type { ReasoningTextDeltaNotification } from "./v2/ReasoningTextDeltaNotification.js";
 import type { RemoteControlStatusChangedNotification } from "./v2/RemoteControlStatusChangedNotification.js";
 import type { ServerRequestResolvedNotification } from "./v2/ServerRequestResolvedNotification.js";
+import type { SkillsListParams } from "./v2/SkillsListParams.js";
+import type { SkillsListResponse } from "./v2/SkillsListResponse.js";
 import type { TerminalInteractionNotification } from "./v2/TerminalInteractionNotification.js";
 import type { ThreadListParams } from "./v2/ThreadListParams.js";
 import type { ThreadListResponse } from "./v2/ThreadListResponse.js";
@@ -54,6 +102,8 @@ import type { ThreadLoadedListResponse } from "./v2/ThreadLoadedListResponse.js"
 import type { ThreadReadParams } from "./v2/ThreadReadParams.js";
 import type { ThreadReadResponse } from "./v2/ThreadReadResponse.js";
 import type { ThreadReadStateChangedNotification } from "./v2/ThreadReadStateChangedNotification.js";
+import type { ThreadSectionListParams } from "./v2/ThreadSectionListParams.js";
+import type { ThreadSectionListResponse } from "./v2/ThreadSectionListResponse.js";
 import type { ThreadSettingsUpdatedNotification } from "./v2/ThreadSettingsUpdatedNotification.js";
 import type { ThreadStartParams } from "./v2/ThreadStartParams.js";
 import type { ThreadStartResponse } from "./v2/ThreadStartResponse.js";
@@ -110,6 +160,54 @@ export interface ClientRequests {
   "turn/start": { params: TurnStartParams; response: TurnStartResponse };
   /** Stop a turn. */
   "turn/interrupt": { params: TurnInterruptParams; response: TurnInterruptResponse };
+  /** A file's content. */
+  "fs/readFile": { params: FsReadFileParams; response: FsReadFileResponse };
+  /** Make a file, or replace its content. */
+  "fs/writeFile": { params: FsWriteFileParams; response: FsWriteFileResponse };
+  /** Make a directory. */
+  "fs/createDirectory": { params: FsCreateDirectoryParams; response: FsCreateDirectoryResponse };
+  /** What a path is, and when it was changed. */
+  "fs/getMetadata": { params: FsGetMetadataParams; response: FsGetMetadataResponse };
+  /** The direct children of a directory. */
+  "fs/readDirectory": { params: FsReadDirectoryParams; response: FsReadDirectoryResponse };
+  /** Remove a file or a directory. */
+  "fs/remove": { params: FsRemoveParams; response: FsRemoveResponse };
+  /** Copy a file or a directory. */
+  "fs/copy": { params: FsCopyParams; response: FsCopyResponse };
+  /** Be told what changes. */
+  "fs/watch": { params: FsWatchParams; response: FsWatchResponse };
+  /** Be told no more. */
+  "fs/unwatch": { params: FsUnwatchParams; response: FsUnwatchResponse };
+  /** Files by a few letters of their paths. */
+  "fuzzyFileSearch": { params: FuzzyFileSearchParams; response: FuzzyFileSearchResponse };
+  /** Begin a search that is typed. Immediate, as are the next two: each letter must come in its order. */
+  "fuzzyFileSearch/sessionStart": { params: FuzzyFileSearchSessionStartParams; response: FuzzyFileSearchSessionStartResponse };
+  /** Search for something else. */
+  "fuzzyFileSearch/sessionUpdate": { params: FuzzyFileSearchSessionUpdateParams; response: FuzzyFileSearchSessionUpdateResponse };
+  /** End a search that is typed. */
+  "fuzzyFileSearch/sessionStop": { params: FuzzyFileSearchSessionStopParams; response: FuzzyFileSearchSessionStopResponse };
+  /** What the working tree holds and its remote does not. */
+  "gitDiffToRemote": { params: GitDiffToRemoteParams; response: GitDiffToRemoteResponse };
+  /** The skills of some directories. */
+  "skills/list": { params: SkillsListParams; response: SkillsListResponse };
+  /** The hooks of some directories or of a thread. */
+  "hooks/list": { params: HooksListParams; response: HooksListResponse };
+  /** The plugins that are installed. */
+  "plugin/installed": { params: PluginInstalledParams; response: PluginInstalledResponse };
+  /** The apps there are. */
+  "app/list": { params: AppsListParams; response: AppsListResponse };
+  /** The MCP servers there are, and how they do. */
+  "mcpServerStatus/list": { params: ListMcpServerStatusParams; response: ListMcpServerStatusResponse };
+  /** Read the configuration of the MCP servers again. */
+  "config/mcpServer/reload": { params: NoParams; response: McpServerRefreshResponse };
+  /** The flags there are. */
+  "experimentalFeature/list": { params: ExperimentalFeatureListParams; response: ExperimentalFeatureListResponse };
+  /** The modes of collaboration to choose from. */
+  "collaborationMode/list": { params: CollaborationModeListParams; response: CollaborationModeListResponse };
+  /** The sections of the list of threads. */
+  "threadSection/list": { params: ThreadSectionListParams; response: ThreadSectionListResponse };
+  /** Whether a login at Bedrock needs more than it has. */
+  "account/bedrock/checkGovCloudRequirements": { params: BedrockCheckGovCloudRequirementsParams; response: BedrockCheckGovCloudRequirementsResponse };
 }
 
 /** What the server may ask, by method. */
@@ -188,6 +286,12 @@ export interface ServerNotifications {
   "item/fileChange/patchUpdated": { params: FileChangePatchUpdatedNotification };
   /** More output of a program that this connection runs. */
   "command/exec/outputDelta": { params: CommandExecOutputDeltaNotification };
+  /** Something that the connection watches has changed. */
+  "fs/changed": { params: FsChangedNotification };
+  /** What a search that is typed has found. */
+  "fuzzyFileSearch/sessionUpdated": { params: FuzzyFileSearchSessionUpdatedNotification };
+  /** A search that is typed has seen all files. */
+  "fuzzyFileSearch/sessionCompleted": { params: FuzzyFileSearchSessionCompletedNotification };
   /** A request of the server needs no answer any more. */
   "serverRequest/resolved": { params: ServerRequestResolvedNotification };
 }

@@ -9,6 +9,9 @@ import type { ConfigWarningNotification } from "./v2/ConfigWarningNotification.j
 import type { DeprecationNoticeNotification } from "./v2/DeprecationNoticeNotification.js";
 import type { ErrorNotification } from "./v2/ErrorNotification.js";
 import type { FileChangePatchUpdatedNotification } from "./v2/FileChangePatchUpdatedNotification.js";
+import type { FsChangedNotification } from "./v2/FsChangedNotification.js";
+import type { FuzzyFileSearchSessionCompletedNotification } from "./FuzzyFileSearchSessionCompletedNotification.js";
+import type { FuzzyFileSearchSessionUpdatedNotification } from "./FuzzyFileSearchSessionUpdatedNotification.js";
 import type { ItemCompletedNotification } from "./v2/ItemCompletedNotification.js";
 import type { ItemStartedNotification } from "./v2/ItemStartedNotification.js";
 import type { ModelReroutedNotification } from "./v2/ModelReroutedNotification.js";
@@ -60,4 +63,7 @@ export type ServerNotification =
   | { method: "item/commandExecution/terminalInteraction", params: TerminalInteractionNotification, emittedAtMs?: number }
   | { method: "item/fileChange/patchUpdated", params: FileChangePatchUpdatedNotification, emittedAtMs?: number }
   | { method: "command/exec/outputDelta", params: CommandExecOutputDeltaNotification, emittedAtMs?: number }
+  | { method: "fs/changed", params: FsChangedNotification, emittedAtMs?: number }
+  | { method: "fuzzyFileSearch/sessionUpdated", params: FuzzyFileSearchSessionUpdatedNotification, emittedAtMs?: number }
+  | { method: "fuzzyFileSearch/sessionCompleted", params: FuzzyFileSearchSessionCompletedNotification, emittedAtMs?: number }
   | { method: "serverRequest/resolved", params: ServerRequestResolvedNotification, emittedAtMs?: number };

@@ -89,6 +89,8 @@ pub enum ErrorKind {
     ReauthRequired,
     /// The backend failed.
     Upstream,
+    /// The host's file system refused, or what was asked for is no file that could be used.
+    FileSystem,
 }
 
 /// The machine-readable part of an error.

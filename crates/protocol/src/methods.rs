@@ -77,6 +77,63 @@ define_methods! {
         ];
         /// Stop a turn.
         TurnInterrupt = "turn/interrupt" (TurnInterruptParams) -> TurnInterruptResponse, order: Thread(thread_id);
+
+        /// A file's content.
+        FsReadFile = "fs/readFile" (FsReadFileParams) -> FsReadFileResponse, order: Concurrent;
+        /// Make a file, or replace its content.
+        FsWriteFile = "fs/writeFile" (FsWriteFileParams) -> FsWriteFileResponse, order: Concurrent;
+        /// Make a directory.
+        FsCreateDirectory = "fs/createDirectory" (FsCreateDirectoryParams) -> FsCreateDirectoryResponse, order: Concurrent;
+        /// What a path is, and when it was changed.
+        FsGetMetadata = "fs/getMetadata" (FsGetMetadataParams) -> FsGetMetadataResponse, order: Concurrent;
+        /// The direct children of a directory.
+        FsReadDirectory = "fs/readDirectory" (FsReadDirectoryParams) -> FsReadDirectoryResponse, order: Concurrent;
+        /// Remove a file or a directory.
+        FsRemove = "fs/remove" (FsRemoveParams) -> FsRemoveResponse, order: Concurrent;
+        /// Copy a file or a directory.
+        FsCopy = "fs/copy" (FsCopyParams) -> FsCopyResponse, order: Concurrent;
+        /// Be told what changes.
+        FsWatch = "fs/watch" (FsWatchParams) -> FsWatchResponse, order: Concurrent;
+        /// Be told no more.
+        FsUnwatch = "fs/unwatch" (FsUnwatchParams) -> FsUnwatchResponse, order: Concurrent;
+
+        /// Files by a few letters of their paths.
+        FuzzyFileSearch = "fuzzyFileSearch" (FuzzyFileSearchParams) -> FuzzyFileSearchResponse, order: Concurrent;
+        /// Begin a search that is typed. Immediate, as are the next two: each letter must come in its order.
+        FuzzyFileSearchSessionStart = "fuzzyFileSearch/sessionStart"
+            (FuzzyFileSearchSessionStartParams) -> FuzzyFileSearchSessionStartResponse, order: Immediate, gates: [Gate::Method];
+        /// Search for something else.
+        FuzzyFileSearchSessionUpdate = "fuzzyFileSearch/sessionUpdate"
+            (FuzzyFileSearchSessionUpdateParams) -> FuzzyFileSearchSessionUpdateResponse, order: Immediate, gates: [Gate::Method];
+        /// End a search that is typed.
+        FuzzyFileSearchSessionStop = "fuzzyFileSearch/sessionStop"
+            (FuzzyFileSearchSessionStopParams) -> FuzzyFileSearchSessionStopResponse, order: Immediate, gates: [Gate::Method];
+        /// What the working tree holds and its remote does not.
+        GitDiffToRemote = "gitDiffToRemote" (GitDiffToRemoteParams) -> GitDiffToRemoteResponse, order: Concurrent;
+
+        /// The skills of some directories.
+        SkillsList = "skills/list" (SkillsListParams) -> SkillsListResponse, order: Concurrent;
+        /// The hooks of some directories or of a thread.
+        HooksList = "hooks/list" (HooksListParams) -> HooksListResponse, order: Concurrent;
+        /// The plugins that are installed.
+        PluginInstalled = "plugin/installed" (PluginInstalledParams) -> PluginInstalledResponse, order: Concurrent;
+        /// The apps there are.
+        AppsList = "app/list" (AppsListParams) -> AppsListResponse, order: Concurrent;
+        /// The MCP servers there are, and how they do.
+        McpServerStatusList = "mcpServerStatus/list" (ListMcpServerStatusParams) -> ListMcpServerStatusResponse, order: Concurrent;
+        /// Read the configuration of the MCP servers again.
+        ConfigMcpServerReload = "config/mcpServer/reload" (none) -> McpServerRefreshResponse, order: Concurrent;
+        /// The flags there are.
+        ExperimentalFeatureList = "experimentalFeature/list" (ExperimentalFeatureListParams) -> ExperimentalFeatureListResponse, order: Concurrent;
+        /// The modes of collaboration to choose from.
+        CollaborationModeList = "collaborationMode/list"
+            (CollaborationModeListParams) -> CollaborationModeListResponse, order: Concurrent, gates: [Gate::Method];
+        /// The sections of the list of threads.
+        ThreadSectionList = "threadSection/list" (ThreadSectionListParams) -> ThreadSectionListResponse, order: Concurrent;
+        /// Whether a login at Bedrock needs more than it has.
+        AccountBedrockCheckGovCloudRequirements = "account/bedrock/checkGovCloudRequirements"
+            (BedrockCheckGovCloudRequirementsParams) -> BedrockCheckGovCloudRequirementsResponse,
+            order: Concurrent, gates: [Gate::Method];
     }
 
     server_requests {
@@ -156,6 +213,12 @@ define_methods! {
         FileChangePatchUpdated = "item/fileChange/patchUpdated" (FileChangePatchUpdatedNotification);
         /// More output of a program that this connection runs.
         CommandExecOutputDelta = "command/exec/outputDelta" (CommandExecOutputDeltaNotification);
+        /// Something that the connection watches has changed.
+        FsChanged = "fs/changed" (FsChangedNotification);
+        /// What a search that is typed has found.
+        FuzzyFileSearchSessionUpdated = "fuzzyFileSearch/sessionUpdated" (FuzzyFileSearchSessionUpdatedNotification);
+        /// A search that is typed has seen all files.
+        FuzzyFileSearchSessionCompleted = "fuzzyFileSearch/sessionCompleted" (FuzzyFileSearchSessionCompletedNotification);
         /// A request of the server needs no answer any more.
         ServerRequestResolved = "serverRequest/resolved" (ServerRequestResolvedNotification);
     }

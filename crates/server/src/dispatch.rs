@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use serde_json::value::RawValue;
 use strum::VariantNames;
 use valet_protocol::methods::{self, ClientRequestName};
@@ -81,7 +82,8 @@ async fn run<M: Handler>(context: Context, lanes: &mut Lanes, id: RequestId, raw
         Ok(params)
     });
     match params {
-        Ok(params) => lanes.run(M::order(&params), M::handle(context, params, responder)).await,
+        // Boxed, so that the lanes are compiled once and not once per method.
+        Ok(params) => lanes.run(M::order(&params), M::handle(context, params, responder).boxed()).await,
         Err(error) => responder.respond(Err(error)),
     }
 }

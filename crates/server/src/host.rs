@@ -20,6 +20,7 @@ use crate::outgoing::OutgoingMessageSender;
 use crate::owners::Owners;
 use crate::parent_watch::{NotAParent, ParentWatch};
 use crate::threads::Threads;
+use crate::workspace::Workspace;
 
 /// Events that may wait for the main loop. Readers wait when it is full, and so do their clients.
 const EVENTS: usize = 256;
@@ -167,6 +168,7 @@ pub(crate) struct HostState {
     pub(crate) threads: Arc<Threads>,
     pub(crate) http: Arc<HttpClient>,
     pub(crate) metrics: Metrics,
+    pub(crate) workspace: Workspace,
     /// A random id of this process.
     pub(crate) installation_id: String,
     /// Set by the first client that initializes.
@@ -197,6 +199,7 @@ impl HostState {
     pub(crate) fn forget(&self, connection: ConnectionId) {
         self.owners.left(connection);
         self.threads.unsubscribe_everywhere(connection);
+        self.workspace.forget(connection);
         if self.config.per_connection() {
             self.accounts.forget(connection);
             self.threads.retire(connection);
@@ -227,6 +230,7 @@ impl HostState {
             threads,
             http,
             metrics,
+            workspace: Workspace::default(),
             installation_id: Uuid::new_v4().to_string(),
             origin: OnceLock::new(),
             draining: AtomicBool::new(false),

@@ -28,6 +28,7 @@ mod parent_watch;
 mod probes;
 mod responder;
 mod threads;
+mod workspace;
 
 pub use config::{Config, ConfigError};
 pub use host::{End, Host};

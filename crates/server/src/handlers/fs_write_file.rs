@@ -1,0 +1,26 @@
+//! `fs/writeFile`.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use valet_protocol::methods::FsWriteFile;
+use valet_protocol::v2::{FsWriteFileParams, FsWriteFileResponse};
+use valet_protocol::{ErrorKind, ErrorObject};
+use valet_workspace::files;
+
+use crate::dispatch::{Context, Handler};
+use crate::responder::Responder;
+use crate::workspace::blocking;
+
+impl Handler for FsWriteFile {
+    async fn handle(_: Context, params: FsWriteFileParams, responder: Responder<Self>) {
+        responder.respond(write(params).await.map(|()| FsWriteFileResponse {}));
+    }
+}
+
+async fn write(params: FsWriteFileParams) -> Result<(), ErrorObject> {
+    let content = STANDARD.decode(params.data_base64).map_err(|error| {
+        let message = format!("fs/writeFile requires valid base64 dataBase64: {error}");
+        ErrorObject::invalid_request(message).kind(ErrorKind::InvalidParams)
+    })?;
+    blocking(move || files::write(params.path.as_ref(), &content)).await
+}

@@ -1,0 +1,21 @@
+//! `gitDiffToRemote`.
+
+use std::path::Path;
+
+use valet_protocol::ErrorObject;
+use valet_protocol::methods::GitDiffToRemote;
+use valet_protocol::v2::{GitDiffToRemoteParams, GitDiffToRemoteResponse, GitSha};
+use valet_workspace::git;
+
+use crate::dispatch::{Context, Handler};
+use crate::responder::Responder;
+
+impl Handler for GitDiffToRemote {
+    async fn handle(_: Context, params: GitDiffToRemoteParams, responder: Responder<Self>) {
+        let diff = git::diff_to_remote(Path::new(&params.cwd)).await;
+        let refused =
+            || ErrorObject::invalid_request(format!("failed to compute git diff to remote for cwd: {:?}", params.cwd));
+        let answer = |diff: git::RemoteDiff| GitDiffToRemoteResponse { sha: GitSha(diff.sha), diff: diff.diff };
+        responder.respond(diff.map(answer).ok_or_else(refused));
+    }
+}

@@ -1,0 +1,19 @@
+//! `threadSection/list`.
+
+use valet_protocol::methods::ThreadSectionList;
+use valet_protocol::v2::{ThreadSection, ThreadSectionListParams, ThreadSectionListResponse};
+
+use crate::dispatch::{Context, Handler};
+use crate::responder::Responder;
+
+impl Handler for ThreadSectionList {
+    async fn handle(_: Context, params: ThreadSectionListParams, responder: Responder<Self>) {
+        let pinned = ThreadSection { id: PINNED.to_owned(), name: "Pinned".to_owned(), appearance: None };
+        // A cursor is the id of the last section of a page, and there is but this one.
+        let data = if params.cursor.is_some() { Vec::new() } else { vec![pinned] };
+        responder.respond(Ok(ThreadSectionListResponse { data, next_cursor: None }));
+    }
+}
+
+/// The section that every host has; clients know this id.
+const PINNED: &str = "01984de2-8f74-7c91-a3b2-5c5e937cf318";

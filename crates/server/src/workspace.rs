@@ -1,0 +1,180 @@
+//! What connections have going in the file system: watches, typed searches and searches that can be cancelled.
+//! All of it belongs to a connection and goes with it. The work itself is done by `valet-workspace`.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use valet_protocol::v2::{AbsolutePath, FuzzyFileSearchMatchType, FuzzyFileSearchResult};
+use valet_protocol::{ErrorKind, ErrorObject};
+use valet_workspace::files::FileError;
+use valet_workspace::search::{Catalog, Found, Session};
+use valet_workspace::watch::{Changes, Watch, Watcher};
+
+use crate::connection::ConnectionId;
+
+/// Typed searches that a connection may have open: each keeps what it has found in memory.
+const MAX_SESSIONS: usize = 16;
+
+/// Whose it is, and the name that the client gave it.
+type Key = (ConnectionId, String);
+
+/// What all connections have going.
+#[derive(Debug, Default)]
+pub(crate) struct Workspace {
+    watcher: Arc<Watcher>,
+    /// None: the watch is being set up.
+    watches: Mutex<HashMap<Key, Option<Watch>>>,
+    sessions: Mutex<HashMap<Key, Session>>,
+    searches: Mutex<HashMap<Key, Arc<Catalog>>>,
+}
+
+fn lock<T>(map: &Mutex<HashMap<Key, T>>) -> MutexGuard<'_, HashMap<Key, T>> {
+    // A map is whole between any two statements below.
+    map.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Takes out what belongs to a connection. It is dropped without the lock.
+fn take<T>(map: &Mutex<HashMap<Key, T>>, connection: ConnectionId) -> Vec<T> {
+    lock(map).extract_if(|(owner, _), _| *owner == connection).map(|(_, value)| value).collect()
+}
+
+impl Workspace {
+    /// Ends everything that a connection has going.
+    pub(crate) fn forget(&self, connection: ConnectionId) {
+        drop(take(&self.watches, connection));
+        drop(take(&self.sessions, connection));
+        take(&self.searches, connection).iter().for_each(|search| search.cancel());
+    }
+
+    /// Begins a watch.
+    pub(crate) async fn watch(
+        &self,
+        connection: ConnectionId,
+        id: String,
+        path: AbsolutePath,
+    ) -> Result<Changes, ErrorObject> {
+        let key = (connection, id);
+        match lock(&self.watches).entry(key.clone()) {
+            Entry::Occupied(_) => {
+                return Err(ErrorObject::invalid_request(format!("watchId already exists: {}", key.1)));
+            }
+            Entry::Vacant(entry) => entry.insert(None),
+        };
+        let watcher = Arc::clone(&self.watcher);
+        let begun = blocking(move || Ok(watcher.watch(path.as_ref())?)).await;
+        let mut watches = lock(&self.watches);
+        match begun {
+            Ok((watch, changes)) => {
+                // Whoever took the entry out meanwhile wants no watch.
+                if let Some(entry) = watches.get_mut(&key) {
+                    *entry = Some(watch);
+                }
+                Ok(changes)
+            }
+            Err(error) => {
+                watches.remove(&key);
+                Err(error)
+            }
+        }
+    }
+
+    /// Ends a watch, if there is one.
+    pub(crate) fn unwatch(&self, connection: ConnectionId, id: String) {
+        let watch = lock(&self.watches).remove(&(connection, id));
+        drop(watch);
+    }
+
+    /// Keeps a typed search under its id, and ends the one that had it.
+    pub(crate) fn open_session(
+        &self,
+        connection: ConnectionId,
+        id: String,
+        session: Session,
+    ) -> Result<(), ErrorObject> {
+        let mut sessions = lock(&self.sessions);
+        let open = sessions.keys().filter(|(owner, other)| *owner == connection && *other != id).count();
+        if open >= MAX_SESSIONS {
+            return Err(ErrorObject::invalid_request(format!(
+                "failed to start fuzzy file search session: {MAX_SESSIONS} are open"
+            )));
+        }
+        sessions.insert((connection, id), session);
+        Ok(())
+    }
+
+    /// Asks a typed search for something else.
+    pub(crate) fn ask_session(&self, connection: ConnectionId, id: String, query: String) -> Result<(), ErrorObject> {
+        let key = (connection, id);
+        match lock(&self.sessions).get(&key) {
+            Some(session) => {
+                session.ask(query);
+                Ok(())
+            }
+            None => Err(ErrorObject::invalid_request(format!("fuzzy file search session not found: {}", key.1))),
+        }
+    }
+
+    /// Ends a typed search, if there is one.
+    pub(crate) fn close_session(&self, connection: ConnectionId, id: String) {
+        lock(&self.sessions).remove(&(connection, id));
+    }
+
+    /// Notes a search as running, and cancels the one with the same token.
+    pub(crate) fn begin_search(&self, connection: ConnectionId, token: String, search: &Arc<Catalog>) {
+        if let Some(before) = lock(&self.searches).insert((connection, token), Arc::clone(search)) {
+            before.cancel();
+        }
+    }
+
+    /// Notes that a search is over.
+    pub(crate) fn end_search(&self, connection: ConnectionId, token: String, search: &Arc<Catalog>) {
+        let key = (connection, token);
+        let mut searches = lock(&self.searches);
+        // The token may stand for a later search by now.
+        if searches.get(&key).is_some_and(|current| Arc::ptr_eq(current, search)) {
+            searches.remove(&key);
+        }
+    }
+}
+
+/// Does file work where it holds up nobody.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, FileError> + Send + 'static,
+) -> Result<T, ErrorObject> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done.map_err(|error| file_error(&error)),
+        Err(error) => Err(ErrorObject::internal(format!("the work ended half-way: {error}"))),
+    }
+}
+
+fn file_error(error: &FileError) -> ErrorObject {
+    let refused = |message: &str| ErrorObject::invalid_request(message);
+    let error = match error {
+        FileError::IsADirectory => refused("fs/copy requires recursive: true when sourcePath is a directory"),
+        FileError::IntoItself => refused("fs/copy cannot copy a directory to itself or one of its descendants"),
+        FileError::NotCopyable => refused("fs/copy only supports regular files, directories, and symlinks"),
+        FileError::NotAFile(_) | FileError::TooLarge => ErrorObject::invalid_request(error.to_string()),
+        FileError::Io(error) => ErrorObject::internal(error.to_string()),
+    };
+    error.kind(ErrorKind::FileSystem)
+}
+
+/// A path in an answer.
+pub(crate) fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+/// A match of a search.
+pub(crate) fn file_match(found: Found) -> FuzzyFileSearchResult {
+    let (file, directory) = (FuzzyFileSearchMatchType::File, FuzzyFileSearchMatchType::Directory);
+    FuzzyFileSearchResult {
+        root: text(&found.root),
+        file_name: found.file_name().to_owned(),
+        path: found.path,
+        match_type: if found.is_directory { directory } else { file },
+        score: found.score,
+        indices: Some(found.indices),
+    }
+}
