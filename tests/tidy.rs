@@ -11,9 +11,11 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("auth", &[]),
     ("cli", &["server", "client", "sim", "protocol", "transport"]),
     ("client", &["protocol", "transport"]),
+    ("exec", &[]),
     ("protocol", &[]),
     ("server", &["protocol", "transport", "auth", "agent", "workspace"]),
     ("sim", &[]),
+    ("tools", &[]),
     ("transport", &["protocol"]),
     ("workspace", &[]),
 ];

@@ -1,0 +1,102 @@
+//! Keeping the beginning and the end of what a command writes, within a budget, as text.
+
+use std::collections::VecDeque;
+
+/// How many bytes a token of a model is taken for.
+const BYTES_PER_TOKEN: usize = 4;
+
+/// Takes in output piece by piece and keeps the first and the last half of a budget. Memory is bounded by the budget.
+/// Bytes that are no UTF-8 become U+FFFD; a character may be split over pieces.
+#[derive(Debug)]
+pub struct OutputBudget {
+    /// Bytes of text that each half may hold.
+    half: usize,
+    head: String,
+    tail: VecDeque<u8>,
+    /// The beginning of a character whose rest has not come yet: three bytes at most.
+    unfinished: Vec<u8>,
+    /// Bytes of text that came.
+    text: usize,
+}
+
+/// What is left of an output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Truncated {
+    /// The whole text, or its two ends with a line between them that says how much is missing.
+    pub text: String,
+    /// How many tokens the whole would have been, about.
+    pub original_tokens: usize,
+    /// How many bytes are missing.
+    pub omitted_bytes: usize,
+}
+
+impl OutputBudget {
+    /// Keeps at most so many bytes; the mark of the cut comes on top.
+    pub fn bytes(budget: usize) -> Self {
+        let half = budget / 2;
+        Self { half, head: String::new(), tail: VecDeque::new(), unfinished: Vec::new(), text: 0 }
+    }
+
+    /// Keeps at most so many tokens, at four bytes each.
+    pub fn tokens(budget: usize) -> Self {
+        Self::bytes(budget.saturating_mul(BYTES_PER_TOKEN))
+    }
+
+    /// Takes in a piece.
+    pub fn push(&mut self, piece: &[u8]) {
+        let joined;
+        let mut rest = piece;
+        if !self.unfinished.is_empty() {
+            joined = [std::mem::take(&mut self.unfinished).as_slice(), piece].concat();
+            rest = &joined;
+        }
+        let mut chunks = rest.utf8_chunks().peekable();
+        while let Some(chunk) = chunks.next() {
+            self.keep(chunk.valid());
+            let invalid = chunk.invalid();
+            let cut_short = std::str::from_utf8(invalid).is_err_and(|error| error.error_len().is_none());
+            if chunks.peek().is_none() && cut_short {
+                self.unfinished = invalid.to_vec();
+            } else if !invalid.is_empty() {
+                self.keep("\u{FFFD}");
+            }
+        }
+    }
+
+    fn keep(&mut self, text: &str) {
+        self.text += text.len();
+        let mut rest = text;
+        // The tail begins where the head is full, and nothing goes back to the head.
+        if self.tail.is_empty() {
+            let (head, tail) = text.split_at(boundary(text, self.half.saturating_sub(self.head.len())));
+            self.head.push_str(head);
+            rest = tail;
+        }
+        let fitting = rest.len().saturating_sub(self.half);
+        self.tail.extend(rest.as_bytes().get(fitting..).unwrap_or_default());
+        let excess = self.tail.len().saturating_sub(self.half);
+        self.tail.drain(..excess);
+    }
+
+    /// What was kept.
+    pub fn finish(mut self) -> Truncated {
+        if !std::mem::take(&mut self.unfinished).is_empty() {
+            self.keep("\u{FFFD}");
+        }
+        // The front of the tail may be the rest of a character.
+        let tail: Vec<u8> = self.tail.into_iter().skip_while(|byte| byte & 0xC0 == 0x80).collect();
+        let tail = String::from_utf8_lossy(&tail);
+        let omitted_bytes = self.text - self.head.len() - tail.len();
+        let mut text = self.head;
+        if omitted_bytes > 0 {
+            text.push_str(&format!("\n[… {omitted_bytes} bytes are left out here …]\n"));
+        }
+        text.push_str(&tail);
+        Truncated { text, original_tokens: self.text.div_ceil(BYTES_PER_TOKEN), omitted_bytes }
+    }
+}
+
+/// The last place up to `limit` where a character begins or the text ends.
+fn boundary(text: &str, limit: usize) -> usize {
+    (0..=limit.min(text.len())).rev().find(|place| text.is_char_boundary(*place)).unwrap_or(0)
+}

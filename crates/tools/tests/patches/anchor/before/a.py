@@ -1,0 +1,8 @@
+class A
+  def x
+    1
+  def y
+    1
+class B
+  def y
+    1
