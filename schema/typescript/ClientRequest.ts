@@ -30,14 +30,18 @@ import type { NoParams } from "./NoParams.js";
 import type { PluginInstalledParams } from "./v2/PluginInstalledParams.js";
 import type { RequestId } from "./RequestId.js";
 import type { SkillsListParams } from "./v2/SkillsListParams.js";
+import type { ThreadCompactStartParams } from "./v2/ThreadCompactStartParams.js";
+import type { ThreadInjectItemsParams } from "./v2/ThreadInjectItemsParams.js";
 import type { ThreadListParams } from "./v2/ThreadListParams.js";
 import type { ThreadLoadedListParams } from "./v2/ThreadLoadedListParams.js";
 import type { ThreadReadParams } from "./v2/ThreadReadParams.js";
 import type { ThreadSectionListParams } from "./v2/ThreadSectionListParams.js";
+import type { ThreadShellCommandParams } from "./v2/ThreadShellCommandParams.js";
 import type { ThreadStartParams } from "./v2/ThreadStartParams.js";
 import type { ThreadUnsubscribeParams } from "./v2/ThreadUnsubscribeParams.js";
 import type { TurnInterruptParams } from "./v2/TurnInterruptParams.js";
 import type { TurnStartParams } from "./v2/TurnStartParams.js";
+import type { TurnSteerParams } from "./v2/TurnSteerParams.js";
 
 export type ClientRequest =
   | { method: "initialize", id: RequestId, params: InitializeParams }
@@ -55,7 +59,11 @@ export type ClientRequest =
   | { method: "thread/list", id: RequestId, params: ThreadListParams }
   | { method: "thread/loaded/list", id: RequestId, params: ThreadLoadedListParams }
   | { method: "thread/unsubscribe", id: RequestId, params: ThreadUnsubscribeParams }
+  | { method: "thread/shellCommand", id: RequestId, params: ThreadShellCommandParams }
+  | { method: "thread/compact/start", id: RequestId, params: ThreadCompactStartParams }
+  | { method: "thread/inject_items", id: RequestId, params: ThreadInjectItemsParams }
   | { method: "turn/start", id: RequestId, params: TurnStartParams }
+  | { method: "turn/steer", id: RequestId, params: TurnSteerParams }
   | { method: "turn/interrupt", id: RequestId, params: TurnInterruptParams }
   | { method: "fs/readFile", id: RequestId, params: FsReadFileParams }
   | { method: "fs/writeFile", id: RequestId, params: FsWriteFileParams }

@@ -95,6 +95,10 @@ import type { ServerRequestResolvedNotification } from "./v2/ServerRequestResolv
 import type { SkillsListParams } from "./v2/SkillsListParams.js";
 import type { SkillsListResponse } from "./v2/SkillsListResponse.js";
 import type { TerminalInteractionNotification } from "./v2/TerminalInteractionNotification.js";
+import type { ThreadCompactStartParams } from "./v2/ThreadCompactStartParams.js";
+import type { ThreadCompactStartResponse } from "./v2/ThreadCompactStartResponse.js";
+import type { ThreadInjectItemsParams } from "./v2/ThreadInjectItemsParams.js";
+import type { ThreadInjectItemsResponse } from "./v2/ThreadInjectItemsResponse.js";
 import type { ThreadListParams } from "./v2/ThreadListParams.js";
 import type { ThreadListResponse } from "./v2/ThreadListResponse.js";
 import type { ThreadLoadedListParams } from "./v2/ThreadLoadedListParams.js";
@@ -105,6 +109,8 @@ import type { ThreadReadStateChangedNotification } from "./v2/ThreadReadStateCha
 import type { ThreadSectionListParams } from "./v2/ThreadSectionListParams.js";
 import type { ThreadSectionListResponse } from "./v2/ThreadSectionListResponse.js";
 import type { ThreadSettingsUpdatedNotification } from "./v2/ThreadSettingsUpdatedNotification.js";
+import type { ThreadShellCommandParams } from "./v2/ThreadShellCommandParams.js";
+import type { ThreadShellCommandResponse } from "./v2/ThreadShellCommandResponse.js";
 import type { ThreadStartParams } from "./v2/ThreadStartParams.js";
 import type { ThreadStartResponse } from "./v2/ThreadStartResponse.js";
 import type { ThreadStartedNotification } from "./v2/ThreadStartedNotification.js";
@@ -122,6 +128,8 @@ import type { TurnPlanUpdatedNotification } from "./v2/TurnPlanUpdatedNotificati
 import type { TurnStartParams } from "./v2/TurnStartParams.js";
 import type { TurnStartResponse } from "./v2/TurnStartResponse.js";
 import type { TurnStartedNotification } from "./v2/TurnStartedNotification.js";
+import type { TurnSteerParams } from "./v2/TurnSteerParams.js";
+import type { TurnSteerResponse } from "./v2/TurnSteerResponse.js";
 import type { WarningNotification } from "./v2/WarningNotification.js";
 
 /** What a client may ask, by method. */
@@ -156,8 +164,16 @@ export interface ClientRequests {
   "thread/loaded/list": { params: ThreadLoadedListParams; response: ThreadLoadedListResponse };
   /** Get no more events of a thread. */
   "thread/unsubscribe": { params: ThreadUnsubscribeParams; response: ThreadUnsubscribeResponse };
+  /** Run a command line of the person's own, without a sandbox, in a turn of its own. */
+  "thread/shellCommand": { params: ThreadShellCommandParams; response: ThreadShellCommandResponse };
+  /** Have the model sum up the conversation so far, and go on from the summary. */
+  "thread/compact/start": { params: ThreadCompactStartParams; response: ThreadCompactStartResponse };
+  /** Put Responses API items behind the conversation so far. */
+  "thread/inject_items": { params: ThreadInjectItemsParams; response: ThreadInjectItemsResponse };
   /** Say something, and let the model work on it. */
   "turn/start": { params: TurnStartParams; response: TurnStartResponse };
+  /** Add to the turn that runs. */
+  "turn/steer": { params: TurnSteerParams; response: TurnSteerResponse };
   /** Stop a turn. */
   "turn/interrupt": { params: TurnInterruptParams; response: TurnInterruptResponse };
   /** A file's content. */

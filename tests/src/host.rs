@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use tempfile::TempDir;
+use valet_exec::Launcher;
 use valet_server::{Config, Host};
 use valet_sim::{Script, Sim, TokenRequest};
 use valet_transport::{Link, OutboxLimits, memory};
@@ -65,7 +66,8 @@ impl HostBuilder {
         let login = if self.provider.contains("requires_openai_auth") { "" } else { "requires_openai_auth = true\n" };
         let retries = if self.provider.contains("stream_max_retries") { "" } else { "stream_max_retries = 0\n" };
         let text = format!(
-            "model = \"gpt-5.5\"\nmodel_provider = \"sim\"\nchatgpt_base_url = \"{}\"\n{}\
+            "model = \"gpt-5.5\"\nmodel_provider = \"sim\"\nchatgpt_base_url = \"{}\"\n\
+             shell_environment_policy.set = {{ HOME = \"/nonexistent\" }}\n{}\
              [model_providers.sim]\nbase_url = \"{}\"\n{login}{retries}request_max_retries = 0\n{}",
             sim.chatgpt_base_url(),
             self.keys,
@@ -74,8 +76,15 @@ impl HostBuilder {
         );
         std::fs::write(home.path().join("config.toml"), text).expect("the directory can be written");
         let config = Config::load(home.path(), &self.overrides).expect("the configuration is valid");
-        TestHost { sim, host: Host::start(config), home }
+        TestHost { sim, host: Host::start_with(config, launcher()), home }
     }
+}
+
+/// Starts commands through the helper that is built beside the tests.
+pub fn launcher() -> Launcher {
+    let tests = std::env::current_exe().expect("a test has a file");
+    let built = tests.ancestors().nth(2).expect("tests are built into a folder of their own");
+    Launcher::with_helper(built.join(format!("valet-exec-helper{}", std::env::consts::EXE_SUFFIX)))
 }
 
 impl TestHost {

@@ -1,15 +1,18 @@
 //! The handle of a conversation: what may be asked of its driver.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 use valet_auth::{Account, HttpClient};
+use valet_exec::Launcher;
 
+use crate::client::Client;
 use crate::driver::Driver;
 use crate::event::EventSink;
 use crate::input::Input;
 use crate::settings::{Origin, Settings};
-use crate::tool::ToolSet;
 
 /// Requests that may wait for a driver. It takes them at once, so this bounds a burst, not the work.
 const COMMANDS: usize = 64;
@@ -19,37 +22,82 @@ const COMMANDS: usize = 64;
 pub struct Services {
     /// The way to the backend.
     pub http: Arc<HttpClient>,
-    /// What the model may use.
-    pub tools: Arc<dyn ToolSet>,
+    /// Who starts commands.
+    pub launcher: Arc<Launcher>,
+    /// Who is asked.
+    pub client: Arc<dyn Client>,
     /// Who listens.
     pub sink: Arc<dyn EventSink>,
 }
 
-/// Something said by a person, with everything that is in force for it.
-pub struct TurnRequest {
+/// What is in force for a turn.
+#[derive(Clone)]
+pub struct Terms {
+    /// The settings.
+    pub settings: Settings,
+    /// Who the backend is told is calling.
+    pub origin: Arc<Origin>,
+    /// Who pays; none: requests go out without a credential.
+    pub account: Option<Arc<Account>>,
+}
+
+/// Something that a person said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
     /// What was said.
     pub input: Vec<Input>,
     /// The client's own id for it.
     pub client_id: Option<String>,
-    /// What is in force.
-    pub settings: Settings,
-    /// Who the backend is told is calling.
-    pub origin: Arc<Origin>,
-    /// Who pays; none: the request goes out without a credential.
-    pub account: Option<Arc<Account>>,
-    /// Called with the turn's id before anything is told of the turn.
-    pub accepted: Box<dyn FnOnce(&str) + Send>,
 }
 
-/// Why a turn was not interrupted.
+/// Called with the turn's id before anything is told of the turn.
+pub type Accepted = Box<dyn FnOnce(&str) + Send>;
+
+/// Something said by a person, with everything that is in force for it.
+pub struct TurnRequest {
+    /// What was said.
+    pub said: Said,
+    /// What is in force.
+    pub terms: Terms,
+    /// Called when it is taken.
+    pub accepted: Accepted,
+}
+
+/// A command line that a person wants to run.
+pub struct ShellRequest {
+    /// The command line.
+    pub command: String,
+    /// When it is ended.
+    pub timeout: Option<Duration>,
+    /// What is in force.
+    pub terms: Terms,
+    /// Called when it is taken.
+    pub accepted: Accepted,
+}
+
+/// Why a running turn was not changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum InterruptError {
+pub enum ControlError {
     /// Nothing runs.
     #[error("no active turn to interrupt")]
-    Idle,
+    NothingToInterrupt,
+    /// Nothing runs.
+    #[error("no active turn to steer")]
+    NothingToSteer,
     /// Another turn runs.
     #[error("expected active turn id {expected} but found {active}")]
-    Mismatch {
+    InterruptOther {
+        /// The turn that was named.
+        expected: String,
+        /// The turn that runs.
+        active: String,
+    },
+    /// The turn runs without the model, or only sums up.
+    #[error("the active turn cannot be steered")]
+    NotSteerable,
+    /// Another turn runs.
+    #[error("expected active turn id `{expected}` but found `{active}`")]
+    SteerOther {
         /// The turn that was named.
         expected: String,
         /// The turn that runs.
@@ -57,11 +105,15 @@ pub enum InterruptError {
     },
 }
 
-pub(crate) type InterruptReply = Box<dyn FnOnce(Result<(), InterruptError>) + Send>;
+pub(crate) type Reply = Box<dyn FnOnce(Result<(), ControlError>) + Send>;
 
 pub(crate) enum Command {
     Turn(Box<TurnRequest>),
-    Interrupt { turn_id: Option<String>, reply: InterruptReply },
+    Steer { turn_id: String, said: Said, reply: Reply },
+    Interrupt { turn_id: Option<String>, reply: Reply },
+    Shell(Box<ShellRequest>),
+    Compact { terms: Box<Terms>, accepted: Accepted },
+    Inject { items: Vec<Arc<RawValue>>, done: Box<dyn FnOnce() + Send> },
 }
 
 /// A running conversation. When the last handle is dropped, its turn is interrupted and its driver ends.
@@ -83,13 +135,38 @@ impl Conversation {
         self.send(Command::Turn(Box::new(request))).await;
     }
 
+    /// Adds something to the turn of this id.
+    pub async fn steer(
+        &self,
+        turn_id: String,
+        said: Said,
+        reply: impl FnOnce(Result<(), ControlError>) + Send + 'static,
+    ) {
+        self.send(Command::Steer { turn_id, said, reply: Box::new(reply) }).await;
+    }
+
     /// Stops the turn of this id, or whichever runs. The reply is called before the end of the turn is told.
     pub async fn interrupt(
         &self,
         turn_id: Option<String>,
-        reply: impl FnOnce(Result<(), InterruptError>) + Send + 'static,
+        reply: impl FnOnce(Result<(), ControlError>) + Send + 'static,
     ) {
         self.send(Command::Interrupt { turn_id, reply: Box::new(reply) }).await;
+    }
+
+    /// Runs a command line of a person in a turn of its own, after the one that runs.
+    pub async fn shell(&self, request: ShellRequest) {
+        self.send(Command::Shell(Box::new(request))).await;
+    }
+
+    /// Makes the conversation so far shorter, in a turn of its own, after the one that runs.
+    pub async fn compact(&self, terms: Terms, accepted: impl FnOnce(&str) + Send + 'static) {
+        self.send(Command::Compact { terms: Box::new(terms), accepted: Box::new(accepted) }).await;
+    }
+
+    /// Adds Responses API items to what the model is given, after the turn that runs.
+    pub async fn inject(&self, items: Vec<Arc<RawValue>>, done: impl FnOnce() + Send + 'static) {
+        self.send(Command::Inject { items, done: Box::new(done) }).await;
     }
 
     async fn send(&self, command: Command) {

@@ -2,122 +2,179 @@
 //!
 //! Invariants. Each accepted turn is told to have ended exactly once, and nothing is told of it after that.
 //! Only whole responses enter the history. A response that holds a tool call never ends a turn, whatever
-//! else it holds.
+//! else it holds. Nothing that a turn started outlives it.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::mpsc;
 use uuid::Uuid;
+use valet_auth::Account;
 
-use crate::conversation::{Command, InterruptError, InterruptReply, Services, TurnRequest};
+use crate::control::{Commands, Control};
+use crate::conversation::{Accepted, Command, ControlError, Reply, Said, Services, Terms};
 use crate::event::{Event, TurnOutcome, TurnSummary};
 use crate::failure::{Failure, FailureClass};
 use crate::history::History;
-use crate::input::Input;
 use crate::item::{Item, ItemKind, UserMessage, now_ms};
-use crate::model::{catalog, request};
-use crate::prompt;
+use crate::model::catalog;
+use crate::model::request::{self, RequestKind};
+use crate::prompt::{self, Surroundings};
 use crate::tool::ToolCall;
-use crate::turn::{ModelResponse, Progress, Turn};
-use crate::usage::Usage;
+use crate::tools::{Called, Output, Tools};
+use crate::turn::{Progress, Turn, TurnKind};
+use crate::usage::{TokenUsage, Usage};
 
 /// Owns a conversation.
 pub(crate) struct Driver {
     thread_id: Arc<str>,
-    services: Services,
-    history: History,
-    usage: Usage,
-    tools: Vec<Value>,
-}
-
-/// What ends the work on a turn from outside.
-enum Cut {
-    /// Somebody stopped it.
-    Interrupted(Option<InterruptReply>),
-    /// Somebody said more: the answer to what was said before is no longer wanted as it is.
-    Steered(Box<TurnRequest>),
+    pub(crate) services: Services,
+    pub(crate) history: History,
+    pub(crate) usage: Usage,
+    /// What the last response says that the model has read and written; nothing after a compaction.
+    pub(crate) context_tokens: i64,
+    /// What the model was last told of the place where it works.
+    told: Option<Surroundings>,
+    /// Whose encrypted reasoning the history holds.
+    payer: Option<String>,
+    pub(crate) tools: Tools,
 }
 
 /// How the work on a turn ended.
-enum Ended {
+pub(crate) enum Ended {
     Completed,
-    Interrupted(Option<InterruptReply>),
+    Interrupted(Option<Reply>),
     Failed(Failure),
 }
 
 impl Driver {
     pub(crate) fn new(thread_id: String, services: Services) -> Self {
-        let tools = services.tools.definitions();
-        Self { thread_id: thread_id.into(), services, history: History::default(), usage: Usage::default(), tools }
+        let tools = Tools::new(Arc::clone(&services.client), Arc::clone(&services.launcher));
+        Self {
+            thread_id: thread_id.into(),
+            services,
+            history: History::default(),
+            usage: Usage::default(),
+            context_tokens: 0,
+            told: None,
+            payer: None,
+            tools,
+        }
     }
 
-    pub(crate) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
-        while let Some(command) = commands.recv().await {
+    pub(crate) async fn run(mut self, receiver: mpsc::Receiver<Command>) {
+        let mut commands = Commands::new(receiver);
+        while let Some(command) = commands.next().await {
             match command {
-                Command::Turn(request) => self.turn(*request, &mut commands).await,
-                Command::Interrupt { reply, .. } => reply(Err(InterruptError::Idle)),
+                Command::Turn(request) => {
+                    let turn = self.begin(request.terms, request.accepted, TurnKind::Regular);
+                    self.say(&turn, request.said).await;
+                    let mut progress = Progress::default();
+                    let ended = self.work(&turn, &mut progress, &mut commands).await;
+                    self.end(&turn, &progress, ended).await;
+                }
+                Command::Shell(request) => {
+                    let turn = self.begin(request.terms, request.accepted, TurnKind::Shell);
+                    let ended = self.shell(&turn, request.command, request.timeout, &mut commands).await;
+                    self.end(&turn, &Progress::default(), ended).await;
+                }
+                Command::Compact { terms, accepted } => {
+                    let turn = self.begin(*terms, accepted, TurnKind::Compaction);
+                    let ended = self.compact(&turn, &mut commands).await.err().unwrap_or(Ended::Completed);
+                    self.end(&turn, &Progress::default(), ended).await;
+                }
+                Command::Inject { items, done } => {
+                    self.history.extend(items);
+                    done();
+                }
+                Command::Steer { reply, .. } => reply(Err(ControlError::NothingToSteer)),
+                Command::Interrupt { reply, .. } => reply(Err(ControlError::NothingToInterrupt)),
             }
         }
     }
 
-    async fn turn(&mut self, request: TurnRequest, commands: &mut mpsc::Receiver<Command>) {
+    fn begin(&mut self, terms: Terms, accepted: Accepted, kind: TurnKind) -> Turn {
         let turn = Turn {
             id: Uuid::now_v7().to_string(),
+            kind,
             thread_id: Arc::clone(&self.thread_id),
-            settings: request.settings,
-            origin: request.origin,
-            account: request.account,
+            settings: terms.settings,
+            origin: terms.origin,
+            account: terms.account,
             sink: Arc::clone(&self.services.sink),
             started_at_ms: now_ms(),
         };
-        (request.accepted)(&turn.id);
+        accepted(&turn.id);
         turn.emit(Event::TurnStarted { started_at: turn.started_at_ms / 1000 });
-        self.say(&turn, request.input, request.client_id).await;
-        let mut progress = Progress::default();
-        let ended = self.work(&turn, &mut progress, commands).await;
-        self.end(&turn, &progress, ended);
+        // Who pays for nothing has nothing of its own in the history.
+        if let Some(payer) = turn.account.as_ref().map(payer)
+            && self.payer.replace(payer.clone()).is_some_and(|before| before != payer)
+        {
+            self.history.change_payer();
+        }
+        turn
     }
 
     /// Enters what a person said into the history, and shows it.
-    async fn say(&mut self, turn: &Turn, input: Vec<Input>, client_id: Option<String>) {
-        if self.history.is_empty() {
-            prompt::opening(&turn.settings).into_iter().for_each(|message| self.history.push_message(message));
-        }
-        let mut content = Vec::with_capacity(input.len());
-        for part in &input {
+    pub(crate) async fn say(&mut self, turn: &Turn, said: Said) {
+        self.set_scene(turn).await;
+        let mut content = Vec::with_capacity(said.input.len());
+        for part in &said.input {
             content.push(part.content().await);
         }
         if !content.is_empty() {
             self.history.push_message(json!({ "type": "message", "role": "user", "content": content }));
+            self.history.last_was_said();
         }
-        let kind = ItemKind::UserMessage(UserMessage { client_id, content: input });
+        let kind = ItemKind::UserMessage(UserMessage { client_id: said.client_id, content: said.input });
         let item = Item::started(Uuid::now_v7().to_string(), kind);
         turn.emit(Event::ItemStarted(&item));
         turn.emit(Event::ItemCompleted(&item.completed()));
     }
 
-    async fn work(&mut self, turn: &Turn, progress: &mut Progress, commands: &mut mpsc::Receiver<Command>) -> Ended {
+    /// Tells the model where it works, at the beginning and when that has changed.
+    pub(crate) async fn set_scene(&mut self, turn: &Turn) {
+        let here = &turn.settings.surroundings;
+        let messages = match &self.told {
+            Some(told) if told == here => return,
+            Some(told) => prompt::changes(told, here),
+            None => prompt::opening(&turn.settings).await,
+        };
+        messages.into_iter().for_each(|message| self.history.push_message(message));
+        self.told = Some(here.clone());
+    }
+
+    async fn work(&mut self, turn: &Turn, progress: &mut Progress, commands: &mut Commands) -> Ended {
         loop {
+            if self.is_nearly_full(turn)
+                && let Err(ended) = self.compact(turn, commands).await
+            {
+                return ended;
+            }
             let body = match self.body(turn) {
                 Ok(body) => body,
                 Err(failure) => return Ended::Failed(failure),
             };
             let step = tokio::select! {
                 biased;
-                cut = cut(turn, commands) => Err(cut),
+                control = commands.control(turn) => Err(control),
                 response = turn.respond(&self.services.http, &body, progress) => Ok(response),
             };
             match step {
                 Ok(Ok(response)) => {
                     let more = !response.calls.is_empty() || response.end_turn == Some(false);
-                    let calls = self.commit(turn, progress, response);
-                    if !more {
-                        return Ended::Completed;
+                    self.history.extend(response.items);
+                    let ended = self.run_tools(turn, &response.calls, commands).await;
+                    if let Some(last) = response.usage {
+                        self.use_up(turn, last);
                     }
-                    if let Some(ended) = self.run_tools(turn, calls, commands).await {
-                        return ended;
+                    turn.emit_limits(progress);
+                    match ended {
+                        Some(ended) => return ended,
+                        None if !more => return Ended::Completed,
+                        None => {}
                     }
                 }
                 Ok(Err(failure)) => {
@@ -128,9 +185,14 @@ impl Driver {
                     turn.emit_limits(progress);
                     return Ended::Failed(failure);
                 }
-                Err(cut) => {
+                Err(Control::Said(said, accepted)) => {
+                    accepted(&turn.id);
                     turn.emit_limits(progress);
-                    if let Some(ended) = self.cut_short(turn, cut).await {
+                    self.say(turn, said).await;
+                }
+                Err(control) => {
+                    turn.emit_limits(progress);
+                    if let Some(ended) = self.obey(turn, control).await {
                         return ended;
                     }
                 }
@@ -140,64 +202,81 @@ impl Driver {
 
     fn body(&self, turn: &Turn) -> Result<Bytes, Failure> {
         let ids = request::RequestIds { thread_id: &turn.thread_id, turn_id: &turn.id };
-        request::body(&turn.settings, ids, self.history.items(), &self.tools)
+        let tools = Tools::definitions(&turn.settings);
+        request::body(&turn.settings, ids, self.history.items(), &tools, RequestKind::Turn)
     }
 
-    /// Enters a whole response into the history, and tells what it cost. Returns the calls in it.
-    fn commit(&mut self, turn: &Turn, progress: &mut Progress, response: ModelResponse) -> Vec<ToolCall> {
-        self.history.extend(response.items);
-        if let Some(last) = response.usage {
-            let window = catalog::find(&turn.settings.model).map(catalog::ModelInfo::usable_context);
-            self.usage.add(last, window);
-            turn.emit(Event::Usage(&self.usage));
+    pub(crate) fn use_up(&mut self, turn: &Turn, last: TokenUsage) {
+        let window = catalog::find(&turn.settings.model).map(catalog::ModelInfo::usable_context);
+        self.context_tokens = last.total;
+        self.usage.add(last, window);
+        turn.emit(Event::Usage(&self.usage));
+    }
+
+    /// Carries out the calls of a response. Each gets an answer in the history, whatever happens: the backend
+    /// refuses a history with an open call. What is said meanwhile waits for the answers.
+    async fn run_tools(&mut self, turn: &Turn, calls: &[ToolCall], commands: &mut Commands) -> Option<Ended> {
+        if calls.is_empty() {
+            return None;
         }
-        turn.emit_limits(progress);
-        response.calls
-    }
-
-    /// Carries out the calls of a response, in order. Each gets an answer in the history, whatever happens:
-    /// the backend refuses a history with an open call.
-    async fn run_tools(
-        &mut self,
-        turn: &Turn,
-        calls: Vec<ToolCall>,
-        commands: &mut mpsc::Receiver<Command>,
-    ) -> Option<Ended> {
-        let tools = Arc::clone(&self.services.tools);
-        let mut cut_by = None;
-        for call in &calls {
-            if cut_by.is_some() {
-                self.history.push_value(&call.answer("aborted by user"));
-                continue;
-            }
-            tokio::select! {
-                biased;
-                cut = cut(turn, commands) => {
-                    self.history.push_value(&call.answer("aborted by user"));
-                    cut_by = Some(cut);
+        let began = Instant::now();
+        let mut results: Vec<Option<Called>> = calls.iter().map(|_| None).collect();
+        let mut said = Vec::new();
+        let stopped = {
+            let running = self.tools.run(turn, calls, &mut results);
+            tokio::pin!(running);
+            loop {
+                tokio::select! {
+                    biased;
+                    control = commands.control(turn) => match control {
+                        Control::Said(more, accepted) => {
+                            accepted(&turn.id);
+                            said.push(more);
+                        }
+                        control => break Some(control),
+                    },
+                    () = &mut running => break None,
                 }
-                output = tools.call(call) => self.history.push_value(&call.answer(&output)),
+            }
+        };
+        let mut stop = false;
+        for (call, result) in calls.iter().zip(results) {
+            let output = match result {
+                Some(Called::Output(output)) => output,
+                called => {
+                    stop |= called.is_some();
+                    Output::Text(format!("Wall time: {:.1} seconds\naborted by user", began.elapsed().as_secs_f64()))
+                }
+            };
+            self.history.push_value(&call.answer(&output));
+        }
+        let ended = match stopped {
+            Some(control) => self.obey(turn, control).await,
+            None => stop.then_some(Ended::Interrupted(None)),
+        };
+        if ended.is_none() {
+            for more in said {
+                self.say(turn, more).await;
             }
         }
-        match cut_by {
-            Some(cut) => self.cut_short(turn, cut).await,
-            None => None,
-        }
+        ended
     }
 
-    async fn cut_short(&mut self, turn: &Turn, cut: Result<Cut, Failure>) -> Option<Ended> {
-        match cut {
-            Err(failure) => Some(Ended::Failed(failure)),
-            Ok(Cut::Interrupted(reply)) => Some(Ended::Interrupted(reply)),
-            Ok(Cut::Steered(request)) => {
-                (request.accepted)(&turn.id);
-                self.say(turn, request.input, request.client_id).await;
+    /// Does what came from outside. Returns how the turn ends, if it does.
+    async fn obey(&mut self, turn: &Turn, control: Control) -> Option<Ended> {
+        match control {
+            Control::Failed(failure) => Some(Ended::Failed(failure)),
+            Control::Interrupted(reply) => Some(Ended::Interrupted(reply)),
+            Control::Said(said, accepted) => {
+                accepted(&turn.id);
+                self.say(turn, said).await;
                 None
             }
         }
     }
 
-    fn end(&mut self, turn: &Turn, progress: &Progress, mut ended: Ended) {
+    async fn end(&mut self, turn: &Turn, progress: &Progress, mut ended: Ended) {
+        self.tools.end_turn(turn).await;
         let (outcome, reply) = match &mut ended {
             Ended::Completed => (TurnOutcome::Completed, None),
             Ended::Failed(failure) => (TurnOutcome::Failed(failure), None),
@@ -221,27 +300,11 @@ impl Driver {
     }
 }
 
-/// Waits for something that ends the work from outside: a command, a logout, or that nobody is left.
-async fn cut(turn: &Turn, commands: &mut mpsc::Receiver<Command>) -> Result<Cut, Failure> {
-    let logged_out = async {
-        match &turn.account {
-            Some(account) => account.logged_out().await,
-            None => std::future::pending().await,
-        }
-    };
-    tokio::pin!(logged_out);
-    loop {
-        let command = tokio::select! {
-            command = commands.recv() => command,
-            () = &mut logged_out => return Err(valet_auth::AuthFailure::logged_out().into()),
-        };
-        match command {
-            None => return Ok(Cut::Interrupted(None)),
-            Some(Command::Turn(request)) => return Ok(Cut::Steered(request)),
-            Some(Command::Interrupt { turn_id: Some(expected), reply }) if expected != turn.id => {
-                reply(Err(InterruptError::Mismatch { expected, active: turn.id.clone() }));
-            }
-            Some(Command::Interrupt { reply, .. }) => return Ok(Cut::Interrupted(Some(reply))),
-        }
+/// What tells payers apart: the account of a subscription, or the key.
+fn payer(account: &Arc<Account>) -> String {
+    let snapshot = account.snapshot();
+    match &snapshot.identity {
+        Some(identity) => identity.account_id.clone(),
+        None => snapshot.token.fingerprint(),
     }
 }

@@ -51,6 +51,38 @@ pub enum Event<'a> {
         /// To be appended.
         delta: &'a str,
     },
+    /// More of what a command printed.
+    OutputDelta {
+        /// The item.
+        item_id: &'a str,
+        /// To be appended.
+        delta: &'a str,
+    },
+    /// The model typed into a command.
+    TerminalInput {
+        /// The item.
+        item_id: &'a str,
+        /// The number of the process.
+        process_id: &'a str,
+        /// What was typed.
+        text: &'a str,
+    },
+    /// The model's plan, whole.
+    Plan {
+        /// Why it changed.
+        explanation: Option<&'a str>,
+        /// All steps.
+        steps: &'a [PlanStep],
+    },
+    /// What the patches of the turn have done so far, as one diff in the form of git.
+    Diff(&'a str),
+    /// The turn waits for a person, or does so no longer.
+    Waiting {
+        /// What for.
+        on: Waiting,
+        /// False: it is over.
+        begins: bool,
+    },
     /// What the conversation has used so far.
     Usage(&'a Usage),
     /// What the backend said about the account's limits.
@@ -71,6 +103,35 @@ pub enum Event<'a> {
     },
     /// The turn is over. Nothing more is told of it.
     TurnEnded(TurnSummary<'a>),
+}
+
+/// What a turn waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waiting {
+    /// Whether something may be done.
+    Approval,
+    /// Answers to questions.
+    UserInput,
+}
+
+/// A step of the model's plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlanStep {
+    /// What is done.
+    pub step: String,
+    /// How far it is.
+    pub status: StepStatus,
+}
+
+/// How far a step is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StepStatus {
+    /// Not begun.
+    Pending,
+    /// Being done.
+    InProgress,
+    /// Done.
+    Completed,
 }
 
 /// How a turn ended.
@@ -99,7 +160,7 @@ pub enum TurnOutcome<'a> {
     Failed(&'a Failure),
 }
 
-/// Whoever listens. Called from the conversation's task, in order; must not block.
+/// Whoever listens. Called in order from the conversation's task, and from those of its commands; must not block.
 pub trait EventSink: Send + Sync + 'static {
     /// Takes one event of a turn.
     fn emit(&self, turn_id: &str, event: Event<'_>);

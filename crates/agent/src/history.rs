@@ -1,5 +1,6 @@
 //! The conversation as the model is given it: Responses API items, each kept as the text it came as.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -7,22 +8,71 @@ use serde_json::value::{RawValue, to_raw_value};
 use uuid::Uuid;
 
 /// The items, oldest first. They are shared with requests in flight, never copied.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct History {
     items: Vec<Arc<RawValue>>,
+    /// Those of the items that a person said.
+    said: Vec<Arc<RawValue>>,
 }
 
 impl History {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.items.is_empty()
-    }
-
     /// Adds a message of ours, with an id of the form that the backend gives its own.
     pub(crate) fn push_message(&mut self, mut message: Value) {
         if let Some(message) = message.as_object_mut() {
             message.insert("id".to_owned(), format!("msg_{}", Uuid::now_v7().simple()).into());
         }
         self.push_value(&message);
+    }
+
+    /// Adds what a person said.
+    pub(crate) fn push_said(&mut self, message: Arc<RawValue>) {
+        self.said.push(Arc::clone(&message));
+        self.items.push(message);
+    }
+
+    /// Marks the last item as one that a person said.
+    pub(crate) fn last_was_said(&mut self) {
+        self.said.extend(self.items.last().cloned());
+    }
+
+    /// The latest of what a person said, as much as fits, oldest first.
+    pub(crate) fn said(&self, bytes: usize) -> Vec<Arc<RawValue>> {
+        let mut left = bytes;
+        let latest = self.said.iter().rev().take_while(|message| {
+            let fits = message.get().len() <= left;
+            left = left.saturating_sub(message.get().len());
+            fits
+        });
+        let mut latest: Vec<_> = latest.cloned().collect();
+        latest.reverse();
+        latest
+    }
+
+    /// Leaves out what only the account that it was made for can use: reasoning, which is encrypted, and the ids
+    /// under which the backend knows the items.
+    pub(crate) fn change_payer(&mut self) {
+        let items = std::mem::take(&mut self.items);
+        for raw in items {
+            let Ok(mut item) = serde_json::from_str::<Value>(raw.get()) else { continue };
+            if item["type"] != "reasoning" {
+                item.as_object_mut().map(|item| item.remove("id"));
+                self.push_value(&item);
+            }
+        }
+    }
+
+    /// Leaves out the older half, and with it the answers to calls that are in it.
+    pub(crate) fn shorten(&mut self) {
+        let kept = self.items.split_off(self.items.len() / 2);
+        let field = |raw: &RawValue, name: &str| {
+            serde_json::from_str::<Value>(raw.get()).ok().and_then(|item| item[name].as_str().map(str::to_owned))
+        };
+        let is_output = |raw: &RawValue| field(raw, "type").is_some_and(|kind| kind.ends_with("_output"));
+        let called: HashSet<String> =
+            kept.iter().filter(|raw| !is_output(raw)).filter_map(|raw| field(raw, "call_id")).collect();
+        let answers_nothing =
+            |raw: &RawValue| is_output(raw) && !field(raw, "call_id").is_some_and(|id| called.contains(&id));
+        self.items = kept.into_iter().filter(|raw| !answers_nothing(raw)).collect();
     }
 
     /// Adds the output of a tool.

@@ -1,7 +1,11 @@
 //! The things that happen in a turn, as far as people are shown them.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use serde_json::Value;
+use valet_tools::shell::Action;
+
+use crate::client::Content;
 use crate::input::Input;
 
 /// One thing that happened.
@@ -26,6 +30,119 @@ pub enum ItemKind {
     AgentMessage(AgentMessage),
     /// What the model told of its reasoning.
     Reasoning(Reasoning),
+    /// A command line that was to be run.
+    Command(Command),
+    /// Files that were to be changed.
+    Patch(Patch),
+    /// A call of a tool of the client.
+    ClientToolCall(ClientToolCall),
+    /// The model looked at an image.
+    ImageView {
+        /// The file.
+        path: String,
+    },
+    /// The conversation so far was made shorter.
+    Compaction,
+}
+
+/// How far something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It goes on.
+    InProgress,
+    /// It worked.
+    Completed,
+    /// It did not.
+    Failed,
+    /// Somebody, or the policy, said no.
+    Declined,
+}
+
+/// A command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command {
+    /// As one would type it, the shell that runs it included.
+    pub command: String,
+    /// Where it runs.
+    pub cwd: String,
+    /// The number of the process among those of the conversation.
+    pub process_id: Option<String>,
+    /// Who wanted it.
+    pub source: CommandSource,
+    /// How far it is.
+    pub status: Status,
+    /// What it seems to do.
+    pub actions: Vec<Action>,
+    /// What it printed, cut in the middle where it is long.
+    pub output: Option<String>,
+    /// 128 is added to the number of a signal.
+    pub exit_code: Option<i32>,
+    /// Milliseconds.
+    pub duration_ms: Option<i64>,
+}
+
+/// Who wanted a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommandSource {
+    /// The model; it is not running yet.
+    Agent,
+    /// The model; it was started.
+    Started,
+    /// The person.
+    Person,
+}
+
+/// Files that were to be changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Patch {
+    /// File by file.
+    pub changes: Vec<FileChange>,
+    /// How far it is.
+    pub status: Status,
+}
+
+/// A file that was to be changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileChange {
+    /// Absolute.
+    pub path: String,
+    /// What happens to it.
+    pub kind: FileChangeKind,
+    /// For people.
+    pub diff: String,
+}
+
+/// What happens to a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileChangeKind {
+    /// It is written anew.
+    Add,
+    /// It goes.
+    Delete,
+    /// It changes.
+    Update {
+        /// Its new place, if it moves.
+        move_to: Option<String>,
+    },
+}
+
+/// A call of a tool of the client.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClientToolCall {
+    /// The group that the tool was declared in.
+    pub namespace: Option<String>,
+    /// The tool.
+    pub tool: String,
+    /// As the model gave them.
+    pub arguments: Value,
+    /// How far it is.
+    pub status: Status,
+    /// What the tool gave.
+    pub content: Option<Vec<Content>>,
+    /// Whether the tool says that it worked.
+    pub success: Option<bool>,
+    /// Milliseconds.
+    pub duration_ms: Option<i64>,
 }
 
 /// What the person said.
@@ -64,6 +181,11 @@ impl Item {
         self.completed_at_ms = Some(now_ms());
         self
     }
+}
+
+/// Whole milliseconds.
+pub(crate) fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 pub(crate) fn now_ms() -> i64 {

@@ -4,8 +4,12 @@
 //! The crate knows no wire type of the protocol. Who listens to the events, who pays (an
 //! [`valet_auth::Account`]) and which tools there are come in from outside.
 
+mod client;
+mod compaction;
+mod control;
 mod conversation;
 mod driver;
+mod environment;
 mod event;
 mod failure;
 #[doc(hidden)]
@@ -15,22 +19,34 @@ mod input;
 mod item;
 mod limits;
 mod model;
+mod permission;
+pub mod project;
 mod prompt;
 mod retry;
 mod settings;
+mod shell;
 mod time;
 mod tool;
+mod tools;
 mod turn;
 mod usage;
 
-pub use conversation::{Conversation, InterruptError, Services, TurnRequest};
-pub use event::{Event, EventSink, TurnOutcome, TurnSummary};
+pub use client::{Client, ClientAnswer, ClientCall, CommandQuestion, Content, Decision, PatchQuestion};
+pub use conversation::{Accepted, ControlError, Conversation, Said, Services, ShellRequest, Terms, TurnRequest};
+pub use environment::{EnvironmentPolicy, Inherit};
+pub use event::{Event, EventSink, PlanStep, StepStatus, TurnOutcome, TurnSummary, Waiting};
 pub use failure::{Failure, FailureClass, RetryAdvice};
 pub use input::{ImageDetail, Input, TextSpan};
-pub use item::{AgentMessage, Item, ItemKind, Reasoning, UserMessage};
+pub use item::{
+    AgentMessage, ClientToolCall, Command, CommandSource, FileChange, FileChangeKind, Item, ItemKind, Patch, Reasoning,
+    Status, UserMessage,
+};
 pub use limits::{Credits, LimitWindow, RateLimits};
 pub use model::catalog::{self, ModelInfo};
-pub use prompt::Surroundings;
+pub use permission::Approvals;
+pub use prompt::{PLAN_MODE, Surroundings};
 pub use settings::{Origin, Provider, Settings};
-pub use tool::{NoTools, ToolCall, ToolSet};
+pub use tools::ClientTool;
 pub use usage::{TokenUsage, Usage};
+/// The vocabulary of the tools, as far as clients see it.
+pub use valet_tools::{definitions::Question, shell::Action};

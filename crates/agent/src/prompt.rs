@@ -1,8 +1,13 @@
 //! What the model is told before the conversation. The order is fixed and the texts depend on nothing that
 //! changes from turn to turn, so that the backend's cache can be used.
 
-use serde_json::{Value, json};
+use std::path::Path;
 
+use serde_json::{Value, json};
+use valet_exec::Sandbox;
+
+use crate::permission::Approvals;
+use crate::project;
 use crate::settings::Settings;
 
 /// The place where the model works, in words.
@@ -16,7 +21,18 @@ pub struct Surroundings {
     pub sandbox: String,
     /// When the person is asked.
     pub approvals: String,
+    /// What the mode of collaboration asks for, if it does.
+    pub mode: Option<String>,
 }
+
+/// What plan mode asks for, unless the client says it in other words.
+pub const PLAN_MODE: &str = "\
+You are in plan mode. Change nothing: read, search and run what only looks. Find out what the person wants, and ask \
+with `request_user_input` what you cannot find out. Then propose a plan: the steps in order, the files and functions \
+that each touches, how it will be checked, and what could go wrong.";
+
+const MODE_ENDED: &str = "\
+That mode is over: you may change things again, as far as the sandbox and the approvals let you.";
 
 const BASE_INSTRUCTIONS: &str = "\
 You are a careful software engineer who works for the person in this conversation, on their machine, through \
@@ -27,19 +43,64 @@ sure of. If a request cannot be carried out, say why and what would help. Keep a
 where it helps to read them.";
 
 /// The messages that open every conversation.
-pub(crate) fn opening(settings: &Settings) -> Vec<Value> {
+pub(crate) async fn opening(settings: &Settings) -> Vec<Value> {
     let base = settings.base_instructions.as_deref().unwrap_or(BASE_INSTRUCTIONS);
-    let here = &settings.surroundings;
-    let mut guidance = format!("Commands: sandbox {}; approvals {}.", here.sandbox, here.approvals);
+    let mut guidance = guidance(settings);
     if let Some(more) = &settings.developer_instructions {
         guidance.push_str("\n\n");
         guidance.push_str(more);
     }
-    let place = format!(
-        "<environment_context>\n  <cwd>{}</cwd>\n  <shell>{}</shell>\n</environment_context>",
-        here.cwd, here.shell
+    let mut messages = vec![message("developer", base), message("developer", &guidance)];
+    if let Some(project) = project::instructions(Path::new(&settings.surroundings.cwd)).await {
+        messages.push(message("user", &project));
+    }
+    messages.push(place(&settings.surroundings));
+    messages.extend(settings.surroundings.mode.as_deref().map(|mode| message("developer", mode)));
+    messages
+}
+
+/// What the model is told when the place or the mode has changed.
+pub(crate) fn changes(told: &Surroundings, now: &Surroundings) -> Vec<Value> {
+    let mode = (told.mode != now.mode).then(|| message("developer", now.mode.as_deref().unwrap_or(MODE_ENDED)));
+    let moved = Surroundings { mode: now.mode.clone(), ..told.clone() } != *now;
+    moved.then(|| place(now)).into_iter().chain(mode).collect()
+}
+
+/// Where the model works.
+fn place(here: &Surroundings) -> Value {
+    let text = format!(
+        "<environment_context>\n  <cwd>{}</cwd>\n  <shell>{}</shell>\n  <sandbox>{}</sandbox>\n  \
+         <approvals>{}</approvals>\n</environment_context>",
+        here.cwd, here.shell, here.sandbox, here.approvals
     );
-    vec![message("developer", base), message("developer", &guidance), message("user", &place)]
+    message("user", &text)
+}
+
+/// What the model may do, and how it gets further.
+fn guidance(settings: &Settings) -> String {
+    let (access, network) = match &settings.sandbox {
+        Sandbox::None => ("Commands run without a sandbox.", true),
+        Sandbox::Confined(limits) if limits.writable.is_empty() => {
+            ("Commands run in a sandbox: they may read every file and write none.", limits.network)
+        }
+        Sandbox::Confined(limits) => (
+            "Commands run in a sandbox: they may read every file, and write in the working directory and a few other \
+             places, but not in `.git`.",
+            limits.network,
+        ),
+    };
+    let network = if network { "" } else { " They have no network." };
+    let approvals = match settings.approvals {
+        Approvals::Untrusted => "The person is asked before everything that does more than read.",
+        Approvals::OnRequest | Approvals::Granular { sandbox: true, .. } => {
+            "To leave the sandbox, ask with `sandbox_permissions` and a `justification`; do so when a command that \
+             matters fails because of the sandbox, not before."
+        }
+        Approvals::Never | Approvals::Granular { .. } => {
+            "The person cannot be asked for more: do what can be done within these limits."
+        }
+    };
+    format!("{access}{network} {approvals} What a command leaves running ends with the turn.")
 }
 
 /// What the model is told of a turn that somebody stopped.
@@ -51,6 +112,6 @@ pub(crate) fn interrupted_note() -> Value {
     )
 }
 
-fn message(role: &str, text: &str) -> Value {
+pub(crate) fn message(role: &str, text: &str) -> Value {
     json!({ "type": "message", "role": role, "content": [{ "type": "input_text", "text": text }] })
 }

@@ -1,13 +1,18 @@
 //! What is in force for a turn. Captured when the turn is accepted, and not looked up again.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 use valet_auth::Account;
+use valet_exec::Sandbox;
 
+use crate::environment::EnvironmentPolicy;
+use crate::permission::Approvals;
 use crate::prompt::Surroundings;
+use crate::tools::ClientTool;
 
 /// What is in force for a turn.
 #[derive(Clone, Debug)]
@@ -32,6 +37,27 @@ pub struct Settings {
     pub developer_instructions: Option<String>,
     /// What the model is told of the place where it works.
     pub surroundings: Surroundings,
+    /// The host's own directory, which commands may not write.
+    pub home: PathBuf,
+    /// When a person is asked.
+    pub approvals: Approvals,
+    /// What commands and patches may do.
+    pub sandbox: Sandbox,
+    /// What commands know of the host's environment.
+    pub environment: Arc<EnvironmentPolicy>,
+    /// Tools of the client's own.
+    pub client_tools: Arc<[ClientTool]>,
+    /// Whether the model is to plan only, and may ask questions.
+    pub plan_mode: bool,
+    /// How many tokens of context are too many, if not what the model's window says.
+    pub compact_at: Option<i64>,
+}
+
+impl Settings {
+    /// Where the user's rules about commands are.
+    pub(crate) fn rules_file(&self) -> PathBuf {
+        self.home.join("rules").join("default.rules")
+    }
 }
 
 /// Where models are.

@@ -1,48 +1,33 @@
-//! Tools, as far as the loop knows them: a list for the model, and a way to call one.
+//! A call that the model made, and the history item that answers it.
 
-use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::tools::Output;
 
 /// A call that the model made.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ToolCall {
+pub(crate) struct ToolCall {
     /// The backend's id for the call.
-    pub call_id: String,
+    pub(crate) call_id: String,
     /// The tool.
-    pub name: String,
+    pub(crate) name: String,
     /// JSON text for a function, free text for a custom tool.
-    pub input: String,
+    pub(crate) input: String,
     /// Whether it is a custom tool, whose output has a type of its own.
-    pub custom: bool,
-}
-
-/// The tools of a conversation.
-pub trait ToolSet: Send + Sync + 'static {
-    /// What the model is told of them, as the Responses API wants it.
-    fn definitions(&self) -> Vec<Value>;
-
-    /// Carries out one call. The text goes back to the model, failures included.
-    fn call<'a>(&'a self, call: &'a ToolCall) -> BoxFuture<'a, String>;
-}
-
-/// No tools at all: each call is answered with a refusal, and the model goes on.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NoTools;
-
-impl ToolSet for NoTools {
-    fn definitions(&self) -> Vec<Value> {
-        Vec::new()
-    }
-
-    fn call<'a>(&'a self, call: &'a ToolCall) -> BoxFuture<'a, String> {
-        Box::pin(async move { format!("unsupported call: {}", call.name) })
-    }
+    pub(crate) custom: bool,
 }
 
 impl ToolCall {
     /// The history item that answers this call.
-    pub(crate) fn answer(&self, output: &str) -> Value {
-        let kind = if self.custom { "custom_tool_call_output" } else { "function_call_output" };
-        json!({ "type": kind, "call_id": self.call_id, "output": output })
+    pub(crate) fn answer(&self, output: &Output) -> Value {
+        let (kind, prefix) =
+            if self.custom { ("custom_tool_call_output", "ctco") } else { ("function_call_output", "fco") };
+        let id = format!("{prefix}_{}", Uuid::now_v7().simple());
+        let output = match output {
+            Output::Text(text) => text.clone().into(),
+            Output::Parts(parts) => Value::from(parts.clone()),
+        };
+        json!({ "type": kind, "id": id, "call_id": self.call_id, "output": output })
     }
 }

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 use valet_auth::{Account, HttpClient, SendError, send_authorized};
 
-use crate::event::{Event, EventSink};
+use crate::event::{Event, EventSink, Waiting};
 use crate::failure::{Failure, FailureClass};
 use crate::item::{AgentMessage, Item, ItemKind, Reasoning};
 use crate::limits::RateLimits;
@@ -20,8 +20,21 @@ use crate::settings::{Origin, Settings};
 use crate::tool::ToolCall;
 use crate::usage::TokenUsage;
 
+/// What a turn is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TurnKind {
+    /// The model works on what a person said.
+    Regular,
+    /// A person runs a command.
+    Shell,
+    /// The conversation is made shorter.
+    Compaction,
+}
+
 /// What one turn works with from its acceptance to its end.
+#[derive(Clone)]
 pub(crate) struct Turn {
+    pub(crate) kind: TurnKind,
     pub(crate) id: String,
     pub(crate) thread_id: Arc<str>,
     pub(crate) settings: Settings,
@@ -56,6 +69,17 @@ impl Turn {
         self.sink.emit(&self.id, event);
     }
 
+    /// The same turn with another listener.
+    pub(crate) fn with_sink(&self, sink: Arc<dyn EventSink>) -> Self {
+        Self { sink, ..self.clone() }
+    }
+
+    /// Tells that the turn waits for a person, until the value is dropped.
+    pub(crate) fn waiting(&self, on: Waiting) -> WaitingFor<'_> {
+        self.emit(Event::Waiting { on, begins: true });
+        WaitingFor { turn: self, on }
+    }
+
     /// Passes on the limits that a response told, however it ended.
     pub(crate) fn emit_limits(&self, progress: &mut Progress) {
         if let Some(limits) = progress.limits.take() {
@@ -84,6 +108,18 @@ impl Turn {
             self.emit(Event::Retrying { failure: &failure, attempt: attempts.made(), of: attempts.allowed() });
             tokio::time::sleep(pause).await;
         }
+    }
+}
+
+/// The turn waits for a person.
+pub(crate) struct WaitingFor<'a> {
+    turn: &'a Turn,
+    on: Waiting,
+}
+
+impl Drop for WaitingFor<'_> {
+    fn drop(&mut self) {
+        self.turn.emit(Event::Waiting { on: self.on, begins: false });
     }
 }
 

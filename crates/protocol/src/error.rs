@@ -63,6 +63,8 @@ pub enum ErrorKind {
     NotSupported,
     /// No thread of this id is loaded.
     ThreadNotFound,
+    /// Something runs in the thread that this does not go together with.
+    ThreadBusy,
     /// The turn named is not the one that is running.
     TurnMismatch,
     /// No turn is running.

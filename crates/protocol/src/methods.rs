@@ -62,6 +62,16 @@ define_methods! {
         /// Get no more events of a thread.
         ThreadUnsubscribe = "thread/unsubscribe" (ThreadUnsubscribeParams) -> ThreadUnsubscribeResponse, order: Thread(thread_id);
 
+        /// Run a command line of the person's own, without a sandbox, in a turn of its own.
+        ThreadShellCommand = "thread/shellCommand" (ThreadShellCommandParams) -> ThreadShellCommandResponse,
+            order: Thread(thread_id), new_work: true;
+        /// Have the model sum up the conversation so far, and go on from the summary.
+        ThreadCompactStart = "thread/compact/start" (ThreadCompactStartParams) -> ThreadCompactStartResponse,
+            order: Thread(thread_id), new_work: true;
+        /// Put Responses API items behind the conversation so far.
+        ThreadInjectItems = "thread/inject_items" (ThreadInjectItemsParams) -> ThreadInjectItemsResponse,
+            order: Thread(thread_id);
+
         /// Say something, and let the model work on it.
         TurnStart = "turn/start" (TurnStartParams) -> TurnStartResponse, order: Thread(thread_id), new_work: true, gates: [
             Gate::Field("collaborationMode"),
@@ -74,6 +84,12 @@ define_methods! {
             Gate::Field("multiAgentMode"),
             Gate::Field("cyberAccessProgram"),
             Gate::Variant { field: "approvalPolicy", variant: "granular", type_name: "askForApproval" },
+        ];
+        /// Add to the turn that runs.
+        TurnSteer = "turn/steer" (TurnSteerParams) -> TurnSteerResponse, order: Thread(thread_id), new_work: true, gates: [
+            Gate::Field("additionalContext"),
+            Gate::Field("responsesapiClientMetadata"),
+            Gate::Field("responsesapiClientMetadataPatch"),
         ];
         /// Stop a turn.
         TurnInterrupt = "turn/interrupt" (TurnInterruptParams) -> TurnInterruptResponse, order: Thread(thread_id);

@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 use valet_agent::Origin;
 use valet_auth::HttpClient;
+use valet_exec::Launcher;
 use valet_transport::{Close, Link};
 
 use crate::account::{Accounts, Whereabouts};
@@ -38,8 +39,14 @@ pub struct Host {
 impl Host {
     /// Starts a host. To be called inside a runtime. Nothing is read, built or connected before it is needed.
     pub fn start(config: Config) -> Self {
+        Self::start_with(config, Launcher::default())
+    }
+
+    /// Starts a host whose commands are started by this launcher. The default one starts the executable that
+    /// runs, whose `main` must call `valet_exec::helper_main` first.
+    pub fn start_with(config: Config, launcher: Launcher) -> Self {
         let (events, receiver) = mpsc::channel(EVENTS);
-        let state = HostState::new(config, OutgoingMessageSender::new(events.clone()));
+        let state = HostState::new(config, OutgoingMessageSender::new(events.clone()), launcher);
         tokio::spawn(MainLoop::new(Arc::clone(&state), events.clone()).run(receiver));
         Self { events, state }
     }
@@ -168,6 +175,9 @@ pub(crate) struct HostState {
     pub(crate) threads: Arc<Threads>,
     pub(crate) http: Arc<HttpClient>,
     pub(crate) metrics: Metrics,
+    pub(crate) outgoing: OutgoingMessageSender,
+    /// Who starts commands.
+    pub(crate) launcher: Arc<Launcher>,
     pub(crate) workspace: Workspace,
     /// A random id of this process.
     pub(crate) installation_id: String,
@@ -206,7 +216,7 @@ impl HostState {
         }
     }
 
-    fn new(config: Config, outgoing: OutgoingMessageSender) -> Arc<Self> {
+    fn new(config: Config, outgoing: OutgoingMessageSender, launcher: Launcher) -> Arc<Self> {
         let config = Arc::new(config);
         let connections = Arc::new(Connections::default());
         let http = Arc::new(HttpClient::default());
@@ -215,7 +225,7 @@ impl HostState {
         let metrics = if config.keys.valet.metrics { Metrics::new() } else { Metrics::default() };
         let whereabouts = Whereabouts {
             metrics: metrics.clone(),
-            outgoing,
+            outgoing: outgoing.clone(),
             connections: Arc::clone(&connections),
             owners: Arc::clone(&owners),
             threads: Arc::clone(&threads),
@@ -230,6 +240,8 @@ impl HostState {
             threads,
             http,
             metrics,
+            outgoing,
+            launcher: Arc::new(launcher),
             workspace: Workspace::default(),
             installation_id: Uuid::new_v4().to_string(),
             origin: OnceLock::new(),

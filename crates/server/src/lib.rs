@@ -27,6 +27,7 @@ mod owners;
 mod parent_watch;
 mod probes;
 mod responder;
+mod sandbox;
 mod threads;
 mod workspace;
 

@@ -134,7 +134,13 @@ impl MainLoop {
     }
 
     fn answered(&mut self, from: ConnectionId, id: &RequestId, outcome: Result<&RawValue, &RawValue>) {
-        let asked = |scope: &Scope| scope.0 == Target::Everybody || scope.0 == Target::One(from);
+        let asked = |scope: &Scope| match scope.0 {
+            Target::Everybody => true,
+            Target::One(id) => id == from,
+            Target::Thread(id) => {
+                self.host.threads.get(&id.to_string()).is_some_and(|thread| thread.shared.has_subscriber(from))
+            }
+        };
         if !self.callbacks.complete(id, asked, Answer::from(outcome)) {
             tracing::debug!(connection = from.0, "an answer to a question that is not open is dropped");
         }
@@ -156,12 +162,17 @@ impl MainLoop {
         if request.id.is_closed() {
             return;
         }
+        let thread = match request.to {
+            Target::Thread(id) => self.host.threads.get(&id.to_string()),
+            _ => None,
+        };
         let mut asked = match request.to {
             Target::One(id) => self.host.connections.get(id).into_iter().collect(),
             Target::Everybody => self.host.connections.all(),
+            Target::Thread(_) => thread.as_ref().map(|thread| thread.shared.subscribers()).unwrap_or_default(),
         };
         asked.retain(|connection| connection.session().is_some());
-        if asked.is_empty() {
+        if asked.is_empty() && thread.is_none() {
             return;
         }
         let scope = Scope(request.to);
@@ -173,6 +184,9 @@ impl MainLoop {
             }
         };
         let message = (request.write)(&id);
+        if let Some(thread) = thread {
+            thread.shared.questions.asked(&id, message.clone());
+        }
         for connection in asked {
             connection.send(message.clone());
         }

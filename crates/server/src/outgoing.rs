@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
 use valet_protocol::{RequestId, ServerRequestMethod, jsonrpc};
 use valet_transport::Answer;
 
@@ -16,6 +17,9 @@ pub(crate) enum Target {
     One(ConnectionId),
     /// Every initialized connection; the first answer counts. The reference's way.
     Everybody,
+    /// Whoever listens to a thread, now or when they answer; the first answer counts. When nobody does, the
+    /// question waits.
+    Thread(Uuid),
 }
 
 /// Sends requests to clients and waits for their answers. Cheap to clone.

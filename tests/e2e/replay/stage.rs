@@ -7,7 +7,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use valet_server::{Config, Host};
 use valet_sim::{RecordedRequest, Sim, TokenRequest};
-use valet_tests::{Direction, Record};
+use valet_tests::{Direction, Record, launcher};
 use valet_transport::{Close, Link, OutboxLimits, memory};
 
 use super::backend;
@@ -65,6 +65,7 @@ fn config(recording: &Recording, sim: &Sim) -> String {
          approval_policy = \"{approvals}\"\nsandbox_mode = \"{sandbox}\"\n{forced}\n\
          [model_providers.demo]\nname = \"demo\"\nbase_url = \"{}\"\nwire_api = \"responses\"\n\
          request_max_retries = 0\nstream_max_retries = {retries}\n{credential}\n\
+         [shell_environment_policy]\nset = {{ HOME = \"/nonexistent\" }}\n\
          [valet]\ncompat = \"strict\"\nauth_refresh_timeout_ms = {deadline}\n",
         sim.chatgpt_base_url(),
         sim.base_url(),
@@ -76,7 +77,7 @@ impl Stage {
         let sim = Sim::start(backend::script(recording)).await.unwrap();
         let (home, cwd) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         std::fs::write(home.path().join("config.toml"), config(recording, &sim)).unwrap();
-        let host = Host::start(Config::load(home.path(), &[]).unwrap());
+        let host = Host::start_with(Config::load(home.path(), &[]).unwrap(), launcher());
 
         let mut bindings = Bindings::default();
         bindings.bind("home", home.path().to_str().unwrap());

@@ -20,6 +20,15 @@ pub(crate) struct RequestIds<'a> {
     pub(crate) turn_id: &'a str,
 }
 
+/// What a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RequestKind {
+    /// To go on with a turn.
+    Turn,
+    /// To sum up.
+    Compaction,
+}
+
 #[derive(Serialize)]
 struct Body<'a> {
     model: &'a str,
@@ -62,6 +71,7 @@ pub(crate) fn body(
     ids: RequestIds<'_>,
     input: &[Arc<RawValue>],
     tools: &[Value],
+    kind: RequestKind,
 ) -> Result<Bytes, Failure> {
     let default_effort = catalog::find(&settings.model).map(|model| model.default_effort);
     let effort = settings.effort.as_deref().or(default_effort);
@@ -77,23 +87,31 @@ pub(crate) fn body(
         input,
         tools,
         tool_choice: "auto",
-        parallel_tool_calls: true,
+        parallel_tool_calls: kind == RequestKind::Turn,
         reasoning: (effort.is_some() || settings.summary.is_some())
             .then_some(Reasoning { effort, summary: settings.summary }),
         include: &["reasoning.encrypted_content"],
         prompt_cache_key: ids.thread_id,
         text: (verbosity.is_some() || format.is_some()).then_some(Text { verbosity, format }),
         service_tier: settings.service_tier.as_deref(),
-        client_metadata: json!({
+        client_metadata: metadata(ids, kind),
+    };
+    let bytes = serde_json::to_vec(&body);
+    bytes.map(Bytes::from).map_err(|error| Failure::new(FailureClass::Other, error.to_string()))
+}
+
+fn metadata(ids: RequestIds<'_>, kind: RequestKind) -> Value {
+    let mut metadata = json!({
             "session_id": ids.thread_id,
             "thread_id": ids.thread_id,
             "turn_id": ids.turn_id,
             "root_turn_id": ids.turn_id,
             "x-codex-window-id": window_id(ids),
-        }),
-    };
-    let bytes = serde_json::to_vec(&body);
-    bytes.map(Bytes::from).map_err(|error| Failure::new(FailureClass::Other, error.to_string()))
+    });
+    if kind == RequestKind::Compaction {
+        metadata["request_kind"] = "compaction".into();
+    }
+    metadata
 }
 
 /// Makes the request, complete but for the credential.

@@ -1,9 +1,11 @@
 //! The keys of `config.toml` that the host uses, and the ones that it knows and leaves alone.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use toml::Table;
+use valet_agent::EnvironmentPolicy;
 use valet_protocol::v2::{ApprovalsReviewer, AskForApproval, ReasoningSummary, SandboxMode};
 
 use super::ConfigError;
@@ -29,8 +31,22 @@ pub struct ConfigToml {
     pub approval_policy: Option<AskForApproval>,
     pub approvals_reviewer: Option<ApprovalsReviewer>,
     pub sandbox_mode: Option<SandboxMode>,
+    pub sandbox_workspace_write: Option<WorkspaceWriteToml>,
+    pub model_auto_compact_token_limit: Option<i64>,
+    #[serde(default)]
+    pub shell_environment_policy: Arc<EnvironmentPolicy>,
     #[serde(default)]
     pub valet: ValetToml,
+}
+
+/// `[sandbox_workspace_write]`: what `workspace-write` means.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct WorkspaceWriteToml {
+    pub(super) writable_roots: Vec<String>,
+    pub(super) network_access: bool,
+    pub(super) exclude_tmpdir_env_var: bool,
+    pub(super) exclude_slash_tmp: bool,
 }
 
 /// `[valet]`: the keys that only Valet has.
@@ -133,6 +149,9 @@ const USED: &[&str] = &[
     "forced_chatgpt_workspace_id",
     "forced_login_method",
     "approval_policy",
+    "model_auto_compact_token_limit",
+    "sandbox_workspace_write",
+    "shell_environment_policy",
     "approvals_reviewer",
     "sandbox_mode",
     "valet",
@@ -160,7 +179,6 @@ const LEFT_ALONE: &[&str] = &[
     "log_dir",
     "mcp_servers",
     "memories",
-    "model_auto_compact_token_limit",
     "model_context_window",
     "model_instructions_file",
     "notice",
@@ -173,8 +191,6 @@ const LEFT_ALONE: &[&str] = &[
     "project_doc_max_bytes",
     "projects",
     "review_model",
-    "sandbox_workspace_write",
-    "shell_environment_policy",
     "show_raw_agent_reasoning",
     "skills",
     "sqlite_home",

@@ -187,7 +187,20 @@ impl Config {
 
     /// What commands may do, in new threads.
     pub fn sandbox_policy(&self) -> SandboxPolicy {
-        self.keys.sandbox_mode.unwrap_or(SandboxMode::ReadOnly).into()
+        self.sandbox_of(self.keys.sandbox_mode.unwrap_or(SandboxMode::ReadOnly))
+    }
+
+    /// What commands may do in a mode.
+    pub fn sandbox_of(&self, mode: SandboxMode) -> SandboxPolicy {
+        match (mode, &self.keys.sandbox_workspace_write) {
+            (SandboxMode::WorkspaceWrite, Some(keys)) => SandboxPolicy::WorkspaceWrite {
+                writable_roots: keys.writable_roots.clone(),
+                network_access: keys.network_access,
+                exclude_tmpdir_env_var: keys.exclude_tmpdir_env_var,
+                exclude_slash_tmp: keys.exclude_slash_tmp,
+            },
+            (mode, _) => mode.into(),
+        }
     }
 
     /// How much reasoning is told, in new threads.

@@ -33,14 +33,18 @@ mod mcp_server_status_list;
 mod model_list;
 mod plugin_installed;
 mod skills_list;
+mod thread_compact_start;
+mod thread_inject_items;
 mod thread_list;
 mod thread_loaded_list;
 mod thread_read;
 mod thread_section_list;
+mod thread_shell_command;
 mod thread_start;
 mod thread_unsubscribe;
 mod turn_interrupt;
 mod turn_start;
+mod turn_steer;
 
 use std::sync::Arc;
 

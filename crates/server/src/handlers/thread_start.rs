@@ -7,7 +7,7 @@ use valet_protocol::methods::{ThreadStart, ThreadStarted};
 use valet_protocol::{COMPATIBLE_VERSION, ErrorKind, ErrorObject, v2};
 
 use crate::connection::Audience;
-use crate::convert::now_ms;
+use crate::convert::{self, now_ms};
 use crate::dispatch::{Context, Handler};
 use crate::responder::Responder;
 use crate::threads::{Record, ThreadSettings, absolute};
@@ -77,7 +77,8 @@ fn record(context: &Context, params: &v2::ThreadStartParams) -> Result<Record, E
     };
     let account_id = context.host.accounts.current_account_id(context.connection.id);
     let config = own_config.map_or_else(|| Arc::clone(&context.host.config), Arc::new);
-    Ok(Record { thread, settings, config, account_id, turns: Vec::new(), read_state: None })
+    let client_tools = convert::client_tools(params.dynamic_tools.as_deref().unwrap_or_default()).into();
+    Ok(Record { thread, settings, config, account_id, turns: Vec::new(), read_state: None, client_tools })
 }
 
 fn response(record: &Record) -> v2::ThreadStartResponse {
@@ -90,7 +91,7 @@ fn response(record: &Record) -> v2::ThreadStartResponse {
         disabled_plugin_ids: Vec::new(),
         cwd: settings.cwd.clone(),
         runtime_workspace_roots: vec![settings.cwd.clone()],
-        instruction_sources: Vec::new(),
+        instruction_sources: instruction_sources(&settings.cwd),
         approval_policy: settings.approval_policy,
         approvals_reviewer: settings.approvals_reviewer,
         sandbox: settings.sandbox_policy.clone(),
@@ -98,4 +99,9 @@ fn response(record: &Record) -> v2::ThreadStartResponse {
         reasoning_effort: settings.effort.clone(),
         multi_agent_mode: v2::MultiAgentMode::ExplicitRequestOnly,
     }
+}
+
+/// The files of the project that the model will be told of.
+fn instruction_sources(cwd: &str) -> Vec<String> {
+    valet_agent::project::files(cwd.as_ref()).into_iter().map(|file| file.display().to_string()).collect()
 }

@@ -1,10 +1,9 @@
 //! `turn/interrupt`.
 
-use valet_agent::InterruptError;
 use valet_protocol::methods::TurnInterrupt;
 use valet_protocol::v2::{TurnInterruptParams, TurnInterruptResponse};
-use valet_protocol::{ErrorKind, ErrorObject};
 
+use crate::convert::control_error;
 use crate::dispatch::{Context, Handler};
 use crate::responder::Responder;
 
@@ -14,17 +13,9 @@ impl Handler for TurnInterrupt {
             Ok(thread) => thread,
             Err(error) => return responder.respond(Err(error)),
         };
-        let reply = |result: Result<(), InterruptError>| {
-            responder.respond(result.map(|()| TurnInterruptResponse {}).map_err(|error| refusal(&error)));
+        let reply = |result: Result<(), _>| {
+            responder.respond(result.map(|()| TurnInterruptResponse {}).map_err(|error| control_error(&error)));
         };
         thread.conversation.interrupt(Some(params.turn_id), reply).await;
     }
-}
-
-fn refusal(error: &InterruptError) -> ErrorObject {
-    let kind = match error {
-        InterruptError::Idle => ErrorKind::NoActiveTurn,
-        InterruptError::Mismatch { .. } => ErrorKind::TurnMismatch,
-    };
-    ErrorObject::invalid_request(error.to_string()).kind(kind)
 }

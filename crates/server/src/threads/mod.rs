@@ -1,21 +1,28 @@
 //! The threads in memory, and who listens to them.
 
+mod client;
+mod questions;
 mod record;
 mod sink;
+mod terms;
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use futures_util::future::join_all;
 use tokio::sync::{oneshot, watch};
-use valet_agent::{Conversation, NoTools, Services};
+use uuid::Uuid;
+use valet_agent::{Conversation, Services};
 
 use crate::connection::{Audience, Connection, ConnectionId};
 use crate::host::HostState;
 use crate::notification::{Notification, Piece};
 
+use client::ThreadClient;
+use questions::Questions;
 pub(crate) use record::{Record, ThreadSettings, absolute};
 use sink::ThreadSink;
+pub(crate) use terms::terms;
 
 /// The threads in memory by id.
 #[derive(Default)]
@@ -45,6 +52,7 @@ impl Thread {
 pub(crate) struct Shared {
     record: std::sync::Mutex<Record>,
     subscribers: RwLock<Vec<Arc<Connection>>>,
+    pub(crate) questions: Questions,
     /// Whether a turn runs.
     running: watch::Sender<bool>,
     /// How many turns run in all threads.
@@ -77,6 +85,11 @@ impl Shared {
     /// Those who listen, the first to come first.
     pub(crate) fn subscribers(&self) -> Vec<Arc<Connection>> {
         self.subscribers.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether a connection listens.
+    pub(crate) fn has_subscriber(&self, id: ConnectionId) -> bool {
+        self.subscribers.read().unwrap_or_else(PoisonError::into_inner).iter().any(|one| one.id == id)
     }
 
     fn subscribe(&self, connection: Arc<Connection>) {
@@ -117,6 +130,7 @@ impl Threads {
         let shared = Arc::new(Shared {
             record: std::sync::Mutex::new(record),
             subscribers: RwLock::default(),
+            questions: Questions::default(),
             running: watch::Sender::new(false),
             all_running: Arc::clone(&self.running),
         });
@@ -129,8 +143,19 @@ impl Threads {
             audience: Audience::of(tenant),
             strict: host.config.strict(),
             metrics: host.metrics.clone(),
+            waiting: std::sync::Mutex::default(),
         };
-        let services = Services { http: Arc::clone(&host.http), tools: Arc::new(NoTools), sink: Arc::new(sink) };
+        let client = ThreadClient {
+            thread_id: Uuid::parse_str(&id).unwrap_or_default(),
+            shared: Arc::clone(&shared),
+            outgoing: host.outgoing.clone(),
+        };
+        let services = Services {
+            http: Arc::clone(&host.http),
+            launcher: Arc::clone(&host.launcher),
+            client: Arc::new(client),
+            sink: Arc::new(sink),
+        };
         let conversation = Conversation::start(id.clone(), services);
         let thread = Arc::new(Thread { id: id.clone(), conversation, shared, tenant });
         self.by_id.write().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(&thread));

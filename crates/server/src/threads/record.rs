@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use valet_agent::{ClientTool, PLAN_MODE};
 use valet_protocol::v2;
 
 use crate::config::Config;
@@ -18,6 +19,8 @@ pub(crate) struct Record {
     /// Turns with all their items, oldest first.
     pub(crate) turns: Vec<v2::Turn>,
     pub(crate) read_state: Option<v2::ThreadReadState>,
+    /// Tools that the client declared.
+    pub(crate) client_tools: Arc<[ClientTool]>,
 }
 
 /// What is in force for the next turn of a thread.
@@ -35,6 +38,9 @@ pub(crate) struct ThreadSettings {
     pub(crate) sandbox_policy: v2::SandboxPolicy,
     pub(crate) base_instructions: Option<String>,
     pub(crate) developer_instructions: Option<String>,
+    pub(crate) mode: v2::ModeKind,
+    /// What the mode asks of the model.
+    pub(crate) mode_instructions: Option<String>,
 }
 
 impl ThreadSettings {
@@ -51,12 +57,14 @@ impl ThreadSettings {
             service_tier: params.service_tier.clone().or_else(|| keys.service_tier.clone()),
             approval_policy: params.approval_policy.unwrap_or_else(|| config.approval_policy()),
             approvals_reviewer: params.approvals_reviewer.unwrap_or_else(|| config.approvals_reviewer()),
-            sandbox_policy: params.sandbox.map_or_else(|| config.sandbox_policy(), Into::into),
+            sandbox_policy: params.sandbox.map_or_else(|| config.sandbox_policy(), |mode| config.sandbox_of(mode)),
             base_instructions: params.base_instructions.clone().or_else(|| keys.instructions.clone()),
             developer_instructions: params
                 .developer_instructions
                 .clone()
                 .or_else(|| keys.developer_instructions.clone()),
+            mode: v2::ModeKind::Default,
+            mode_instructions: None,
         }
     }
 
@@ -69,6 +77,13 @@ impl ThreadSettings {
         set(&mut self.sandbox_policy, params.sandbox_policy.as_ref());
         if let Some(cwd) = &params.cwd {
             self.cwd = absolute(cwd);
+        }
+        if let Some(v2::CollaborationMode { mode, settings }) = &params.collaboration_mode {
+            self.mode = *mode;
+            let usual = (*mode == v2::ModeKind::Plan).then(|| PLAN_MODE.to_owned());
+            self.mode_instructions = settings.developer_instructions.clone().or(usual);
+            self.model.clone_from(&settings.model);
+            self.effort = settings.reasoning_effort.clone().or(self.effort.take());
         }
         self.effort = params.effort.clone().or(self.effort.take());
         self.summary = params.summary.or(self.summary);
@@ -92,11 +107,11 @@ impl ThreadSettings {
             effort: self.effort.clone(),
             summary: self.summary,
             collaboration_mode: v2::CollaborationMode {
-                mode: v2::ModeKind::Default,
+                mode: self.mode,
                 settings: v2::CollaborationSettings {
                     model: self.model.clone(),
                     reasoning_effort: self.effort.clone(),
-                    developer_instructions: None,
+                    developer_instructions: self.mode_instructions.clone(),
                 },
             },
             multi_agent_mode: v2::MultiAgentMode::ExplicitRequestOnly,

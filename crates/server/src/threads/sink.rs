@@ -1,10 +1,10 @@
 //! A thread's events on their way to clients: each becomes the notifications of the protocol, in its order,
 //! and what is to be remembered goes into the record.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use uuid::Uuid;
-use valet_agent::{Event, EventSink, Item, TurnOutcome, TurnSummary};
+use valet_agent::{Event, EventSink, Item, TurnOutcome, TurnSummary, Waiting};
 use valet_protocol::methods as m;
 use valet_protocol::v2;
 
@@ -23,6 +23,8 @@ pub(super) struct ThreadSink {
     pub(super) audience: Audience,
     pub(super) strict: bool,
     pub(super) metrics: Metrics,
+    /// What the turn waits for.
+    pub(super) waiting: Mutex<Vec<Waiting>>,
 }
 
 impl ThreadSink {
@@ -38,6 +40,24 @@ impl ThreadSink {
         self.shared.record().thread.status = status.clone();
         let params = v2::ThreadStatusChangedNotification { thread_id: self.thread_id(), status };
         self.connections.tell::<m::ThreadStatusChanged>(self.audience, &params);
+    }
+
+    /// Something that the turn waits for has begun, or is over.
+    fn waiting(&self, on: Waiting, begins: bool) {
+        let active_flags = {
+            // Nothing under this lock can panic half-way.
+            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            if begins {
+                waiting.push(on);
+            } else if let Some(position) = waiting.iter().position(|one| *one == on) {
+                waiting.swap_remove(position);
+            }
+            let flag = |on, flag| waiting.contains(&on).then_some(flag);
+            let approval = flag(Waiting::Approval, v2::ThreadActiveFlag::WaitingOnApproval);
+            let input = flag(Waiting::UserInput, v2::ThreadActiveFlag::WaitingOnUserInput);
+            approval.into_iter().chain(input).collect()
+        };
+        self.set_status(v2::ThreadStatus::Active { active_flags });
     }
 
     fn turn_started(&self, turn_id: &str, started_at: i64) {
@@ -109,6 +129,7 @@ impl ThreadSink {
             None => self.set_status(v2::ThreadStatus::Idle {}),
         }
         self.shared.notify::<m::TurnCompleted>(&v2::TurnCompletedNotification { thread_id: self.thread_id(), turn });
+        self.shared.resolve_given_up(&self.thread_id);
         self.shared.turn_ended();
     }
 
@@ -178,6 +199,33 @@ impl EventSink for ThreadSink {
                 let piece = Piece { item_id, content_index: Some(index), delta, ..self.piece(turn_id) };
                 self.shared.notify_piece::<m::ReasoningTextDelta>(&piece);
             }
+            Event::OutputDelta { item_id, delta } => {
+                let piece = Piece { item_id, delta, ..self.piece(turn_id) };
+                self.shared.notify_piece::<m::CommandExecutionOutputDelta>(&piece);
+            }
+            Event::TerminalInput { item_id, process_id, text } => {
+                self.shared.notify::<m::TerminalInteraction>(&v2::TerminalInteractionNotification {
+                    thread_id: thread_id(),
+                    turn_id: turn_id_owned(),
+                    item_id: item_id.to_owned(),
+                    process_id: process_id.to_owned(),
+                    stdin: text.to_owned(),
+                });
+            }
+            Event::Plan { explanation, steps } => {
+                self.shared.notify::<m::TurnPlanUpdated>(&v2::TurnPlanUpdatedNotification {
+                    thread_id: thread_id(),
+                    turn_id: turn_id_owned(),
+                    explanation: explanation.map(str::to_owned),
+                    plan: steps.iter().map(convert::plan_step).collect(),
+                });
+            }
+            Event::Diff(diff) => self.shared.notify::<m::TurnDiffUpdated>(&v2::TurnDiffUpdatedNotification {
+                thread_id: thread_id(),
+                turn_id: turn_id_owned(),
+                diff: diff.to_owned(),
+            }),
+            Event::Waiting { on, begins } => self.waiting(on, begins),
             Event::Usage(usage) => {
                 self.shared.notify::<m::ThreadTokenUsageUpdated>(&v2::ThreadTokenUsageUpdatedNotification {
                     thread_id: thread_id(),

@@ -1,15 +1,19 @@
 //! Where the domain's types and the wire's meet. Nowhere else does a type of `valet-agent` turn into one of
 //! `valet-protocol`, or back.
 
+mod item;
+
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use valet_agent::{
-    Credits, Failure, FailureClass, ImageDetail, Input, Item, ItemKind, LimitWindow, ModelInfo, RateLimits, TextSpan,
-    TokenUsage, Usage, catalog,
+    Approvals, ClientTool, ControlError, Credits, Failure, FailureClass, ImageDetail, Input, LimitWindow, ModelInfo,
+    PlanStep, RateLimits, StepStatus, TextSpan, TokenUsage, Usage, catalog,
 };
 use valet_auth::{AuthFailureKind, LoginError};
 use valet_protocol::v2;
 use valet_protocol::{ErrorKind, ErrorObject};
+
+pub(crate) use item::{actions, item};
 
 /// How many characters of the first message stand for a thread in a list.
 const PREVIEW_CHARS: usize = 400;
@@ -33,36 +37,6 @@ pub(crate) fn new_turn(turn_id: &str) -> v2::Turn {
         completed_at: None,
         duration_ms: None,
     }
-}
-
-pub(crate) fn item(item: &Item) -> v2::ThreadItem {
-    let id = item.id.clone();
-    let details = match &item.kind {
-        ItemKind::UserMessage(message) => v2::ThreadItemDetails::UserMessage {
-            id,
-            client_id: message.client_id.clone(),
-            content: message.content.iter().map(input_to_wire).collect(),
-        },
-        ItemKind::AgentMessage(message) => v2::ThreadItemDetails::AgentMessage {
-            id,
-            text: message.text.clone(),
-            phase: message.phase.as_deref().map(v2_phase),
-            moderation: None,
-            memory_citation: None,
-            delivery: None,
-            questions: None,
-        },
-        ItemKind::Reasoning(reasoning) => v2::ThreadItemDetails::Reasoning {
-            id,
-            summary: reasoning.summary.clone(),
-            content: reasoning.content.clone(),
-        },
-    };
-    v2::ThreadItem { details, started_at_ms: Some(item.started_at_ms), completed_at_ms: item.completed_at_ms }
-}
-
-fn v2_phase(phase: &str) -> v2::MessagePhase {
-    v2::MessagePhase::from(phase)
 }
 
 /// What stands for a thread in a list: the first words of a person.
@@ -259,4 +233,54 @@ pub(crate) fn model(model: &ModelInfo, is_default: bool) -> v2::Model {
         available_access_programs: None,
         is_default,
     }
+}
+
+pub(crate) fn approvals(policy: v2::AskForApproval) -> Approvals {
+    match policy {
+        v2::AskForApproval::Untrusted => Approvals::Untrusted,
+        v2::AskForApproval::OnRequest => Approvals::OnRequest,
+        v2::AskForApproval::Granular { sandbox_approval, rules, .. } => {
+            Approvals::Granular { sandbox: sandbox_approval, rules }
+        }
+        v2::AskForApproval::Never => Approvals::Never,
+    }
+}
+
+/// The tools that a client declares, those of a group one by one.
+pub(crate) fn client_tools(specs: &[v2::DynamicToolSpec]) -> Vec<ClientTool> {
+    let tool = |namespace: Option<&str>, function: &v2::DynamicToolFunctionSpec| ClientTool {
+        namespace: namespace.map(str::to_owned),
+        name: function.name.clone(),
+        description: function.description.clone(),
+        parameters: function.input_schema.clone(),
+    };
+    specs
+        .iter()
+        .flat_map(|spec| match spec {
+            v2::DynamicToolSpec::Function(function) => vec![tool(None, function)],
+            v2::DynamicToolSpec::Namespace(group) => group
+                .tools
+                .iter()
+                .map(|v2::DynamicToolNamespaceTool::Function(function)| tool(Some(&group.name), function))
+                .collect(),
+        })
+        .collect()
+}
+
+pub(crate) fn plan_step(step: &PlanStep) -> v2::TurnPlanStep {
+    let status = match step.status {
+        StepStatus::Pending => v2::TurnPlanStepStatus::Pending,
+        StepStatus::InProgress => v2::TurnPlanStepStatus::InProgress,
+        StepStatus::Completed => v2::TurnPlanStepStatus::Completed,
+    };
+    v2::TurnPlanStep { step: step.step.clone(), status }
+}
+
+pub(crate) fn control_error(error: &ControlError) -> ErrorObject {
+    let kind = match error {
+        ControlError::NothingToInterrupt | ControlError::NothingToSteer => ErrorKind::NoActiveTurn,
+        ControlError::InterruptOther { .. } | ControlError::SteerOther { .. } => ErrorKind::TurnMismatch,
+        ControlError::NotSteerable => ErrorKind::ThreadBusy,
+    };
+    ErrorObject::invalid_request(error.to_string()).kind(kind)
 }

@@ -1,0 +1,118 @@
+//! Making a conversation shorter: the model sums it up, and goes on from the summary and from what the person
+//! said last.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+use valet_auth::HttpClient;
+
+use crate::control::{Commands, Control};
+use crate::driver::{Driver, Ended};
+use crate::event::{Event, EventSink};
+use crate::failure::{Failure, FailureClass};
+use crate::history::History;
+use crate::item::{Item, ItemKind};
+use crate::model::catalog;
+use crate::model::request::{self, RequestIds, RequestKind};
+use crate::prompt;
+use crate::turn::{Progress, Turn};
+use crate::usage::TokenUsage;
+
+/// How much of what the person said is kept word by word, newest first.
+const KEPT_BYTES: usize = 80_000;
+
+/// How often the oldest part is left out when even the request to sum up does not fit.
+const SHORTENINGS: usize = 4;
+
+const REQUEST: &str = "\
+Sum up this conversation for a colleague who takes over now and has not seen it. Say what the person wants, what \
+was found out, what was decided and why, which files were changed and how, what was tried without success, and \
+what is left to do, in order. Name files, functions, commands and values exactly. Write only the summary.";
+
+const PREFACE: &str = "\
+The conversation so far was summed up to save room. Build on this, and do not do again what is done:";
+
+/// Lets through what is not about items: the summary is not shown as a message.
+struct Quiet(Arc<dyn EventSink>);
+
+impl EventSink for Quiet {
+    fn emit(&self, turn_id: &str, event: Event<'_>) {
+        if matches!(event, Event::Retrying { .. } | Event::BackendAnswered { .. }) {
+            self.0.emit(turn_id, event);
+        }
+    }
+}
+
+impl Driver {
+    /// Whether the next request would come near the end of what the model can read.
+    pub(crate) fn is_nearly_full(&self, turn: &Turn) -> bool {
+        let window = catalog::find(&turn.settings.model).map(|model| model.context_window * 9 / 10);
+        turn.settings.compact_at.or(window).is_some_and(|limit| self.context_tokens >= limit)
+    }
+
+    /// Sums up, and puts the summary in the place of the history. On failure the history is as it was.
+    pub(crate) async fn compact(&mut self, turn: &Turn, commands: &mut Commands) -> Result<(), Ended> {
+        self.set_scene(turn).await;
+        let item = Item::started(Uuid::now_v7().to_string(), ItemKind::Compaction);
+        turn.emit(Event::ItemStarted(&item));
+        let mut said = Vec::new();
+        let summarised = {
+            let summary = summary(&self.services.http, turn, self.history.clone());
+            tokio::pin!(summary);
+            loop {
+                tokio::select! {
+                    biased;
+                    control = commands.control(turn) => match control {
+                        Control::Interrupted(reply) => break Err(Ended::Interrupted(reply)),
+                        Control::Failed(failure) => break Err(Ended::Failed(failure)),
+                        Control::Said(more, accepted) => {
+                            accepted(&turn.id);
+                            said.push(more);
+                        }
+                    },
+                    summary = &mut summary => break summary.map_err(Ended::Failed),
+                }
+            }
+        };
+        turn.emit(Event::ItemCompleted(&item.completed()));
+        let (summary, usage) = summarised?;
+        let kept = self.history.said(KEPT_BYTES);
+        self.history = History::default();
+        prompt::opening(&turn.settings).await.into_iter().for_each(|message| self.history.push_message(message));
+        kept.into_iter().for_each(|message| self.history.push_said(message));
+        self.history.push_message(prompt::message("user", &format!("{PREFACE}\n\n{summary}")));
+        if let Some(usage) = usage {
+            self.use_up(turn, usage);
+        }
+        self.context_tokens = 0;
+        for more in said {
+            self.say(turn, more).await;
+        }
+        Ok(())
+    }
+}
+
+/// Asks the model for a summary, of a history that may be made shorter to fit.
+async fn summary(
+    http: &HttpClient,
+    turn: &Turn,
+    mut history: History,
+) -> Result<(String, Option<TokenUsage>), Failure> {
+    let quiet = turn.with_sink(Arc::new(Quiet(Arc::clone(&turn.sink))));
+    history.push_message(prompt::message("user", REQUEST));
+    let ids = RequestIds { thread_id: &turn.thread_id, turn_id: &turn.id };
+    for _ in 0..SHORTENINGS {
+        let body = request::body(&turn.settings, ids, history.items(), &[], RequestKind::Compaction)?;
+        let mut progress = Progress::default();
+        match quiet.respond(http, &body, &mut progress).await {
+            Ok(response) => {
+                let message = progress.last_message.as_ref().and_then(Item::agent_message);
+                let text = message.map(|message| message.text.clone()).unwrap_or_default();
+                return Ok((text, response.usage));
+            }
+            Err(failure) if *failure.class() == FailureClass::ContextWindowExceeded => history.shorten(),
+            Err(failure) => return Err(failure),
+        }
+    }
+    Err(Failure::new(FailureClass::ContextWindowExceeded, "the conversation is too long even to be summed up"))
+}

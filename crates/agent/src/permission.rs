@@ -1,0 +1,194 @@
+//! What a turn may do by itself, and when a person is asked first.
+
+use std::path::{Path, PathBuf};
+
+use valet_exec::{Sandbox, Support};
+use valet_tools::shell;
+
+/// When a person is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Approvals {
+    /// Before everything that is not known to only read.
+    Untrusted,
+    /// When the model asks to leave the sandbox.
+    OnRequest,
+    /// When the model asks to leave the sandbox, if that is asked for at all; and when a rule says so, if rules
+    /// are listened to.
+    Granular {
+        /// Whether a person is asked about leaving the sandbox.
+        sandbox: bool,
+        /// Whether a person is asked because of a rule.
+        rules: bool,
+    },
+    /// Never. What would need it, fails.
+    Never,
+}
+
+/// What is to be done about a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Run it so.
+    Run(Sandbox),
+    /// Ask; if the answer is yes, run it so.
+    Ask(Sandbox),
+    /// Do not run it; words for the model.
+    Refuse(String),
+}
+
+/// A command, as far as the verdict depends on it.
+pub(crate) struct Candidate<'a> {
+    pub(crate) script: &'a str,
+    /// The model asks to leave the sandbox.
+    pub(crate) escalated: bool,
+    /// What the user's rules say.
+    pub(crate) rule: Option<shell::Decision>,
+    /// The person has allowed the same before.
+    pub(crate) allowed: bool,
+}
+
+const NEVER: &str = "approval policy is Never; reject command — you cannot ask for escalated permissions if the approval policy is Never";
+
+/// Decides about a command. In doubt a person is asked; where nobody may be asked, nothing runs that a person
+/// would have to be asked about.
+pub(crate) fn verdict(approvals: Approvals, confined: Option<Sandbox>, candidate: &Candidate<'_>) -> Verdict {
+    if candidate.rule == Some(shell::Decision::Forbidden) {
+        return Verdict::Refuse("a rule of the user forbids this command".to_owned());
+    }
+    if candidate.rule == Some(shell::Decision::Allow) {
+        return Verdict::Run(Sandbox::None);
+    }
+    match undecided(approvals, confined, candidate) {
+        Verdict::Ask(sandbox) if candidate.allowed => Verdict::Run(sandbox),
+        verdict => verdict,
+    }
+}
+
+fn undecided(approvals: Approvals, confined: Option<Sandbox>, candidate: &Candidate<'_>) -> Verdict {
+    let rule_asks = candidate.rule == Some(shell::Decision::Prompt);
+    if candidate.escalated {
+        return match approvals {
+            Approvals::Never => Verdict::Refuse(NEVER.to_owned()),
+            Approvals::Granular { sandbox: false, .. } => {
+                Verdict::Refuse("the approval policy does not let you ask for escalated permissions".to_owned())
+            }
+            _ => Verdict::Ask(Sandbox::None),
+        };
+    }
+    let Some(sandbox) = confined else {
+        // The access that is in force cannot be kept here: a person decides, or nothing happens.
+        return match approvals {
+            Approvals::Never | Approvals::Granular { sandbox: false, .. } => {
+                Verdict::Refuse("this machine has no sandbox, and the approval policy does not let you ask".to_owned())
+            }
+            _ => Verdict::Ask(Sandbox::None),
+        };
+    };
+    match approvals {
+        Approvals::Untrusted if shell::is_known_safe_script(candidate.script) && !rule_asks => Verdict::Run(sandbox),
+        Approvals::Untrusted => Verdict::Ask(sandbox),
+        Approvals::Never | Approvals::Granular { rules: false, .. } if rule_asks => {
+            Verdict::Refuse("a rule of the user asks for approval, and the approval policy does not".to_owned())
+        }
+        _ if rule_asks => Verdict::Ask(sandbox),
+        _ => Verdict::Run(sandbox),
+    }
+}
+
+/// The sandbox, if this machine can keep it.
+pub(crate) fn kept(sandbox: &Sandbox, support: &Support) -> Option<Sandbox> {
+    let can = matches!(sandbox, Sandbox::None) || !matches!(support, Support::None { .. });
+    can.then(|| sandbox.clone())
+}
+
+/// Whether a patch may write this path.
+pub(crate) fn may_write(sandbox: &Sandbox, path: &Path) -> bool {
+    let Sandbox::Confined(limits) = sandbox else { return true };
+    let path = resolved(path);
+    let below = |roots: &[PathBuf]| roots.iter().any(|root| path.starts_with(root));
+    below(&limits.writable) && !below(&limits.protected)
+}
+
+/// The path without links, as far as it exists.
+fn resolved(path: &Path) -> PathBuf {
+    let mut ancestors = path.ancestors();
+    let found = ancestors.find_map(|ancestor| Some((ancestor, ancestor.canonicalize().ok()?)));
+    match found.and_then(|(ancestor, real)| Some(real.join(path.strip_prefix(ancestor).ok()?))) {
+        Some(resolved) => resolved,
+        None => path.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Approvals, Candidate, NEVER, Verdict, may_write, verdict};
+    use pretty_assertions::assert_eq;
+    use valet_exec::{Limits, Sandbox};
+    use valet_tools::shell::Decision;
+
+    const LOOK: Candidate<'static> = Candidate { script: "ls", escalated: false, rule: None, allowed: false };
+    const MAKE: Candidate<'static> = Candidate { script: "make", ..LOOK };
+    const OUT: Candidate<'static> = Candidate { escalated: true, ..MAKE };
+
+    fn confined() -> Sandbox {
+        Sandbox::Confined(Limits::default())
+    }
+
+    fn decide(approvals: Approvals, candidate: &Candidate<'_>) -> Verdict {
+        verdict(approvals, Some(confined()), candidate)
+    }
+
+    #[test]
+    fn who_trusts_nobody_is_asked_about_all_but_looks() {
+        assert_eq!(decide(Approvals::Untrusted, &LOOK), Verdict::Run(confined()));
+        assert_eq!(decide(Approvals::Untrusted, &MAKE), Verdict::Ask(confined()));
+        assert_eq!(decide(Approvals::Untrusted, &OUT), Verdict::Ask(Sandbox::None));
+    }
+
+    #[test]
+    fn on_request_the_sandbox_is_left_with_a_yes_only() {
+        assert_eq!(decide(Approvals::OnRequest, &MAKE), Verdict::Run(confined()));
+        assert_eq!(decide(Approvals::OnRequest, &OUT), Verdict::Ask(Sandbox::None));
+        let allowed = Candidate { allowed: true, ..OUT };
+        assert_eq!(decide(Approvals::OnRequest, &allowed), Verdict::Run(Sandbox::None));
+    }
+
+    #[test]
+    fn where_nobody_may_be_asked_the_sandbox_is_never_left() {
+        assert_eq!(decide(Approvals::Never, &MAKE), Verdict::Run(confined()));
+        assert_eq!(decide(Approvals::Never, &OUT), Verdict::Refuse(NEVER.to_owned()));
+        let granular = Approvals::Granular { sandbox: false, rules: true };
+        assert!(matches!(decide(granular, &OUT), Verdict::Refuse(_)));
+    }
+
+    #[test]
+    fn without_a_sandbox_every_command_is_asked_about_or_refused() {
+        assert_eq!(verdict(Approvals::OnRequest, None, &LOOK), Verdict::Ask(Sandbox::None));
+        assert!(matches!(verdict(Approvals::Never, None, &LOOK), Verdict::Refuse(_)));
+    }
+
+    #[test]
+    fn rules_of_the_user_come_first() {
+        let ruled = |rule| Candidate { rule: Some(rule), ..MAKE };
+        assert_eq!(decide(Approvals::Untrusted, &ruled(Decision::Allow)), Verdict::Run(Sandbox::None));
+        assert_eq!(decide(Approvals::OnRequest, &ruled(Decision::Prompt)), Verdict::Ask(confined()));
+        assert!(matches!(decide(Approvals::Never, &ruled(Decision::Prompt)), Verdict::Refuse(_)));
+        assert!(matches!(decide(Approvals::OnRequest, &ruled(Decision::Forbidden)), Verdict::Refuse(_)));
+    }
+
+    #[test]
+    fn a_patch_does_not_get_out_through_a_link() {
+        let outside = tempfile::tempdir().unwrap();
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().canonicalize().unwrap();
+        let limits = Limits { writable: vec![path.clone()], protected: vec![path.join(".git")], ..Limits::default() };
+        let sandbox = Sandbox::Confined(limits);
+        assert!(may_write(&sandbox, &path.join("new/file")));
+        assert!(!may_write(&sandbox, &path.join(".git/hooks/post-commit")));
+        assert!(!may_write(&sandbox, outside.path()));
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink(outside.path(), path.join("link")).unwrap();
+            assert!(!may_write(&sandbox, &path.join("link/file")));
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! What a project tells those who work on it: the files `AGENTS.md` from the root of the repository down to the
+//! working directory.
+
+use std::path::{Path, PathBuf};
+
+const NAME: &str = "AGENTS.md";
+
+/// How much of the files is told.
+const MOST_BYTES: usize = 32 * 1024;
+
+/// The files that there are, outermost first.
+pub fn files(cwd: &Path) -> Vec<PathBuf> {
+    let root = cwd.ancestors().find(|path| path.join(".git").exists()).unwrap_or(cwd);
+    let mut files: Vec<PathBuf> =
+        cwd.ancestors().take_while(|path| path.starts_with(root)).map(|path| path.join(NAME)).collect();
+    files.reverse();
+    files.retain(|file| file.is_file());
+    files
+}
+
+/// What the files say, for the model; none when there are none.
+pub(crate) async fn instructions(cwd: &Path) -> Option<String> {
+    let cwd = cwd.to_owned();
+    // A task that was not run has read nothing.
+    tokio::task::spawn_blocking(move || read(&cwd)).await.ok().flatten()
+}
+
+fn read(cwd: &Path) -> Option<String> {
+    let mut text = String::new();
+    for file in files(cwd) {
+        match std::fs::read(&file) {
+            Ok(bytes) => {
+                text.push_str(String::from_utf8_lossy(&bytes).trim());
+                text.push_str("\n\n");
+            }
+            Err(error) => tracing::warn!(file = %file.display(), %error, "instructions of the project are not read"),
+        }
+    }
+    let end = (0..=MOST_BYTES.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    text.truncate(end.unwrap_or_default());
+    let text = text.trim();
+    (!text.is_empty()).then(|| format!("# {NAME} for {}\n\n<instructions>\n{text}\n</instructions>", cwd.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{files, read};
+    use pretty_assertions::assert_eq;
+
+    #[test]
+    fn what_is_nearer_comes_later_and_nothing_comes_from_outside_the_repository() {
+        let outside = tempfile::tempdir().unwrap();
+        let inner = outside.path().join("repository").join("part");
+        std::fs::create_dir_all(&inner).unwrap();
+        std::fs::create_dir(outside.path().join("repository").join(".git")).unwrap();
+        for (directory, text) in [("", "outside"), ("repository", "root"), ("repository/part", "part")] {
+            std::fs::write(outside.path().join(directory).join("AGENTS.md"), text).unwrap();
+        }
+        assert_eq!(files(&inner).len(), 2);
+        let expected = format!("# AGENTS.md for {}\n\n<instructions>\nroot\n\npart\n</instructions>", inner.display());
+        assert_eq!(read(&inner), Some(expected));
+    }
+
+    #[test]
+    fn a_project_that_says_nothing_is_told_nothing_of() {
+        assert_eq!(read(tempfile::tempdir().unwrap().path()), None);
+    }
+}

@@ -1,0 +1,67 @@
+//! A command line of the person, in a turn of its own: no model, no sandbox, no question. What came of it is
+//! told to the model with the next turn.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+use valet_exec::{Sandbox, Spec, Stdio};
+use valet_tools::shell::actions;
+
+use crate::control::{Commands, Control};
+use crate::driver::{Driver, Ended};
+use crate::event::Event;
+use crate::item::{Command, CommandSource, Item, ItemKind, Status};
+use crate::prompt;
+use crate::turn::Turn;
+
+impl Driver {
+    pub(crate) async fn shell(
+        &mut self,
+        turn: &Turn,
+        line: String,
+        timeout: Option<Duration>,
+        commands: &mut Commands,
+    ) -> Ended {
+        self.set_scene(turn).await;
+        let here = &turn.settings.surroundings;
+        let argv = [here.shell.clone(), "-lc".to_owned(), line.clone()];
+        let command = Command {
+            command: shlex::try_join(argv.iter().map(String::as_str)).unwrap_or_else(|_| argv.join(" ")),
+            cwd: here.cwd.clone(),
+            process_id: None,
+            source: CommandSource::Person,
+            status: Status::InProgress,
+            actions: actions(&line, here.cwd.as_ref()),
+            output: None,
+            exit_code: None,
+            duration_ms: None,
+        };
+        let item = Item::started(Uuid::now_v7().to_string(), ItemKind::Command(command.clone()));
+        turn.emit(Event::ItemStarted(&item));
+        let spec = Spec {
+            argv: argv.iter().map(Into::into).collect(),
+            cwd: here.cwd.clone().into(),
+            env: turn.settings.environment.environment(false),
+            stdio: Stdio::Pipes { stdin: false },
+            sandbox: Sandbox::None,
+        };
+        let running = self.tools.run_for_person(turn, spec, item, command, timeout);
+        tokio::pin!(running);
+        let (ended, report) = loop {
+            tokio::select! {
+                biased;
+                control = commands.control(turn) => match control {
+                    Control::Interrupted(reply) => break (Ended::Interrupted(reply), None),
+                    Control::Failed(failure) => break (Ended::Failed(failure), None),
+                    // What is said meanwhile waits for a turn of its own: a turn like this is not steered.
+                    Control::Said(..) => {}
+                },
+                report = &mut running => break (Ended::Completed, Some(report)),
+            }
+        };
+        let report = report.unwrap_or_else(|| "It was stopped.".to_owned());
+        let text = format!("<user_shell_command>\n$ {line}\n{report}\n</user_shell_command>");
+        self.history.push_message(prompt::message("user", &text));
+        ended
+    }
+}

@@ -1,0 +1,268 @@
+//! `exec_command` and `write_stdin`: command lines in a shell, within what the turn may do.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use valet_exec::{Sandbox, Size, Spec, Stdio};
+use valet_tools::definitions::{self, ExecCommand, SandboxPermissions, WriteStdin};
+use valet_tools::shell::{self, Rules};
+
+use super::output::{self, Progress};
+use super::session::{Session, Shown};
+use super::{Called, Tools, resolve};
+use crate::client::{CommandQuestion, Decision};
+use crate::event::{Event, Waiting};
+use crate::item::{Command, CommandSource, Item, ItemKind, Status};
+use crate::permission::{Candidate, Verdict, kept, verdict};
+use crate::tool::ToolCall;
+use crate::turn::Turn;
+
+/// The terminal of a command that wants one.
+const TERMINAL: Size = Size { rows: 24, cols: 80 };
+
+/// How much of what a person's command printed the model is told.
+const OUTPUT_TOKENS: usize = 10_000;
+
+/// A command line that the model wants to run.
+struct Wanted {
+    argv: Vec<String>,
+    cwd: PathBuf,
+    arguments: ExecCommand,
+    item: Item,
+    command: Command,
+}
+
+impl Tools {
+    pub(super) async fn exec_command(&self, turn: &Turn, call: &ToolCall) -> Called {
+        let arguments: ExecCommand = match definitions::parse(&call.input) {
+            Ok(arguments) => arguments,
+            Err(error) => return error.to_string().into(),
+        };
+        self.sessions.sweep();
+        let Some(id) = self.sessions.reserve() else {
+            return "too many commands are running; end some of them first".to_owned().into();
+        };
+        let mut wanted = Wanted::new(turn, call, arguments);
+        let sandbox = match self.verdict(turn, &wanted).await {
+            Verdict::Run(sandbox) => {
+                wanted.command.source = CommandSource::Started;
+                wanted.command.process_id = Some(id.to_string());
+                wanted.begin(turn);
+                sandbox
+            }
+            Verdict::Ask(sandbox) => match self.ask(turn, &mut wanted).await {
+                Ok(()) => sandbox,
+                Err(called) => return called,
+            },
+            Verdict::Refuse(words) => {
+                wanted.begin(turn);
+                wanted.complete(turn, Status::Declined);
+                return words.into();
+            }
+        };
+        self.run_command(turn, wanted, id, sandbox).await
+    }
+
+    async fn run_command(&self, turn: &Turn, mut wanted: Wanted, id: i32, sandbox: Sandbox) -> Called {
+        let arguments = &wanted.arguments;
+        let spec = Spec {
+            argv: wanted.argv.iter().map(Into::into).collect(),
+            cwd: wanted.cwd.clone(),
+            env: turn.settings.environment.environment(arguments.tty),
+            stdio: if arguments.tty { Stdio::Pty(TERMINAL) } else { Stdio::Pipes { stdin: true } },
+            sandbox,
+        };
+        let (began, wait, tokens) = (Instant::now(), arguments.yield_time(), arguments.max_output_tokens());
+        let (running, output) = match self.launcher.spawn(spec).await {
+            Ok(started) => started,
+            Err(error) => {
+                wanted.complete(turn, Status::Failed);
+                return failed(&error.to_string()).into();
+            }
+        };
+        let (sink, turn_id) = (turn.sink.clone(), turn.id.clone());
+        let shown = Shown { sink, turn_id, item: wanted.item, command: wanted.command };
+        let session = self.sessions.start(id, running, output, shown);
+        session.wait(wait).await;
+        report(&session, began, tokens)
+    }
+
+    /// Runs a command that a person typed. Returns what to tell the model.
+    pub(crate) async fn run_for_person(
+        &self,
+        turn: &Turn,
+        spec: Spec,
+        item: Item,
+        command: Command,
+        timeout: Option<Duration>,
+    ) -> String {
+        let complete = |item: Item, status| {
+            let item = Item { kind: ItemKind::Command(Command { status, ..command.clone() }), ..item };
+            turn.emit(Event::ItemCompleted(&item.completed()));
+        };
+        self.sessions.sweep();
+        let Some(id) = self.sessions.reserve() else {
+            complete(item, Status::Failed);
+            return "It was not started: too many commands are running.".to_owned();
+        };
+        let (running, output) = match self.launcher.spawn(spec).await {
+            Ok(started) => started,
+            Err(error) => {
+                complete(item, Status::Failed);
+                return format!("It was not started: {error}.");
+            }
+        };
+        let shown = Shown { sink: turn.sink.clone(), turn_id: turn.id.clone(), item, command: command.clone() };
+        let session = self.sessions.start(id, running, output, shown);
+        session.wait(timeout.unwrap_or(Duration::MAX)).await;
+        let timed_out = session.exit_code().is_none();
+        if timed_out {
+            self.sessions.end().await;
+        }
+        let code = session.exit_code().unwrap_or_default();
+        let note = if timed_out { ", because its time was up" } else { "" };
+        format!("It ended with code {code}{note}. Output:\n{}", session.take(OUTPUT_TOKENS).text)
+    }
+
+    /// What the policies, the rules of the user and the machine say together.
+    async fn verdict(&self, turn: &Turn, wanted: &Wanted) -> Verdict {
+        let settings = &turn.settings;
+        let escalated = wanted.escalated();
+        let allowed = self.memory().commands.contains(&(wanted.arguments.cmd.clone(), escalated));
+        let rule = rule(&settings.rules_file(), &wanted.arguments.cmd);
+        let candidate = Candidate { script: &wanted.arguments.cmd, escalated, rule, allowed };
+        let support = self.launcher.support().await;
+        verdict(settings.approvals, kept(&settings.sandbox, &support), &candidate)
+    }
+
+    /// Asks a person. Otherwise the item is complete, and what the model is told is returned.
+    async fn ask(&self, turn: &Turn, wanted: &mut Wanted) -> Result<(), Called> {
+        let waiting = turn.waiting(Waiting::Approval);
+        wanted.begin(turn);
+        let decision = self.client.approve_command(&turn.id, wanted.question()).await;
+        let refused = match decision {
+            Decision::Accept => None,
+            Decision::AcceptForSession => {
+                let allowed = (wanted.arguments.cmd.clone(), wanted.escalated());
+                self.memory().commands.insert(allowed);
+                None
+            }
+            Decision::AcceptPrefix(words) => {
+                if let Err(error) = Rules::allow(&turn.settings.rules_file(), &words) {
+                    tracing::warn!(%error, "a rule of the user was not written");
+                }
+                None
+            }
+            Decision::Decline => Some((Status::Declined, rejected("rejected by user").into())),
+            Decision::Cancel => Some((Status::Declined, Called::Stop)),
+            Decision::Failed => Some((Status::Failed, rejected("approval request failed").into())),
+        };
+        if let Some((status, _)) = &refused {
+            wanted.complete(turn, *status);
+        }
+        drop(waiting);
+        refused.map_or(Ok(()), |(_, called)| Err(called))
+    }
+
+    pub(super) async fn write_stdin(&self, turn: &Turn, call: &ToolCall) -> Called {
+        let arguments: WriteStdin = match definitions::parse(&call.input) {
+            Ok(arguments) => arguments,
+            Err(error) => return error.to_string().into(),
+        };
+        let Some(session) = self.sessions.get(arguments.session_id) else {
+            return format!("write_stdin failed: Unknown process id {}", arguments.session_id).into();
+        };
+        let began = Instant::now();
+        if !arguments.chars.is_empty() {
+            turn.emit(Event::TerminalInput {
+                item_id: &session.item_id,
+                process_id: &session.id.to_string(),
+                text: &arguments.chars,
+            });
+            if let Err(error) = session.write(&arguments.chars).await
+                && session.exit_code().is_none()
+            {
+                return format!("write_stdin failed: {error}").into();
+            }
+        }
+        session.wait(arguments.yield_time()).await;
+        report(&session, began, arguments.max_output_tokens())
+    }
+}
+
+impl Wanted {
+    fn new(turn: &Turn, call: &ToolCall, arguments: ExecCommand) -> Self {
+        let here = &turn.settings.surroundings;
+        let cwd = resolve(arguments.workdir.as_deref().unwrap_or_default(), here);
+        let shell = arguments.shell.clone().unwrap_or_else(|| here.shell.clone());
+        let argv = vec![shell, if arguments.login { "-lc" } else { "-c" }.to_owned(), arguments.cmd.clone()];
+        let command = Command {
+            command: shlex::try_join(argv.iter().map(String::as_str)).unwrap_or_else(|_| argv.join(" ")),
+            cwd: cwd.display().to_string(),
+            process_id: None,
+            source: CommandSource::Agent,
+            status: Status::InProgress,
+            actions: shell::actions(&arguments.cmd, &cwd),
+            output: None,
+            exit_code: None,
+            duration_ms: None,
+        };
+        let item = Item::started(&call.call_id, ItemKind::Command(command.clone()));
+        Self { argv, cwd, arguments, item, command }
+    }
+
+    fn escalated(&self) -> bool {
+        self.arguments.sandbox_permissions == SandboxPermissions::RequireEscalated
+    }
+
+    fn begin(&mut self, turn: &Turn) {
+        self.item = Item::started(self.item.id.clone(), ItemKind::Command(self.command.clone()));
+        turn.emit(Event::ItemStarted(&self.item));
+    }
+
+    /// Completes the item of a command that did not run.
+    fn complete(&mut self, turn: &Turn, status: Status) {
+        self.command.status = status;
+        let item = Item { kind: ItemKind::Command(self.command.clone()), ..self.item.clone() };
+        turn.emit(Event::ItemCompleted(&item.completed()));
+    }
+
+    fn question(&self) -> CommandQuestion {
+        let plain = shell::plain_commands(&self.arguments.cmd);
+        let words = plain.and_then(|mut commands| (commands.len() == 1).then(|| commands.remove(0)));
+        CommandQuestion {
+            item_id: self.item.id.clone(),
+            started_at_ms: self.item.started_at_ms,
+            reason: self.arguments.justification.clone(),
+            command: self.command.command.clone(),
+            cwd: self.command.cwd.clone(),
+            actions: self.command.actions.clone(),
+            amendment: self.arguments.prefix_rule.clone().filter(|prefix| !prefix.is_empty()).or(words),
+        }
+    }
+}
+
+/// What the user's rules say about a script: the strictest word about any of its commands, and nothing unless
+/// all of them are allowed.
+fn rule(file: &std::path::Path, script: &str) -> Option<shell::Decision> {
+    let rules = Rules::load(file).inspect_err(|error| tracing::warn!(%error, "rules are not used")).ok()?;
+    let commands = shell::plain_commands(script)?;
+    let decisions: Vec<_> = commands.iter().map(|argv| rules.decision(argv)).collect();
+    let strictest = decisions.iter().flatten().max().copied()?;
+    (strictest != shell::Decision::Allow || decisions.iter().all(Option::is_some)).then_some(strictest)
+}
+
+fn report(session: &Session, began: Instant, tokens: usize) -> Called {
+    let progress: Progress = session.progress();
+    let taken = session.take(tokens);
+    output::text(began.elapsed(), &progress, &taken).into()
+}
+
+/// In the words that the models know.
+fn failed(words: &str) -> String {
+    format!("exec_command failed: CreateProcess {{ message: {words:?} }}")
+}
+
+fn rejected(words: &str) -> String {
+    failed(&format!("Rejected({words:?})"))
+}

@@ -1,0 +1,81 @@
+//! Questions of a thread that stand open. They survive whoever was asked: who comes to listen gets them again,
+//! under the same id.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use valet_protocol::RequestId;
+use valet_protocol::methods::ServerRequestResolved;
+use valet_protocol::v2::ServerRequestResolvedNotification;
+
+use super::Shared;
+
+/// The open questions, and those whose turn ended before anybody answered.
+#[derive(Default)]
+pub(crate) struct Questions(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    /// As they were sent, by what their id looks like.
+    open: BTreeMap<String, Bytes>,
+    given_up: Vec<RequestId>,
+}
+
+impl Questions {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing under this lock can panic half-way.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes what was sent.
+    pub(crate) fn asked(&self, id: &RequestId, message: Bytes) {
+        self.state().open.insert(id.to_string(), message);
+    }
+}
+
+/// A question that waits for its answer. When it is dropped before that, those who were asked are told after the
+/// end of the turn.
+pub(super) struct Open<'a> {
+    shared: &'a Arc<Shared>,
+    thread_id: String,
+    id: Option<RequestId>,
+}
+
+impl<'a> Open<'a> {
+    pub(super) fn new(shared: &'a Arc<Shared>, thread_id: String, id: RequestId) -> Self {
+        Self { shared, thread_id, id: Some(id) }
+    }
+
+    /// The answer is there: whoever else was asked need not answer any more.
+    pub(super) fn resolved(mut self) {
+        if let Some(id) = self.id.take() {
+            self.shared.questions.state().open.remove(&id.to_string());
+            self.shared.resolve(self.thread_id.clone(), id);
+        }
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        if let Some(id) = self.id.take() {
+            let mut state = self.shared.questions.state();
+            state.open.remove(&id.to_string());
+            state.given_up.push(id);
+        }
+    }
+}
+
+impl Shared {
+    /// Tells that the questions of a turn that has ended need no answer any more.
+    pub(super) fn resolve_given_up(&self, thread_id: &str) {
+        let given_up = std::mem::take(&mut self.questions.state().given_up);
+        for id in given_up {
+            self.resolve(thread_id.to_owned(), id);
+        }
+    }
+
+    fn resolve(&self, thread_id: String, request_id: RequestId) {
+        self.notify::<ServerRequestResolved>(&ServerRequestResolvedNotification { thread_id, request_id });
+    }
+}

@@ -1,0 +1,78 @@
+//! What is in force for a turn: the settings of the thread, who is logged in, and who asks.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use valet_agent::{Settings, Surroundings, Terms};
+use valet_protocol::v2::{ModeKind, ReasoningSummary};
+use valet_protocol::{ErrorKind, ErrorObject};
+
+use super::{Thread, ThreadSettings};
+use crate::convert;
+use crate::dispatch::Context;
+use crate::sandbox::sandbox;
+
+/// Captures what is in force now.
+pub(crate) fn terms(context: &Context, thread: &Thread, settings: &ThreadSettings) -> Result<Terms, ErrorObject> {
+    let host = &context.host;
+    let (config, client_tools) = {
+        let record = thread.shared.record();
+        (Arc::clone(&record.config), Arc::clone(&record.client_tools))
+    };
+    let login = host.accounts.current(context.connection.id);
+    let provider = config
+        .provider(&settings.provider_id, login.as_ref().map(|login| login.mode()))
+        .map_err(|error| ErrorObject::invalid_request(error.to_string()).kind(ErrorKind::AuthRequired))?;
+    let session =
+        context.connection.session().ok_or_else(|| ErrorObject::internal("the connection is not initialized"))?;
+    // A key that the configuration names beats the login; a provider that wants neither gets neither.
+    let login = login.filter(|_| config.uses_login(&settings.provider_id));
+    let account = provider.key.clone().or(login);
+    Ok(Terms {
+        settings: Settings {
+            surroundings: surroundings(settings),
+            model: settings.model.clone(),
+            provider,
+            effort: settings.effort.clone(),
+            summary: settings.summary.and_then(summary),
+            verbosity: settings.verbosity.clone(),
+            service_tier: settings.service_tier.clone(),
+            output_schema: None,
+            base_instructions: settings.base_instructions.clone(),
+            developer_instructions: settings.developer_instructions.clone(),
+            home: config.home.clone(),
+            approvals: convert::approvals(settings.approval_policy),
+            sandbox: sandbox(&settings.sandbox_policy, Path::new(&settings.cwd), &config.home),
+            environment: Arc::clone(&config.keys.shell_environment_policy),
+            client_tools,
+            plan_mode: settings.mode == ModeKind::Plan,
+            compact_at: config.keys.model_auto_compact_token_limit,
+        },
+        origin: Arc::clone(&session.origin),
+        account,
+    })
+}
+
+fn summary(summary: ReasoningSummary) -> Option<&'static str> {
+    match summary {
+        ReasoningSummary::Auto => Some("auto"),
+        ReasoningSummary::Concise => Some("concise"),
+        ReasoningSummary::Detailed => Some("detailed"),
+        ReasoningSummary::None => None,
+    }
+}
+
+fn surroundings(settings: &ThreadSettings) -> Surroundings {
+    let words = |value: serde_json::Result<serde_json::Value>| match value {
+        Ok(serde_json::Value::String(text)) => text,
+        Ok(value) => value.get("type").and_then(serde_json::Value::as_str).unwrap_or("granular").to_owned(),
+        Err(_) => "unknown".to_owned(),
+    };
+    Surroundings {
+        cwd: settings.cwd.clone(),
+        shell: std::env::var("SHELL").ok().filter(|shell| !shell.is_empty()).unwrap_or_else(|| "/bin/sh".to_owned()),
+        sandbox: words(serde_json::to_value(&settings.sandbox_policy)),
+        approvals: words(serde_json::to_value(settings.approval_policy)),
+        mode: settings.mode_instructions.clone(),
+    }
+}
