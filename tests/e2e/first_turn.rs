@@ -101,3 +101,14 @@ async fn the_whole_history_is_sent_each_time_and_items_of_the_model_go_back_verb
     assert_eq!(second[first.len()]["encrypted_content"], "opaque");
     assert_eq!(posts[1].body["prompt_cache_key"], thread.as_str());
 }
+
+#[tokio::test]
+async fn who_answers_in_the_place_of_the_model_that_was_asked_is_told_once() {
+    let other = || Response::new().header("openai-model", "gpt-5.2");
+    let host = TestHost::start(Script::responses([other().text("One.").end_turn(false), other().text("Two.")])).await;
+    let mut parent = host.parent().await;
+    let thread = parent.thread().await;
+    let told = parent.turn(&thread, "hello").await.all::<m::ModelRerouted>();
+    assert_eq!(told.len(), 1);
+    assert_eq!((told[0].from_model.as_str(), told[0].to_model.as_str()), ("gpt-5.5", "gpt-5.2"));
+}

@@ -15,6 +15,7 @@ mod reads;
 mod recorded;
 mod refresh;
 mod replay;
+mod sandbox;
 mod search;
 mod strict;
 mod tenants;

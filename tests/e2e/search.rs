@@ -160,6 +160,7 @@ async fn what_valet_has_none_of_is_listed_as_empty() {
     let (_host, mut client) = client().await;
     let here = std::env::current_dir().unwrap();
     let page = json!({ "data": [], "nextCursor": null });
+    let plan = json!({ "name": "Plan", "mode": "plan", "model": null, "reasoning_effort": "medium" });
     let default = json!({ "name": "Default", "mode": "default", "model": null, "reasoning_effort": null });
     let pinned = json!({ "id": "01984de2-8f74-7c91-a3b2-5c5e937cf318", "name": "Pinned", "appearance": null });
     let cases = [
@@ -170,7 +171,7 @@ async fn what_valet_has_none_of_is_listed_as_empty() {
         ("mcpServerStatus/list", page.clone()),
         ("experimentalFeature/list", page),
         ("config/mcpServer/reload", json!({})),
-        ("collaborationMode/list", json!({ "data": [default] })),
+        ("collaborationMode/list", json!({ "data": [plan, default] })),
         ("threadSection/list", json!({ "data": [pinned], "nextCursor": null })),
         ("account/bedrock/checkGovCloudRequirements", json!({ "isGovCloud": false, "shouldWarn": false })),
     ];

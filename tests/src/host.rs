@@ -28,6 +28,7 @@ pub struct HostBuilder {
     /// Lines in `[model_providers.sim]`.
     provider: String,
     overrides: Vec<String>,
+    without_helper: bool,
 }
 
 impl HostBuilder {
@@ -59,6 +60,13 @@ impl HostBuilder {
         self
     }
 
+    /// Leaves the host without anything to start commands with, and so without a sandbox.
+    #[must_use]
+    pub fn without_helper(mut self) -> Self {
+        self.without_helper = true;
+        self
+    }
+
     /// Starts the backend and the host.
     pub async fn start(self) -> TestHost {
         let sim = Sim::start(self.script).await.expect("a port is free");
@@ -76,7 +84,11 @@ impl HostBuilder {
         );
         std::fs::write(home.path().join("config.toml"), text).expect("the directory can be written");
         let config = Config::load(home.path(), &self.overrides).expect("the configuration is valid");
-        TestHost { sim, host: Host::start_with(config, launcher()), home }
+        TestHost {
+            sim,
+            host: Host::start_with(config, if self.without_helper { Launcher::default() } else { launcher() }),
+            home,
+        }
     }
 }
 

@@ -101,6 +101,13 @@ pub enum Event<'a> {
         /// Since the request was sent.
         latency: Duration,
     },
+    /// Another model answers than the one that was asked.
+    Rerouted {
+        /// Who was asked.
+        from: &'a str,
+        /// Who answers.
+        to: &'a str,
+    },
     /// The turn is over. Nothing more is told of it.
     TurnEnded(TurnSummary<'a>),
 }

@@ -1,8 +1,8 @@
 //! What is done: one driver task per conversation talks to the model, runs the tools that it asks for, and
 //! tells what happens as [`Event`]s.
 //!
-//! The crate knows no wire type of the protocol. Who listens to the events, who pays (an
-//! [`valet_auth::Account`]) and which tools there are come in from outside.
+//! The crate knows no wire type of the protocol. Who listens to the events, who is asked (a [`Client`]) and who
+//! pays (an [`valet_auth::Account`]) come in from outside.
 
 mod client;
 mod compaction;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use reqwest::header::HeaderMap;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 use valet_auth::{Account, HttpClient, SendError, send_authorized};
@@ -31,6 +32,9 @@ pub(crate) enum TurnKind {
     Compaction,
 }
 
+/// Where the backend says who answers.
+const MODEL_HEADER: &str = "openai-model";
+
 /// What one turn works with from its acceptance to its end.
 #[derive(Clone)]
 pub(crate) struct Turn {
@@ -51,6 +55,8 @@ pub(crate) struct Progress {
     pub(crate) last_message: Option<Item>,
     /// The limits that the current response's headers told, until they are passed on.
     pub(crate) limits: Option<RateLimits>,
+    /// Whether it was told that another model answers.
+    rerouted: bool,
 }
 
 /// A whole response.
@@ -143,6 +149,7 @@ impl<'a> Response<'a> {
         let idle = self.turn.settings.provider.stream_idle_timeout;
         let response = self.open(http, body, idle).await?;
         self.progress.limits = Some(RateLimits::of(response.headers()));
+        self.tell_who_answers(response.headers());
         let mut events = EventStream::new(response.bytes_stream(), idle);
         while let Some(data) = events.next().await? {
             // An event that cannot be read is passed over; if it mattered, the stream ends without an end.
@@ -157,6 +164,16 @@ impl<'a> Response<'a> {
             }
         }
         Err(Failure::disconnected("stream closed before response.completed"))
+    }
+
+    /// Tells once if another model answers than was asked.
+    fn tell_who_answers(&mut self, headers: &HeaderMap) {
+        let from = self.turn.settings.model.as_str();
+        let model = headers.get(MODEL_HEADER).and_then(|name| name.to_str().ok());
+        if let Some(to) = model.filter(|to| *to != from && !self.progress.rerouted) {
+            self.progress.rerouted = true;
+            self.turn.emit(Event::Rerouted { from, to });
+        }
     }
 
     async fn open(&mut self, http: &HttpClient, body: Bytes, limit: Duration) -> Result<reqwest::Response, Failure> {

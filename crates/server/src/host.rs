@@ -20,6 +20,7 @@ use crate::metrics::Metrics;
 use crate::outgoing::OutgoingMessageSender;
 use crate::owners::Owners;
 use crate::parent_watch::{NotAParent, ParentWatch};
+use crate::sandbox::SandboxWarning;
 use crate::threads::Threads;
 use crate::workspace::Workspace;
 
@@ -181,6 +182,7 @@ pub(crate) struct HostState {
     pub(crate) workspace: Workspace,
     /// A random id of this process.
     pub(crate) installation_id: String,
+    pub(crate) sandbox_warning: SandboxWarning,
     /// Set by the first client that initializes.
     pub(crate) origin: OnceLock<Arc<Origin>>,
     /// Whether new work is refused.
@@ -244,6 +246,7 @@ impl HostState {
             launcher: Arc::new(launcher),
             workspace: Workspace::default(),
             installation_id: Uuid::new_v4().to_string(),
+            sandbox_warning: SandboxWarning::default(),
             origin: OnceLock::new(),
             draining: AtomicBool::new(false),
             ended: watch::Sender::new(false),

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::{env, io};
 
 mod enter;
@@ -43,9 +44,14 @@ impl Role {
     }
 }
 
+/// Whether the executable plays its roles when it is asked to.
+static CAN_HELP: AtomicBool = AtomicBool::new(false);
+
 /// Plays the helper, if the arguments of this process ask for that. Call it first in `main`, before there is a second
-/// thread and before anything is read or written, and leave with the code.
+/// thread and before anything is read or written, and leave with the code. A program that does not call it cannot run
+/// commands by itself: started again it would only be itself again.
 pub fn helper_main() -> Option<ExitCode> {
+    CAN_HELP.store(true, Ordering::Relaxed);
     let mut arguments = env::args_os().skip(1);
     if arguments.next()? != OsStr::new(HELPER) {
         return None;
@@ -72,6 +78,11 @@ pub(crate) fn command(executable: PathBuf, role: Role) -> Command {
 
 /// This executable. On Linux it is found even after it was replaced or removed on disk.
 pub(crate) fn this_executable() -> io::Result<PathBuf> {
+    if !CAN_HELP.load(Ordering::Relaxed) {
+        return Err(io::Error::other(
+            "this program does not call `valet_exec::helper_main`, and names no other helper",
+        ));
+    }
     if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { env::current_exe() }
 }
 

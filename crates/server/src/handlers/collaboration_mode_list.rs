@@ -8,13 +8,13 @@ use crate::responder::Responder;
 
 impl Handler for CollaborationModeList {
     async fn handle(_: Context, _: CollaborationModeListParams, responder: Responder<Self>) {
-        // The one that every thread is in.
-        let default = CollaborationModeMask {
-            name: "Default".to_owned(),
-            mode: Some("default".to_owned()),
+        let mode = |name: &str, mode: &str, effort: Option<&str>| CollaborationModeMask {
+            name: name.to_owned(),
+            mode: Some(mode.to_owned()),
             model: None,
-            reasoning_effort: None,
+            reasoning_effort: effort.map(str::to_owned),
         };
-        responder.respond(Ok(CollaborationModeListResponse { data: vec![default] }));
+        let data = vec![mode("Plan", "plan", Some("medium")), mode("Default", "default", None)];
+        responder.respond(Ok(CollaborationModeListResponse { data }));
     }
 }

@@ -97,8 +97,9 @@ fn response(context: &Context, client: &ClientInfo, session: &Session) -> Initia
 
 /// What every connection is told once.
 fn greet(context: &Context) {
-    for warning in context.host.config.warnings() {
-        context.connection.notify::<ConfigWarning>(&warning);
+    let host = &context.host;
+    for warning in host.config.warnings().iter().chain(host.sandbox_warning.known()) {
+        context.connection.notify::<ConfigWarning>(warning);
     }
     context.connection.notify::<RemoteControlStatusChanged>(&RemoteControlStatusChangedNotification {
         status: RemoteControlConnectionStatus::Disabled,

@@ -19,12 +19,21 @@ impl Handler for ThreadStart {
             Err(error) => return responder.respond(Err(error)),
         };
         let response = response(&record);
+        let confined = !matches!(
+            response.sandbox,
+            v2::SandboxPolicy::DangerFullAccess {} | v2::SandboxPolicy::ExternalSandbox { .. }
+        );
         let started = v2::ThreadStartedNotification { thread: record.summary() };
         context.host.threads.start(&context.host, record, Arc::clone(&context.connection));
         context.forget_if_gone();
         responder.respond(Ok(response));
         let audience = Audience::of(context.host.tenant(context.connection.id));
         context.host.connections.tell::<ThreadStarted>(audience, &started);
+        if confined {
+            // Beside the answer: it takes some milliseconds, once.
+            let host = &context.host;
+            host.sandbox_warning.try_out(&host.launcher, &host.connections).await;
+        }
     }
 }
 

@@ -242,6 +242,16 @@ impl EventSink for ThreadSink {
                 self.error(turn_id, convert::retrying(failure, attempt, of), true);
             }
             Event::BackendAnswered { latency } => self.metrics.upstream(latency),
+            Event::Rerouted { from, to } => {
+                self.shared.notify::<m::ModelRerouted>(&v2::ModelReroutedNotification {
+                    thread_id: thread_id(),
+                    turn_id: turn_id_owned(),
+                    from_model: from.to_owned(),
+                    to_model: to.to_owned(),
+                    // The one reason that the backend has for it.
+                    reason: v2::ModelRerouteReason::HighRiskCyberActivity,
+                });
+            }
             Event::TurnEnded(summary) => self.turn_ended(turn_id, &summary),
         }
     }
