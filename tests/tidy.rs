@@ -9,11 +9,11 @@ use std::sync::LazyLock;
 const LAYERS: &[(&str, &[&str])] = &[
     ("agent", &["auth"]),
     ("auth", &[]),
-    ("cli", &["server", "client", "sim", "protocol", "transport"]),
+    ("cli", &["server", "client", "exec", "sim", "protocol", "transport"]),
     ("client", &["protocol", "transport"]),
     ("exec", &[]),
     ("protocol", &[]),
-    ("server", &["protocol", "transport", "auth", "agent", "workspace"]),
+    ("server", &["protocol", "transport", "auth", "agent", "exec", "workspace"]),
     ("sim", &[]),
     ("tools", &[]),
     ("transport", &["protocol"]),

@@ -1,8 +1,9 @@
 //! A host with a backend of its own.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
+use valet_exec::Launcher;
 use valet_server::{Config, Host};
 use valet_sim::{Script, Sim, TokenRequest};
 use valet_transport::{Link, OutboxLimits, memory};
@@ -27,6 +28,7 @@ pub struct HostBuilder {
     /// Lines in `[model_providers.sim]`.
     provider: String,
     overrides: Vec<String>,
+    launcher: Option<Launcher>,
 }
 
 impl HostBuilder {
@@ -58,6 +60,13 @@ impl HostBuilder {
         self
     }
 
+    /// How commands are started, if not by the helper of the tests.
+    #[must_use]
+    pub fn launcher(mut self, launcher: Launcher) -> Self {
+        self.launcher = Some(launcher);
+        self
+    }
+
     /// Starts the backend and the host.
     pub async fn start(self) -> TestHost {
         let sim = Sim::start(self.script).await.expect("a port is free");
@@ -74,8 +83,16 @@ impl HostBuilder {
         );
         std::fs::write(home.path().join("config.toml"), text).expect("the directory can be written");
         let config = Config::load(home.path(), &self.overrides).expect("the configuration is valid");
-        TestHost { sim, host: Host::start(config), home }
+        let launcher = self.launcher.unwrap_or_else(|| Launcher::with_helper(helper()));
+        TestHost { sim, host: Host::start_with(config, launcher), home }
     }
+}
+
+/// The helper of the tests: Cargo puts it one folder above the tests of the same build.
+pub fn helper() -> PathBuf {
+    let test = std::env::current_exe().expect("a test has an executable");
+    let folder = test.ancestors().nth(2).expect("a test is built into two folders");
+    folder.join("valet-exec-helper").with_extension(std::env::consts::EXE_EXTENSION)
 }
 
 impl TestHost {

@@ -11,6 +11,6 @@ mod record;
 mod schema;
 
 pub use client::{Asked, Refusal, TestClient, TestTurn};
-pub use host::{HostBuilder, TestHost};
+pub use host::{HostBuilder, TestHost, helper};
 pub use record::{Direction, Record};
 pub use schema::{Shape, misfit};

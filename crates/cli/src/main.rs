@@ -16,6 +16,9 @@ use clap::Parser;
 use args::{Args, Command};
 
 fn main() -> ExitCode {
+    if let Some(code) = valet_exec::helper_main() {
+        return code;
+    }
     let args = Args::parse();
     let _last_lines = logging::LastLines;
     let outcome = match args.command {

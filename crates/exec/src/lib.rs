@@ -74,6 +74,7 @@
 //! it, nor do debuggers.
 
 mod budget;
+pub mod environment;
 mod spec;
 
 #[cfg(unix)]

@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
 use valet_agent::Origin;
 use valet_auth::HttpClient;
+use valet_exec::Launcher;
 use valet_transport::{Close, Link};
 
 use crate::account::{Accounts, Whereabouts};
@@ -19,6 +20,7 @@ use crate::metrics::Metrics;
 use crate::outgoing::OutgoingMessageSender;
 use crate::owners::Owners;
 use crate::parent_watch::{NotAParent, ParentWatch};
+use crate::processes::Processes;
 use crate::threads::Threads;
 use crate::workspace::Workspace;
 
@@ -36,10 +38,17 @@ pub struct Host {
 }
 
 impl Host {
-    /// Starts a host. To be called inside a runtime. Nothing is read, built or connected before it is needed.
+    /// Starts a host whose commands are started by this executable again: its `main` must begin with
+    /// [`valet_exec::helper_main`]. To be called inside a runtime. Nothing is read, built or connected before it is
+    /// needed.
     pub fn start(config: Config) -> Self {
+        Self::start_with(config, Launcher::default())
+    }
+
+    /// The same with another way to start commands, for a program whose `main` is not its own.
+    pub fn start_with(config: Config, launcher: Launcher) -> Self {
         let (events, receiver) = mpsc::channel(EVENTS);
-        let state = HostState::new(config, OutgoingMessageSender::new(events.clone()));
+        let state = HostState::new(config, launcher, OutgoingMessageSender::new(events.clone()));
         tokio::spawn(MainLoop::new(Arc::clone(&state), events.clone()).run(receiver));
         Self { events, state }
     }
@@ -169,6 +178,8 @@ pub(crate) struct HostState {
     pub(crate) http: Arc<HttpClient>,
     pub(crate) metrics: Metrics,
     pub(crate) workspace: Workspace,
+    pub(crate) launcher: Arc<Launcher>,
+    pub(crate) processes: Arc<Processes>,
     /// A random id of this process.
     pub(crate) installation_id: String,
     /// Set by the first client that initializes.
@@ -200,13 +211,14 @@ impl HostState {
         self.owners.left(connection);
         self.threads.unsubscribe_everywhere(connection);
         self.workspace.forget(connection);
+        self.processes.forget(connection);
         if self.config.per_connection() {
             self.accounts.forget(connection);
             self.threads.retire(connection);
         }
     }
 
-    fn new(config: Config, outgoing: OutgoingMessageSender) -> Arc<Self> {
+    fn new(config: Config, launcher: Launcher, outgoing: OutgoingMessageSender) -> Arc<Self> {
         let config = Arc::new(config);
         let connections = Arc::new(Connections::default());
         let http = Arc::new(HttpClient::default());
@@ -231,6 +243,8 @@ impl HostState {
             http,
             metrics,
             workspace: Workspace::default(),
+            launcher: Arc::new(launcher),
+            processes: Arc::default(),
             installation_id: Uuid::new_v4().to_string(),
             origin: OnceLock::new(),
             draining: AtomicBool::new(false),

@@ -26,7 +26,9 @@ mod outgoing;
 mod owners;
 mod parent_watch;
 mod probes;
+mod processes;
 mod responder;
+mod sandbox;
 mod threads;
 mod workspace;
 

@@ -1,0 +1,75 @@
+//! From the sandbox as clients name it to the limits of a command. What the machine can keep of them is up to
+//! `valet-exec`.
+
+use std::path::{Path, PathBuf};
+
+use valet_exec::{Limits, Sandbox};
+use valet_protocol::v2::SandboxPolicy;
+
+/// What in the home directory holds logins, and is nobody's to read.
+const LOGINS: &str = "auth.json";
+
+/// What a command may do in `cwd` by this policy. Relative roots are below `cwd`; what does not exist is not granted.
+/// Roots are resolved here, so call it when they are granted and not for each command of a thread: a command could
+/// have put a link there in between.
+pub(crate) fn sandbox(policy: &SandboxPolicy, cwd: &Path, home: &Path) -> Sandbox {
+    let hidden = vec![home.join(LOGINS)];
+    match policy {
+        SandboxPolicy::DangerFullAccess {} | SandboxPolicy::ExternalSandbox { .. } => Sandbox::None,
+        SandboxPolicy::ReadOnly { network_access } => {
+            Sandbox::Confined(Limits { hidden, network: *network_access, ..Limits::default() })
+        }
+        SandboxPolicy::WorkspaceWrite { writable_roots, network_access, exclude_tmpdir_env_var, exclude_slash_tmp } => {
+            let tmpdir = std::env::var_os("TMPDIR").filter(|_| !exclude_tmpdir_env_var).map(PathBuf::from);
+            let tmp = (cfg!(unix) && !exclude_slash_tmp).then(|| PathBuf::from("/tmp"));
+            let temporary = tmpdir.filter(|path| path.is_absolute()).into_iter().chain(tmp);
+            let workspace = std::iter::once(cwd.to_owned()).chain(writable_roots.iter().map(|root| cwd.join(root)));
+            let mut writable: Vec<_> = workspace.chain(temporary).filter_map(|path| path.canonicalize().ok()).collect();
+            writable.sort();
+            writable.dedup();
+            let mut protected: Vec<_> = writable.iter().map(|root| root.join(".git")).collect();
+            protected.push(home.to_owned());
+            Sandbox::Confined(Limits { writable, protected, hidden, network: *network_access })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sandbox;
+    use pretty_assertions::assert_eq;
+    use std::path::Path;
+    use valet_exec::{Limits, Sandbox};
+    use valet_protocol::v2::SandboxPolicy;
+
+    #[test]
+    fn a_workspace_is_what_exists_of_its_roots_without_their_history_and_without_the_home() {
+        let folder = tempfile::tempdir().unwrap();
+        let cwd = folder.path().canonicalize().unwrap();
+        std::fs::create_dir(cwd.join("more")).unwrap();
+        let home = cwd.join("home");
+        let policy = SandboxPolicy::WorkspaceWrite {
+            writable_roots: vec!["more".into(), "missing".into(), cwd.display().to_string()],
+            network_access: true,
+            exclude_tmpdir_env_var: true,
+            exclude_slash_tmp: true,
+        };
+        let limits = Limits {
+            writable: vec![cwd.clone(), cwd.join("more")],
+            protected: vec![cwd.join(".git"), cwd.join("more/.git"), home.clone()],
+            hidden: vec![home.join("auth.json")],
+            network: true,
+        };
+        assert_eq!(sandbox(&policy, &cwd, &home), Sandbox::Confined(limits));
+    }
+
+    #[test]
+    fn who_only_reads_writes_nowhere_and_who_may_do_all_is_not_confined() {
+        let of = |policy| sandbox(&policy, Path::new("/"), Path::new("/home/me/.valet"));
+        let hidden = vec!["/home/me/.valet/auth.json".into()];
+        let limits = Limits { hidden, ..Limits::default() };
+        assert_eq!(of(SandboxPolicy::ReadOnly { network_access: false }), Sandbox::Confined(limits));
+        assert_eq!(of(SandboxPolicy::DangerFullAccess {}), Sandbox::None);
+        assert_eq!(of(SandboxPolicy::ExternalSandbox { network_access: Default::default() }), Sandbox::None);
+    }
+}
