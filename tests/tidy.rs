@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 const LAYERS: &[(&str, &[&str])] = &[
     ("agent", &["auth", "exec", "tools"]),
     ("auth", &[]),
-    ("cli", &["server", "client", "sim", "protocol", "transport", "exec"]),
+    ("cli", &["server", "client", "exec", "sim", "protocol", "transport"]),
     ("client", &["protocol", "transport"]),
     ("exec", &[]),
     ("protocol", &[]),

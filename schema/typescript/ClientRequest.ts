@@ -3,6 +3,10 @@ import type { AppsListParams } from "./v2/AppsListParams.js";
 import type { BedrockCheckGovCloudRequirementsParams } from "./v2/BedrockCheckGovCloudRequirementsParams.js";
 import type { CancelLoginAccountParams } from "./v2/CancelLoginAccountParams.js";
 import type { CollaborationModeListParams } from "./v2/CollaborationModeListParams.js";
+import type { CommandExecParams } from "./v2/CommandExecParams.js";
+import type { CommandExecResizeParams } from "./v2/CommandExecResizeParams.js";
+import type { CommandExecTerminateParams } from "./v2/CommandExecTerminateParams.js";
+import type { CommandExecWriteParams } from "./v2/CommandExecWriteParams.js";
 import type { ConfigReadParams } from "./v2/ConfigReadParams.js";
 import type { ExperimentalFeatureListParams } from "./v2/ExperimentalFeatureListParams.js";
 import type { FsCopyParams } from "./v2/FsCopyParams.js";
@@ -74,6 +78,10 @@ export type ClientRequest =
   | { method: "fs/copy", id: RequestId, params: FsCopyParams }
   | { method: "fs/watch", id: RequestId, params: FsWatchParams }
   | { method: "fs/unwatch", id: RequestId, params: FsUnwatchParams }
+  | { method: "command/exec", id: RequestId, params: CommandExecParams }
+  | { method: "command/exec/write", id: RequestId, params: CommandExecWriteParams }
+  | { method: "command/exec/resize", id: RequestId, params: CommandExecResizeParams }
+  | { method: "command/exec/terminate", id: RequestId, params: CommandExecTerminateParams }
   | { method: "fuzzyFileSearch", id: RequestId, params: FuzzyFileSearchParams }
   | { method: "fuzzyFileSearch/sessionStart", id: RequestId, params: FuzzyFileSearchSessionStartParams }
   | { method: "fuzzyFileSearch/sessionUpdate", id: RequestId, params: FuzzyFileSearchSessionUpdateParams }

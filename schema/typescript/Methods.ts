@@ -14,6 +14,14 @@ import type { ChatgptAuthTokensRefreshResponse } from "./v2/ChatgptAuthTokensRef
 import type { CollaborationModeListParams } from "./v2/CollaborationModeListParams.js";
 import type { CollaborationModeListResponse } from "./v2/CollaborationModeListResponse.js";
 import type { CommandExecOutputDeltaNotification } from "./v2/CommandExecOutputDeltaNotification.js";
+import type { CommandExecParams } from "./v2/CommandExecParams.js";
+import type { CommandExecResizeParams } from "./v2/CommandExecResizeParams.js";
+import type { CommandExecResizeResponse } from "./v2/CommandExecResizeResponse.js";
+import type { CommandExecResponse } from "./v2/CommandExecResponse.js";
+import type { CommandExecTerminateParams } from "./v2/CommandExecTerminateParams.js";
+import type { CommandExecTerminateResponse } from "./v2/CommandExecTerminateResponse.js";
+import type { CommandExecWriteParams } from "./v2/CommandExecWriteParams.js";
+import type { CommandExecWriteResponse } from "./v2/CommandExecWriteResponse.js";
 import type { CommandExecutionOutputDeltaNotification } from "./v2/CommandExecutionOutputDeltaNotification.js";
 import type { CommandExecutionRequestApprovalParams } from "./v2/CommandExecutionRequestApprovalParams.js";
 import type { CommandExecutionRequestApprovalResponse } from "./v2/CommandExecutionRequestApprovalResponse.js";
@@ -194,6 +202,14 @@ export interface ClientRequests {
   "fs/watch": { params: FsWatchParams; response: FsWatchResponse };
   /** Be told no more. */
   "fs/unwatch": { params: FsUnwatchParams; response: FsUnwatchResponse };
+  /** Run a program by itself, and learn how it ended. Its place in the order is free once it runs. */
+  "command/exec": { params: CommandExecParams; response: CommandExecResponse };
+  /** Give a program input, or end its input. */
+  "command/exec/write": { params: CommandExecWriteParams; response: CommandExecWriteResponse };
+  /** Change the size of a program's terminal. */
+  "command/exec/resize": { params: CommandExecResizeParams; response: CommandExecResizeResponse };
+  /** End a program. */
+  "command/exec/terminate": { params: CommandExecTerminateParams; response: CommandExecTerminateResponse };
   /** Files by a few letters of their paths. */
   "fuzzyFileSearch": { params: FuzzyFileSearchParams; response: FuzzyFileSearchResponse };
   /** Begin a search that is typed. Immediate, as are the next two: each letter must come in its order. */

@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, and tells on stderr")]
 
 mod any_script;
+#[cfg(unix)]
+mod command_exec;
 mod control;
 mod dialect;
 mod ending;

@@ -2,6 +2,7 @@
 
 use pretty_assertions::assert_eq;
 use serde_json::json;
+use valet_exec::Launcher;
 use valet_protocol::methods as m;
 use valet_protocol::v2::TurnStatus;
 use valet_sim::{RecordedRequest, Response, Script};
@@ -19,7 +20,7 @@ fn output(host: &TestHost) -> String {
 
 #[tokio::test]
 async fn the_first_thread_that_wants_a_sandbox_has_everybody_told_that_there_is_none() {
-    let host = TestHost::builder().script(looks()).without_helper().start().await;
+    let host = TestHost::builder().script(looks()).launcher(Launcher::default()).start().await;
     let mut parent = host.parent().await;
     let mut other = host.client().await;
     parent.thread().await;
@@ -36,7 +37,7 @@ async fn the_first_thread_that_wants_a_sandbox_has_everybody_told_that_there_is_
 
 #[tokio::test]
 async fn without_a_sandbox_a_person_is_asked_even_about_a_look() {
-    let host = TestHost::builder().script(looks()).without_helper().start().await;
+    let host = TestHost::builder().script(looks()).launcher(Launcher::default()).start().await;
     let mut parent = host.parent().await;
     let thread = parent.thread().await;
     let turn = parent.start_turn(&thread, "look").await;
@@ -48,7 +49,12 @@ async fn without_a_sandbox_a_person_is_asked_even_about_a_look() {
 
 #[tokio::test]
 async fn without_a_sandbox_and_with_nobody_to_ask_nothing_runs() {
-    let host = TestHost::builder().script(looks()).config("approval_policy = \"never\"").without_helper().start().await;
+    let host = TestHost::builder()
+        .script(looks())
+        .config("approval_policy = \"never\"")
+        .launcher(Launcher::default())
+        .start()
+        .await;
     let mut parent = host.parent().await;
     let thread = parent.thread().await;
     assert_eq!(parent.turn(&thread, "look").await.turn.status, TurnStatus::Completed);

@@ -120,24 +120,27 @@ impl TestClient {
 
     /// Sends any request, and waits for its answer, whole.
     pub async fn ask(&mut self, message: Value) -> Value {
+        self.sent(&message).await
+    }
+
+    /// Sends any request at once; what comes back is the wait for its answer.
+    fn sent(&self, message: &Value) -> impl Future<Output = Value> + use<> {
         let (sender, answer) = oneshot::channel();
         lock(&self.shared.waiting).insert(message["id"].to_string(), sender);
         self.send_text(&message.to_string());
-        in_time("an answer", answer).await.expect("the connection stands")
+        async { in_time("an answer", answer).await.expect("the connection stands") }
     }
 
     /// Sends a request of any method.
     pub async fn call(&mut self, method: &str, params: Value) -> Result<Value, Refusal> {
+        self.begin(method, params).await
+    }
+
+    /// Sends a request of any method at once; what comes back is the wait for its answer.
+    pub fn begin(&mut self, method: &str, params: Value) -> impl Future<Output = Result<Value, Refusal>> + use<> {
         self.next_id += 1;
-        let answer = self.ask(json!({ "id": self.next_id, "method": method, "params": params })).await;
-        match answer.get("error") {
-            None => Ok(answer["result"].clone()),
-            Some(error) => Err(Refusal {
-                code: error["code"].as_i64().expect("a code is an integer"),
-                message: error["message"].as_str().expect("a message is a text").to_owned(),
-                kind: error["data"]["kind"].as_str().map(str::to_owned),
-            }),
-        }
+        let answer = self.sent(&json!({ "id": self.next_id, "method": method, "params": params }));
+        async { outcome(&answer.await) }
     }
 
     /// Sends a request that is expected to be carried out.
@@ -270,6 +273,18 @@ impl TestClient {
     pub async fn closed(&mut self) {
         let closed = async { while self.told.recv().await.is_some() {} };
         in_time("the end of the connection", closed).await;
+    }
+}
+
+/// What an answer says.
+fn outcome(answer: &Value) -> Result<Value, Refusal> {
+    match answer.get("error") {
+        None => Ok(answer["result"].clone()),
+        Some(error) => Err(Refusal {
+            code: error["code"].as_i64().expect("a code is an integer"),
+            message: error["message"].as_str().expect("a message is a text").to_owned(),
+            kind: error["data"]["kind"].as_str().map(str::to_owned),
+        }),
     }
 }
 

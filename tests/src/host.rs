@@ -1,6 +1,6 @@
 //! A host with a backend of its own.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 use valet_exec::Launcher;
@@ -28,7 +28,7 @@ pub struct HostBuilder {
     /// Lines in `[model_providers.sim]`.
     provider: String,
     overrides: Vec<String>,
-    without_helper: bool,
+    launcher: Option<Launcher>,
 }
 
 impl HostBuilder {
@@ -60,10 +60,10 @@ impl HostBuilder {
         self
     }
 
-    /// Leaves the host without anything to start commands with, and so without a sandbox.
+    /// How commands are started, if not by the helper of the tests.
     #[must_use]
-    pub fn without_helper(mut self) -> Self {
-        self.without_helper = true;
+    pub fn launcher(mut self, launcher: Launcher) -> Self {
+        self.launcher = Some(launcher);
         self
     }
 
@@ -84,19 +84,21 @@ impl HostBuilder {
         );
         std::fs::write(home.path().join("config.toml"), text).expect("the directory can be written");
         let config = Config::load(home.path(), &self.overrides).expect("the configuration is valid");
-        TestHost {
-            sim,
-            host: Host::start_with(config, if self.without_helper { Launcher::default() } else { launcher() }),
-            home,
-        }
+        let launcher = self.launcher.unwrap_or_else(launcher);
+        TestHost { sim, host: Host::start_with(config, launcher), home }
     }
 }
 
-/// Starts commands through the helper that is built beside the tests.
+/// Starts commands through the helper of the tests.
 pub fn launcher() -> Launcher {
-    let tests = std::env::current_exe().expect("a test has a file");
-    let built = tests.ancestors().nth(2).expect("tests are built into a folder of their own");
-    Launcher::with_helper(built.join(format!("valet-exec-helper{}", std::env::consts::EXE_SUFFIX)))
+    Launcher::with_helper(helper())
+}
+
+/// The helper of the tests: Cargo puts it one folder above the tests of the same build.
+fn helper() -> PathBuf {
+    let test = std::env::current_exe().expect("a test has an executable");
+    let folder = test.ancestors().nth(2).expect("a test is built into two folders");
+    folder.join("valet-exec-helper").with_extension(std::env::consts::EXE_EXTENSION)
 }
 
 impl TestHost {

@@ -9,7 +9,6 @@ mod compaction;
 mod control;
 mod conversation;
 mod driver;
-mod environment;
 mod event;
 mod failure;
 #[doc(hidden)]
@@ -33,7 +32,6 @@ mod usage;
 
 pub use client::{Client, ClientAnswer, ClientCall, CommandQuestion, Content, Decision, PatchQuestion};
 pub use conversation::{Accepted, ControlError, Conversation, Said, Services, ShellRequest, Terms, TurnRequest};
-pub use environment::{EnvironmentPolicy, Inherit};
 pub use event::{Event, EventSink, PlanStep, StepStatus, TurnOutcome, TurnSummary, Waiting};
 pub use failure::{Failure, FailureClass, RetryAdvice};
 pub use input::{ImageDetail, Input, TextSpan};

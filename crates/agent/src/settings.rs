@@ -7,9 +7,8 @@ use std::time::Duration;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 use valet_auth::Account;
-use valet_exec::Sandbox;
+use valet_exec::{EnvironmentPolicy, Sandbox};
 
-use crate::environment::EnvironmentPolicy;
 use crate::permission::Approvals;
 use crate::prompt::Surroundings;
 use crate::tools::ClientTool;

@@ -41,7 +41,7 @@ impl Driver {
         let spec = Spec {
             argv: argv.iter().map(Into::into).collect(),
             cwd: here.cwd.clone().into(),
-            env: turn.settings.environment.environment(false),
+            env: turn.settings.environment.unattended(false),
             stdio: Stdio::Pipes { stdin: false },
             sandbox: Sandbox::None,
         };

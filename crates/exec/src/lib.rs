@@ -74,6 +74,7 @@
 //! it, nor do debuggers.
 
 mod budget;
+mod environment;
 mod spec;
 
 #[cfg(unix)]
@@ -89,6 +90,7 @@ mod sandbox;
 mod windows;
 
 pub use budget::{OutputBudget, Truncated};
+pub use environment::{EnvironmentPolicy, Inherit};
 #[cfg(unix)]
 pub use helper::helper_main;
 #[cfg(unix)]

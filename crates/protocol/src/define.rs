@@ -20,6 +20,9 @@ pub enum Order {
     Account,
     /// One at a time per thread, in the order of arrival.
     Thread(String),
+    /// One at a time per process that a connection runs, in the order of arrival. A process without a name has no
+    /// order: nothing else can be asked of it.
+    Process(Option<String>),
     /// Reads of state in memory, and work that touches nothing shared: any time.
     Concurrent,
 }
@@ -215,6 +218,7 @@ macro_rules! define_methods {
     (@gates) => { &[] };
     (@gates $gates:expr) => { &$gates };
     (@order $params:ident Thread ($key:ident)) => { Order::Thread($params.$key.clone()) };
+    (@order $params:ident Process ($key:ident)) => { Order::Process($params.$key.clone().into()) };
     (@order $params:ident $order:ident) => { Order::$order };
 }
 

@@ -13,6 +13,8 @@ pub enum ErrorCode {
     ParseError = -32700,
     /// Nearly every mistake of a client: unknown method, bad parameters, wrong state.
     InvalidRequest = -32600,
+    /// Options that contradict each other, or a number out of its range.
+    InvalidParams = -32602,
     /// A request that this server names but does not serve in this state.
     MethodNotFound = -32601,
     /// The server or something behind it failed.
@@ -153,6 +155,11 @@ impl ErrorObject {
     pub fn invalid_params(reason: impl std::fmt::Display) -> Self {
         let message = format!("Invalid request: {:.4000}", reason.to_string());
         Self::new(ErrorCode::InvalidRequest, message).kind(ErrorKind::InvalidParams)
+    }
+
+    /// -32602 for parameters that can be read and that contradict each other or are out of range.
+    pub fn contradiction(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::InvalidParams, message).kind(ErrorKind::InvalidParams)
     }
 
     /// -32601.

@@ -113,6 +113,17 @@ define_methods! {
         /// Be told no more.
         FsUnwatch = "fs/unwatch" (FsUnwatchParams) -> FsUnwatchResponse, order: Concurrent;
 
+        /// Run a program by itself, and learn how it ended. Its place in the order is free once it runs.
+        CommandExec = "command/exec" (CommandExecParams) -> CommandExecResponse,
+            order: Process(process_id), gates: [Gate::Field("permissionProfile")];
+        /// Give a program input, or end its input.
+        CommandExecWrite = "command/exec/write" (CommandExecWriteParams) -> CommandExecWriteResponse, order: Process(process_id);
+        /// Change the size of a program's terminal.
+        CommandExecResize = "command/exec/resize" (CommandExecResizeParams) -> CommandExecResizeResponse, order: Process(process_id);
+        /// End a program.
+        CommandExecTerminate = "command/exec/terminate"
+            (CommandExecTerminateParams) -> CommandExecTerminateResponse, order: Process(process_id);
+
         /// Files by a few letters of their paths.
         FuzzyFileSearch = "fuzzyFileSearch" (FuzzyFileSearchParams) -> FuzzyFileSearchResponse, order: Concurrent;
         /// Begin a search that is typed. Immediate, as are the next two: each letter must come in its order.

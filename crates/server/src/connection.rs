@@ -216,6 +216,11 @@ impl Connection {
         }
     }
 
+    /// Waits while the other side is slow to read: for whoever has much to say and can hold it back.
+    pub(crate) async fn room(&self) {
+        self.outbox.room().await;
+    }
+
     pub(crate) fn close(&self, reason: Close) {
         self.outbox.close(reason);
     }

@@ -83,7 +83,10 @@ async fn run<M: Handler>(context: Context, lanes: &mut Lanes, id: RequestId, raw
     });
     match params {
         // Boxed, so that the lanes are compiled once and not once per method.
-        Ok(params) => lanes.run(M::order(&params), M::handle(context, params, responder).boxed()).await,
+        Ok(params) => {
+            let (from, order) = (context.connection.id, M::order(&params));
+            lanes.run(from, order, M::handle(context, params, responder).boxed()).await;
+        }
         Err(error) => responder.respond(Err(error)),
     }
 }

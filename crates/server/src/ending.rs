@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
@@ -16,7 +16,7 @@ use crate::host::HostState;
 /// How long requests that run may take once the host ends, before they are told that it does.
 const LAST_REQUESTS: Duration = Duration::from_millis(500);
 
-/// How long turns may take to end once they are interrupted.
+/// How long turns and programs may take to end once they are interrupted.
 const LAST_EVENTS: Duration = Duration::from_millis(500);
 
 /// How long clients have to read their last messages.
@@ -52,13 +52,14 @@ impl Ending {
         let _ = self.events.send(Event::End(self.close)).await;
     }
 
-    /// Lets requests finish, interrupts turns, answers what is left, and closes when all was written. Takes 1.5 s
+    /// Lets requests finish, interrupts turns, kills programs, answers what is left, and closes when all was written. Takes 1.5 s
     /// at most, whoever does not read.
     pub(crate) async fn run(self) {
         self.requests.close();
         let _ = timeout(LAST_REQUESTS, self.requests.wait()).await;
-        if timeout(LAST_EVENTS, self.host.threads.interrupt_all()).await.is_err() {
-            tracing::error!("a turn did not end when it was interrupted");
+        let last = join(self.host.threads.interrupt_all(), self.host.processes.end_all());
+        if timeout(LAST_EVENTS, last).await.is_err() {
+            tracing::error!("a turn or a program did not end when it was interrupted");
         }
         let connections = self.host.connections.all();
         for connection in &connections {

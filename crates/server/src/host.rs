@@ -20,6 +20,7 @@ use crate::metrics::Metrics;
 use crate::outgoing::OutgoingMessageSender;
 use crate::owners::Owners;
 use crate::parent_watch::{NotAParent, ParentWatch};
+use crate::processes::Processes;
 use crate::sandbox::SandboxWarning;
 use crate::threads::Threads;
 use crate::workspace::Workspace;
@@ -38,13 +39,14 @@ pub struct Host {
 }
 
 impl Host {
-    /// Starts a host. To be called inside a runtime. Nothing is read, built or connected before it is needed.
+    /// Starts a host whose commands are started by this executable again: its `main` must begin with
+    /// [`valet_exec::helper_main`]. To be called inside a runtime. Nothing is read, built or connected before it is
+    /// needed.
     pub fn start(config: Config) -> Self {
         Self::start_with(config, Launcher::default())
     }
 
-    /// Starts a host whose commands are started by this launcher. The default one starts the executable that
-    /// runs, whose `main` must call `valet_exec::helper_main` first.
+    /// The same with another way to start commands, for a program whose `main` is not its own.
     pub fn start_with(config: Config, launcher: Launcher) -> Self {
         let (events, receiver) = mpsc::channel(EVENTS);
         let state = HostState::new(config, OutgoingMessageSender::new(events.clone()), launcher);
@@ -180,6 +182,7 @@ pub(crate) struct HostState {
     /// Who starts commands.
     pub(crate) launcher: Arc<Launcher>,
     pub(crate) workspace: Workspace,
+    pub(crate) processes: Arc<Processes>,
     /// A random id of this process.
     pub(crate) installation_id: String,
     pub(crate) sandbox_warning: SandboxWarning,
@@ -212,6 +215,7 @@ impl HostState {
         self.owners.left(connection);
         self.threads.unsubscribe_everywhere(connection);
         self.workspace.forget(connection);
+        self.processes.forget(connection);
         if self.config.per_connection() {
             self.accounts.forget(connection);
             self.threads.retire(connection);
@@ -245,6 +249,7 @@ impl HostState {
             outgoing,
             launcher: Arc::new(launcher),
             workspace: Workspace::default(),
+            processes: Arc::default(),
             installation_id: Uuid::new_v4().to_string(),
             sandbox_warning: SandboxWarning::default(),
             origin: OnceLock::new(),

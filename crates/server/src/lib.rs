@@ -26,6 +26,7 @@ mod outgoing;
 mod owners;
 mod parent_watch;
 mod probes;
+mod processes;
 mod responder;
 mod sandbox;
 mod threads;

@@ -8,15 +8,20 @@ use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 use valet_protocol::Order;
 
+use crate::connection::ConnectionId;
+
 /// Finished lanes are swept when there are this many, and then when there are twice as many as were left.
 const SWEEP_AT: usize = 64;
+
+/// What requests have in common that wait for each other. The names of processes are their connection's own.
+type Lane = (Option<ConnectionId>, Order);
 
 /// The lanes in use. A lane is the end of its last request.
 #[derive(Debug)]
 pub(crate) struct Lanes {
     /// Every request that runs.
     tasks: TaskTracker,
-    last: HashMap<Order, oneshot::Receiver<()>>,
+    last: HashMap<Lane, oneshot::Receiver<()>>,
     sweep_at: usize,
 }
 
@@ -32,17 +37,23 @@ impl Lanes {
         self.tasks.clone()
     }
 
-    /// Runs a request in its order.
-    pub(crate) async fn run(&mut self, order: Order, request: impl Future<Output = ()> + Send + 'static) {
+    /// Runs a request of a connection in its order.
+    pub(crate) async fn run(
+        &mut self,
+        connection: ConnectionId,
+        order: Order,
+        request: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let whose = matches!(order, Order::Process(_)).then_some(connection);
         match order {
             Order::Immediate => request.await,
-            Order::Concurrent => {
+            Order::Concurrent | Order::Process(None) => {
                 self.tasks.spawn(request);
             }
-            key @ (Order::Account | Order::Thread(_)) => {
+            Order::Account | Order::Thread(_) | Order::Process(Some(_)) => {
                 self.sweep();
                 let (done, end) = oneshot::channel::<()>();
-                let before = self.last.insert(key, end);
+                let before = self.last.insert((whose, order), end);
                 self.tasks.spawn(async move {
                     // Dropped when the request is over, however it ends.
                     let _done = done;
@@ -71,6 +82,10 @@ mod tests {
     use tokio::sync::mpsc;
     use valet_protocol::Order;
 
+    use crate::connection::ConnectionId;
+
+    const ONE: ConnectionId = ConnectionId(1);
+
     #[tokio::test]
     async fn requests_of_one_thread_keep_their_order_and_a_panic_does_not_hold_up_the_next() {
         let mut lanes = Lanes::default();
@@ -84,7 +99,7 @@ mod tests {
                 sender.send(number).unwrap();
                 assert_ne!(number, 5, "as if the handler had a bug");
             };
-            lanes.run(Order::Thread("t".to_owned()), request).await;
+            lanes.run(ONE, Order::Thread("t".to_owned()), request).await;
         }
         for number in 0..10 {
             assert_eq!(receiver.recv().await, Some(number));
@@ -95,9 +110,23 @@ mod tests {
     async fn finished_lanes_are_forgotten() {
         let mut lanes = Lanes::default();
         for number in 0..10 * SWEEP_AT {
-            lanes.run(Order::Thread(number.to_string()), async {}).await;
+            lanes.run(ONE, Order::Thread(number.to_string()), async {}).await;
             tokio::task::yield_now().await;
         }
         assert!(lanes.last.len() <= SWEEP_AT, "{}", lanes.last.len());
+    }
+
+    #[tokio::test]
+    async fn processes_of_the_same_name_on_two_connections_do_not_wait_for_each_other() {
+        let mut lanes = Lanes::default();
+        let order = || Order::Process(Some("p".to_owned()));
+        lanes.run(ONE, order(), std::future::pending()).await;
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        for (connection, name) in [(ONE, "behind"), (ConnectionId(2), "beside")] {
+            let sender = sender.clone();
+            lanes.run(connection, order(), async move { sender.send(name).unwrap() }).await;
+        }
+        assert_eq!(receiver.recv().await, Some("beside"));
+        assert!(receiver.try_recv().is_err(), "the first is not over");
     }
 }

@@ -1,4 +1,5 @@
-//! What a policy of the protocol means for commands and patches.
+//! From the sandbox as clients name it to the limits of a command, and what clients are told of a machine that
+//! cannot keep them.
 
 use std::path::{Path, PathBuf};
 
@@ -9,22 +10,32 @@ use valet_protocol::v2::{ConfigWarningNotification, SandboxPolicy};
 
 use crate::connection::{Audience, Connections};
 
-/// The sandbox of a policy, for work in `cwd` by a host whose files are in `home`. Links are followed here, once:
-/// what a command changes later does not widen what it may do.
+/// What in the home directory holds logins, and is nobody's to read.
+const LOGINS: &str = "auth.json";
+
+/// What a command may do in `cwd` by this policy. Relative roots are below `cwd`; what does not exist is not granted.
+/// Roots are resolved here, so call it when they are granted and not for each command of a thread: a command could
+/// have put a link there in between.
 pub(crate) fn sandbox(policy: &SandboxPolicy, cwd: &Path, home: &Path) -> Sandbox {
-    let (writable, network) = match policy {
-        SandboxPolicy::DangerFullAccess {} | SandboxPolicy::ExternalSandbox { .. } => return Sandbox::None,
-        SandboxPolicy::ReadOnly { network_access } => (Vec::new(), *network_access),
+    let hidden = vec![home.join(LOGINS)];
+    match policy {
+        SandboxPolicy::DangerFullAccess {} | SandboxPolicy::ExternalSandbox { .. } => Sandbox::None,
+        SandboxPolicy::ReadOnly { network_access } => {
+            Sandbox::Confined(Limits { hidden, network: *network_access, ..Limits::default() })
+        }
         SandboxPolicy::WorkspaceWrite { writable_roots, network_access, exclude_tmpdir_env_var, exclude_slash_tmp } => {
             let tmpdir = std::env::var_os("TMPDIR").filter(|_| !exclude_tmpdir_env_var).map(PathBuf::from);
-            let slash_tmp = (!exclude_slash_tmp && cfg!(unix)).then(|| PathBuf::from("/tmp"));
-            let roots = std::iter::once(cwd.to_owned()).chain(writable_roots.iter().map(|root| cwd.join(root)));
-            (roots.chain(tmpdir).chain(slash_tmp).map(real).collect(), *network_access)
+            let tmp = (cfg!(unix) && !exclude_slash_tmp).then(|| PathBuf::from("/tmp"));
+            let temporary = tmpdir.filter(|path| path.is_absolute()).into_iter().chain(tmp);
+            let workspace = std::iter::once(cwd.to_owned()).chain(writable_roots.iter().map(|root| cwd.join(root)));
+            let mut writable: Vec<_> = workspace.chain(temporary).filter_map(|path| path.canonicalize().ok()).collect();
+            writable.sort();
+            writable.dedup();
+            let mut protected: Vec<_> = writable.iter().map(|root| root.join(".git")).collect();
+            protected.push(home.to_owned());
+            Sandbox::Confined(Limits { writable, protected, hidden, network: *network_access })
         }
-    };
-    let mut protected: Vec<PathBuf> = writable.iter().map(|root| root.join(".git")).collect();
-    protected.push(real(home.to_owned()));
-    Sandbox::Confined(Limits { writable, protected, hidden: vec![home.join("auth.json")], network })
+    }
 }
 
 /// What is to be said of the sandbox, once somebody needed it.
@@ -67,6 +78,42 @@ fn warning(support: &Support) -> Option<ConfigWarningNotification> {
     Some(ConfigWarningNotification { summary: summary.to_owned(), details: Some(details), path: None, range: None })
 }
 
-fn real(path: PathBuf) -> PathBuf {
-    path.canonicalize().unwrap_or(path)
+#[cfg(test)]
+mod tests {
+    use super::sandbox;
+    use pretty_assertions::assert_eq;
+    use std::path::Path;
+    use valet_exec::{Limits, Sandbox};
+    use valet_protocol::v2::SandboxPolicy;
+
+    #[test]
+    fn a_workspace_is_what_exists_of_its_roots_without_their_history_and_without_the_home() {
+        let folder = tempfile::tempdir().unwrap();
+        let cwd = folder.path().canonicalize().unwrap();
+        std::fs::create_dir(cwd.join("more")).unwrap();
+        let home = cwd.join("home");
+        let policy = SandboxPolicy::WorkspaceWrite {
+            writable_roots: vec!["more".into(), "missing".into(), cwd.display().to_string()],
+            network_access: true,
+            exclude_tmpdir_env_var: true,
+            exclude_slash_tmp: true,
+        };
+        let limits = Limits {
+            writable: vec![cwd.clone(), cwd.join("more")],
+            protected: vec![cwd.join(".git"), cwd.join("more/.git"), home.clone()],
+            hidden: vec![home.join("auth.json")],
+            network: true,
+        };
+        assert_eq!(sandbox(&policy, &cwd, &home), Sandbox::Confined(limits));
+    }
+
+    #[test]
+    fn who_only_reads_writes_nowhere_and_who_may_do_all_is_not_confined() {
+        let of = |policy| sandbox(&policy, Path::new("/"), Path::new("/home/me/.valet"));
+        let hidden = vec!["/home/me/.valet/auth.json".into()];
+        let limits = Limits { hidden, ..Limits::default() };
+        assert_eq!(of(SandboxPolicy::ReadOnly { network_access: false }), Sandbox::Confined(limits));
+        assert_eq!(of(SandboxPolicy::DangerFullAccess {}), Sandbox::None);
+        assert_eq!(of(SandboxPolicy::ExternalSandbox { network_access: Default::default() }), Sandbox::None);
+    }
 }

@@ -59,6 +59,8 @@ struct Shared {
     queue: Mutex<Queue>,
     limits: OutboxLimits,
     filled: Notify,
+    /// Told when the reader is not slow any more, or the connection is closed.
+    emptied: Notify,
     done: watch::Sender<bool>,
 }
 
@@ -83,8 +85,13 @@ enum Entry {
 }
 
 pub(crate) fn outbox(limits: OutboxLimits) -> (Outbox, Outlet) {
-    let shared =
-        Arc::new(Shared { queue: Mutex::default(), limits, filled: Notify::new(), done: watch::Sender::new(false) });
+    let shared = Arc::new(Shared {
+        queue: Mutex::default(),
+        limits,
+        filled: Notify::new(),
+        emptied: Notify::new(),
+        done: watch::Sender::new(false),
+    });
     (Outbox(Arc::new(Handle(Arc::clone(&shared)))), Outlet(shared))
 }
 
@@ -97,6 +104,7 @@ impl Shared {
     fn close(&self, reason: Close) {
         self.queue().close.get_or_insert(reason);
         self.filled.notify_one();
+        self.emptied.notify_waiters();
     }
 
     async fn done(&self) {
@@ -115,6 +123,7 @@ impl Shared {
             *queue = Queue { close: Some(Close::Overloaded), ..Queue::default() };
             drop(queue);
             self.done.send_replace(true);
+            self.emptied.notify_waiters();
         } else {
             enter(&mut queue);
             drop(queue);
@@ -144,6 +153,10 @@ impl Queue {
         self.joints.insert(delta.head(), self.taken + self.entries.len() as u64);
         self.bytes += delta.len() + ENTRY_BYTES;
         self.entries.push_back(Entry::Delta(delta));
+    }
+
+    fn is_slow(&self) -> bool {
+        self.close.is_none() && self.bytes >= SLOW_BYTES
     }
 
     fn take(&mut self) -> VecDeque<Bytes> {
@@ -228,6 +241,19 @@ impl Outbox {
         self.shared().queue().bytes
     }
 
+    /// Waits while the reader is slow: for whoever has much to say and can hold it back. That is long before the
+    /// connection is crowded, so that there is room for answers. Returns when the connection is closed, too.
+    pub async fn room(&self) {
+        loop {
+            // From here on, not from its first poll.
+            let emptied = self.shared().emptied.notified();
+            if !self.shared().queue().is_slow() {
+                return;
+            }
+            emptied.await;
+        }
+    }
+
     /// Whether so much waits to be written that less should be asked for.
     pub fn is_crowded(&self) -> bool {
         self.waiting_bytes() > self.shared().limits.crowded_bytes
@@ -242,7 +268,11 @@ impl Outlet {
             {
                 let mut queue = self.0.queue();
                 if !queue.entries.is_empty() {
-                    return Ok(queue.take());
+                    let batch = queue.take();
+                    if !queue.is_slow() {
+                        self.0.emptied.notify_waiters();
+                    }
+                    return Ok(batch);
                 }
                 if let Some(reason) = queue.close {
                     return Err(reason);
@@ -271,6 +301,7 @@ mod tests {
     use crate::delta::Delta;
     use crate::link::Close;
     use bytes::Bytes;
+    use futures_util::FutureExt as _;
     use pretty_assertions::assert_eq;
 
     fn delta(head: &str, text: &str) -> Delta {
@@ -370,6 +401,23 @@ mod tests {
         outbox.close(Close::Gone);
         let text: usize = drained(&mut outlet).await.iter().map(|message| message.len() - 202).sum();
         assert_eq!(text, 1_000_000);
+    }
+
+    #[tokio::test]
+    async fn there_is_room_when_the_reader_has_caught_up_or_is_gone() {
+        let (outbox, mut outlet) = outbox(OutboxLimits::default());
+        outbox.room().await;
+        (0..2).for_each(|_| outbox.push("f".repeat(SLOW_BYTES).into()));
+        let mut room = Box::pin(outbox.room());
+        assert!(room.as_mut().now_or_never().is_none());
+        outlet.next().await.unwrap();
+        assert!(room.as_mut().now_or_never().is_none(), "the second is still there");
+        outlet.next().await.unwrap();
+        room.await;
+        outbox.push("f".repeat(SLOW_BYTES).into());
+        let room = outbox.room();
+        drop(outlet);
+        room.await;
     }
 
     #[tokio::test]

@@ -68,7 +68,7 @@ impl Tools {
         let spec = Spec {
             argv: wanted.argv.iter().map(Into::into).collect(),
             cwd: wanted.cwd.clone(),
-            env: turn.settings.environment.environment(arguments.tty),
+            env: turn.settings.environment.unattended(arguments.tty),
             stdio: if arguments.tty { Stdio::Pty(TERMINAL) } else { Stdio::Pipes { stdin: true } },
             sandbox,
         };

@@ -9,6 +9,8 @@
 mod bad_input;
 mod canary;
 mod codex_python;
+#[cfg(target_os = "linux")]
+mod commands;
 mod demo;
 mod external_auth_docs;
 mod flood;

@@ -79,6 +79,14 @@ fn status(of: &Path, name: &str) -> Option<u64> {
     line.split_whitespace().next()?.parse().ok()
 }
 
+/// A process and all that descends from it.
+pub(crate) fn family(pid: u32) -> Vec<u32> {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let children = ids.filter(|id| status(Path::new(&format!("/proc/{id}")), "PPid") == Some(pid.into()));
+    std::iter::once(pid).chain(children.collect::<Vec<u32>>().into_iter().flat_map(family)).collect()
+}
+
 /// Resident memory in KiB.
 pub(crate) fn resident(pid: u32) -> u64 {
     status(Path::new(&format!("/proc/{pid}")), "VmRSS").unwrap()

@@ -36,7 +36,8 @@ pub struct CommandExecParams {
     #[serde(default)]
     #[ts(as = "Option<bool>", optional)]
     pub stream_stdout_stderr: bool,
-    /// How many bytes of each stream to keep or tell; the rest is thrown away. Not with `disableOutputCap`.
+    /// How many bytes of each stream to keep or tell; the rest is thrown away. Else a mebibyte. Not with
+    /// `disableOutputCap`.
     pub output_bytes_cap: Option<u64>,
     /// Keep or tell all output.
     #[serde(default)]
@@ -46,16 +47,19 @@ pub struct CommandExecParams {
     #[serde(default)]
     #[ts(as = "Option<bool>", optional)]
     pub disable_timeout: bool,
-    /// End it after so many milliseconds. Not with `disableTimeout`.
-    pub timeout_ms: Option<u64>,
+    /// End it after so many milliseconds, not negative. Else after ten seconds. Not with `disableTimeout`.
+    pub timeout_ms: Option<i64>,
     /// The working directory. Else that of the host.
     pub cwd: Option<String>,
-    /// Changes to the environment that programs get from the host. Null takes a variable away.
+    /// Changes to the environment that programs get: that of the host without what looks like a secret. Null takes a
+    /// variable away.
     pub env: Option<BTreeMap<String, Option<String>>>,
-    /// The first size of the terminal. Only with `tty`.
+    /// The first size of the terminal. Only with `tty`. Else 24 rows of 80.
     pub size: Option<CommandExecTerminalSize>,
     /// What it may do. Else what the configuration says.
     pub sandbox_policy: Option<SandboxPolicy>,
+    /// What it may do, by the name of a profile. No host has profiles yet: refused.
+    pub permission_profile: Option<String>,
 }
 
 /// The answer to `command/exec`.
@@ -63,7 +67,7 @@ pub struct CommandExecParams {
 #[serde(rename_all = "camelCase")]
 #[ts(export_to = "v2/")]
 pub struct CommandExecResponse {
-    /// 124 when it was ended for taking too long, 127 when there is no such program, 128 and the signal when a
+    /// 124 when it was ended for taking too long (what it had printed is there), 127 when there is no such program, 128 and the signal when a
     /// signal ended it.
     pub exit_code: i32,
     /// Its standard output; what is no UTF-8 is replaced. Empty when it was streamed.
@@ -97,7 +101,7 @@ pub struct CommandExecWriteParams {
     pub close_stdin: bool,
 }
 
-/// The answer to `command/exec/write`: the bytes are on their way to the program.
+/// The answer to `command/exec/write`: the program's pipe or terminal has taken the bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
 #[ts(export_to = "v2/")]
 pub struct CommandExecWriteResponse {}
@@ -118,7 +122,7 @@ pub struct CommandExecResizeParams {
 #[ts(export_to = "v2/")]
 pub struct CommandExecResizeResponse {}
 
-/// `command/exec/terminate`: end a program and all that it started.
+/// `command/exec/terminate`: end a program and all that it started. They are asked (SIGTERM), and killed a second later.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
 #[serde(rename_all = "camelCase")]
 #[ts(export_to = "v2/")]

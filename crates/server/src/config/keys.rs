@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use toml::Table;
-use valet_agent::EnvironmentPolicy;
+use valet_exec::EnvironmentPolicy;
 use valet_protocol::v2::{ApprovalsReviewer, AskForApproval, ReasoningSummary, SandboxMode};
 
 use super::ConfigError;

@@ -47,17 +47,20 @@ pub enum Inherit {
 
 impl EnvironmentPolicy {
     /// The environment of a command.
-    pub fn environment(&self, terminal: bool) -> BTreeMap<OsString, OsString> {
+    pub fn environment(&self) -> BTreeMap<OsString, OsString> {
+        // A name that is no text could be anything.
         let passed_on = std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(|name| self.passes(name)));
-        let mut variables: BTreeMap<OsString, OsString> = passed_on.collect();
-        let mut set = |name: &str, value: &str| variables.insert(name.into(), value.into());
-        set("TERM", if terminal { "xterm-256color" } else { "dumb" });
-        // A pager would wait for a person.
-        for name in ["PAGER", "GIT_PAGER", "MANPAGER"] {
-            set(name, "cat");
-        }
-        for (name, value) in &self.set {
-            set(name, value);
+        passed_on.chain(self.set.iter().map(|(name, value)| (name.into(), value.into()))).collect()
+    }
+
+    /// The environment of a command that no person watches: a pager would wait for one.
+    pub fn unattended(&self, terminal: bool) -> BTreeMap<OsString, OsString> {
+        let mut variables = self.environment();
+        let term = if terminal { "xterm-256color" } else { "dumb" };
+        for (name, value) in [("TERM", term), ("PAGER", "cat"), ("GIT_PAGER", "cat"), ("MANPAGER", "cat")] {
+            if !self.set.contains_key(name) {
+                variables.insert(name.into(), value.into());
+            }
         }
         variables
     }
@@ -98,6 +101,7 @@ fn is_like(name: &str, pattern: &str) -> bool {
 mod tests {
     use super::{EnvironmentPolicy, Inherit};
     use pretty_assertions::assert_eq;
+    use std::ffi::OsStr;
 
     fn passed(policy: &EnvironmentPolicy) -> Vec<&'static str> {
         const NAMES: [&str; 8] = [
@@ -136,8 +140,7 @@ mod tests {
     fn what_is_set_is_there_in_any_case() {
         let set = [("API_KEY".to_owned(), "1".to_owned())].into();
         let policy = EnvironmentPolicy { inherit: Inherit::None, set, ..EnvironmentPolicy::default() };
-        let environment = policy.environment(false);
-        assert_eq!(environment[std::ffi::OsStr::new("API_KEY")], "1");
-        assert_eq!(environment[std::ffi::OsStr::new("TERM")], "dumb");
+        assert_eq!(policy.environment()[OsStr::new("API_KEY")], "1");
+        assert_eq!(policy.unattended(false)[OsStr::new("TERM")], "dumb");
     }
 }

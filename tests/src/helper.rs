@@ -1,4 +1,4 @@
-//! What the hosts of the tests start their commands with: a test program cannot be its own helper.
+//! The helper that hosts in tests start their commands by: a test's own `main` is not ours to begin.
 
 use std::process::ExitCode;
 

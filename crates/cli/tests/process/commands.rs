@@ -1,0 +1,101 @@
+//! Programs that clients run by the real binary: it is its own helper, and nothing of them outlives who asked.
+
+use std::path::Path;
+use std::time::Duration;
+
+use pretty_assertions::assert_eq;
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::task::JoinHandle;
+use valet_client::{AppServer, Client, Handlers, Notifications, connect};
+use valet_protocol::{methods as m, v2};
+use valet_sim::{Script, Sim};
+
+use crate::probe::{LIMIT, family, in_time};
+use crate::support::{home, listening, valet};
+
+/// Programs that would last: one, one that it waits for, and one in a session of its own.
+const LASTING: &str = "setsid sleep 3600 & sleep 3600 & echo here; wait";
+
+/// Starts them without a sandbox, which would end them in a way of its own, and waits until they run. The client is in the task that waits
+/// for the answer, which never comes: whoever is to get it goes first.
+async fn start(client: Client, told: &mut Notifications) -> JoinHandle<()> {
+    client.initialize("client", "1", true).await.unwrap();
+    let params = v2::CommandExecParams {
+        command: ["sh", "-c", LASTING].map(str::to_owned).into(),
+        process_id: Some("p".to_owned()),
+        stream_stdout_stderr: true,
+        disable_timeout: true,
+        sandbox_policy: Some(v2::SandboxPolicy::DangerFullAccess {}),
+        ..Default::default()
+    };
+    let waiting = tokio::spawn(async move { drop(client.request::<m::CommandExec>(params).await) });
+    in_time(told.wait_for::<m::CommandExecOutputDelta>(|_| true)).await.unwrap();
+    waiting
+}
+
+/// Leaves without a word.
+async fn leave(waiting: JoinHandle<()>, told: Notifications) {
+    waiting.abort();
+    assert!(waiting.await.is_err(), "the programs have not ended");
+    drop(told);
+}
+
+/// Waits until all of these processes are gone, but for those that nobody has asked about yet.
+async fn gone(family: &[u32]) {
+    // Nobody's children here: there is no event to wait for.
+    let lives = |pid: &&u32| std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty());
+    let wait = async {
+        while family.iter().any(|pid| lives(&pid)) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let waited = tokio::time::timeout(LIMIT, wait).await;
+    assert!(waited.is_ok(), "left: {:?}", family.iter().filter(lives).collect::<Vec<_>>());
+}
+
+fn over_stdio(home: &Path) -> AppServer {
+    AppServer::spawn(&mut valet(home, &["app-server"])).unwrap()
+}
+
+#[tokio::test]
+async fn a_closed_connection_takes_its_programs_along() {
+    let sim = Sim::start(Script::new()).await.unwrap();
+    let home = home(&sim);
+    let (host, address) = listening(home.path(), &[]).await;
+    let link = connect(&format!("ws://{address}/"), None).await.unwrap();
+    let (client, mut told) = Client::new(link, Handlers::new());
+    let waiting = start(client, &mut told).await;
+    let family = family(host.id().unwrap());
+    assert!(family.len() >= 5, "the host, a supervisor and three programs: {family:?}");
+    leave(waiting, told).await;
+    gone(&family[1..]).await;
+    assert!(crate::support::http_status(&address, "/readyz").await < 500, "the host is still there");
+}
+
+#[tokio::test]
+async fn a_host_that_is_killed_leaves_no_program() {
+    let sim = Sim::start(Script::new()).await.unwrap();
+    let home = home(&sim);
+    let server = over_stdio(home.path());
+    let (client, mut told) = Client::new(server.link, Handlers::new());
+    let _waiting = start(client, &mut told).await;
+    let pid = server.process.id().unwrap();
+    let family = family(pid);
+    assert!(family.len() >= 5, "the host, a supervisor and three programs: {family:?}");
+    kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), Signal::KILL).unwrap();
+    assert_eq!(server.process.wait(LIMIT).await.unwrap().code(), None);
+    gone(&family[1..]).await;
+}
+
+#[tokio::test]
+async fn a_parent_that_leaves_takes_its_programs_along() {
+    let sim = Sim::start(Script::new()).await.unwrap();
+    let home = home(&sim);
+    let server = over_stdio(home.path());
+    let (client, mut told) = Client::new(server.link, Handlers::new());
+    let waiting = start(client, &mut told).await;
+    let family = family(server.process.id().unwrap());
+    leave(waiting, told).await;
+    assert_eq!(server.process.wait(LIMIT).await.unwrap().code(), Some(0));
+    gone(&family).await;
+}

@@ -1,0 +1,27 @@
+//! `command/exec/resize`.
+
+use valet_protocol::ErrorObject;
+use valet_protocol::methods::CommandExecResize;
+use valet_protocol::v2::{CommandExecResizeParams, CommandExecResizeResponse};
+
+use super::command_exec::terminal_size;
+use crate::dispatch::{Context, Handler};
+use crate::responder::Responder;
+
+impl Handler for CommandExecResize {
+    async fn handle(context: Context, params: CommandExecResizeParams, responder: Responder<Self>) {
+        responder.respond(resize(&context, &params).map(|()| CommandExecResizeResponse {}));
+    }
+}
+
+fn resize(context: &Context, params: &CommandExecResizeParams) -> Result<(), ErrorObject> {
+    let size = terminal_size(params.size)?;
+    let process = context.host.processes.get(context.connection.id, &params.process_id)?;
+    process.running.resize(size).map_err(|error| {
+        let reason = match error.kind() {
+            std::io::ErrorKind::Unsupported => "process is not attached to a PTY".to_owned(),
+            _ => error.to_string(),
+        };
+        ErrorObject::invalid_request(format!("failed to resize PTY: {reason}"))
+    })
+}
