@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use valet_exec::{Sandbox, Support};
+use valet_exec::{Gap, Sandbox, Support};
 use valet_tools::shell;
 
 /// When a person is asked.
@@ -35,9 +35,22 @@ pub(crate) enum Verdict {
     Refuse(String),
 }
 
+/// How much of the limits of a turn this machine can keep.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// All; run it so.
+    All(Sandbox),
+    /// Some; run it so, if it is to be run.
+    Some(Sandbox),
+    /// None.
+    None,
+}
+
 /// A command, as far as the verdict depends on it.
 pub(crate) struct Candidate<'a> {
     pub(crate) script: &'a str,
+    /// What runs the script is a shell of the person or of the system, and not something that the model has made.
+    pub(crate) known_shell: bool,
     /// The model asks to leave the sandbox.
     pub(crate) escalated: bool,
     /// What the user's rules say.
@@ -50,41 +63,43 @@ const NEVER: &str = "approval policy is Never; reject command — you cannot ask
 
 /// Decides about a command. In doubt a person is asked; where nobody may be asked, nothing runs that a person
 /// would have to be asked about.
-pub(crate) fn verdict(approvals: Approvals, confined: Option<Sandbox>, candidate: &Candidate<'_>) -> Verdict {
+pub(crate) fn verdict(approvals: Approvals, kept: Kept, candidate: &Candidate<'_>) -> Verdict {
     if candidate.rule == Some(shell::Decision::Forbidden) {
         return Verdict::Refuse("a rule of the user forbids this command".to_owned());
     }
-    if candidate.rule == Some(shell::Decision::Allow) {
+    if candidate.rule == Some(shell::Decision::Allow) && candidate.known_shell {
         return Verdict::Run(Sandbox::None);
     }
-    match undecided(approvals, confined, candidate) {
+    match undecided(approvals, kept, candidate) {
         Verdict::Ask(sandbox) if candidate.allowed => Verdict::Run(sandbox),
         verdict => verdict,
     }
 }
 
-fn undecided(approvals: Approvals, confined: Option<Sandbox>, candidate: &Candidate<'_>) -> Verdict {
+fn undecided(approvals: Approvals, kept: Kept, candidate: &Candidate<'_>) -> Verdict {
     let rule_asks = candidate.rule == Some(shell::Decision::Prompt);
+    let may_ask = !matches!(approvals, Approvals::Never | Approvals::Granular { sandbox: false, .. });
     if candidate.escalated {
         return match approvals {
             Approvals::Never => Verdict::Refuse(NEVER.to_owned()),
-            Approvals::Granular { sandbox: false, .. } => {
-                Verdict::Refuse("the approval policy does not let you ask for escalated permissions".to_owned())
-            }
-            _ => Verdict::Ask(Sandbox::None),
+            _ if may_ask => Verdict::Ask(Sandbox::None),
+            _ => Verdict::Refuse("the approval policy does not let you ask for escalated permissions".to_owned()),
         };
     }
-    let Some(sandbox) = confined else {
-        // The access that is in force cannot be kept here: a person decides, or nothing happens.
-        return match approvals {
-            Approvals::Never | Approvals::Granular { sandbox: false, .. } => {
-                Verdict::Refuse("this machine has no sandbox, and the approval policy does not let you ask".to_owned())
-            }
-            _ => Verdict::Ask(Sandbox::None),
-        };
+    let sandbox = match kept {
+        Kept::All(sandbox) => sandbox,
+        // Not all of the limits hold: a person decides. Who wants nobody asked has been warned.
+        Kept::Some(sandbox) if may_ask => return Verdict::Ask(sandbox),
+        Kept::Some(sandbox) => sandbox,
+        Kept::None if may_ask => return Verdict::Ask(Sandbox::None),
+        Kept::None => {
+            let words = "this machine has no sandbox, and the approval policy does not let you ask";
+            return Verdict::Refuse(words.to_owned());
+        }
     };
+    let only_looks = candidate.known_shell && shell::is_known_safe_script(candidate.script);
     match approvals {
-        Approvals::Untrusted if shell::is_known_safe_script(candidate.script) && !rule_asks => Verdict::Run(sandbox),
+        Approvals::Untrusted if only_looks && !rule_asks => Verdict::Run(sandbox),
         Approvals::Untrusted => Verdict::Ask(sandbox),
         Approvals::Never | Approvals::Granular { rules: false, .. } if rule_asks => {
             Verdict::Refuse("a rule of the user asks for approval, and the approval policy does not".to_owned())
@@ -94,10 +109,26 @@ fn undecided(approvals: Approvals, confined: Option<Sandbox>, candidate: &Candid
     }
 }
 
-/// The sandbox, if this machine can keep it.
-pub(crate) fn kept(sandbox: &Sandbox, support: &Support) -> Option<Sandbox> {
-    let can = matches!(sandbox, Sandbox::None) || !matches!(support, Support::None { .. });
-    can.then(|| sandbox.clone())
+/// Whether a shell is the person's own, or one that the system brings.
+pub(crate) fn is_known_shell(shell: &str, of_the_person: &str) -> bool {
+    const NAMES: [&str; 6] = ["bash", "dash", "fish", "ksh", "sh", "zsh"];
+    const PLACES: [&str; 4] = ["/bin", "/usr/bin", "/usr/local/bin", "/opt/homebrew/bin"];
+    let path = Path::new(shell);
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let place = path.parent().and_then(|place| place.to_str()).unwrap_or_default();
+    shell == of_the_person || NAMES.contains(&name) && (place.is_empty() || PLACES.contains(&place))
+}
+
+/// How much of a sandbox this machine can keep. Signals that reach other processes change nothing that the limits are
+/// about; paths that are not protected do.
+pub(crate) fn kept(sandbox: &Sandbox, support: &Support) -> Kept {
+    match support {
+        _ if *sandbox == Sandbox::None => Kept::All(Sandbox::None),
+        Support::Full => Kept::All(sandbox.clone()),
+        Support::Partial { missing } if missing.contains(&Gap::Mounts) => Kept::Some(sandbox.clone()),
+        Support::Partial { .. } => Kept::All(sandbox.clone()),
+        Support::None { .. } => Kept::None,
+    }
 }
 
 /// Whether a patch may write this path.
@@ -120,12 +151,13 @@ fn resolved(path: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use super::{Approvals, Candidate, NEVER, Verdict, may_write, verdict};
+    use super::{Approvals, Candidate, Kept, NEVER, Verdict, is_known_shell, may_write, verdict};
     use pretty_assertions::assert_eq;
     use valet_exec::{Limits, Sandbox};
     use valet_tools::shell::Decision;
 
-    const LOOK: Candidate<'static> = Candidate { script: "ls", escalated: false, rule: None, allowed: false };
+    const LOOK: Candidate<'static> =
+        Candidate { script: "ls", known_shell: true, escalated: false, rule: None, allowed: false };
     const MAKE: Candidate<'static> = Candidate { script: "make", ..LOOK };
     const OUT: Candidate<'static> = Candidate { escalated: true, ..MAKE };
 
@@ -134,7 +166,7 @@ mod tests {
     }
 
     fn decide(approvals: Approvals, candidate: &Candidate<'_>) -> Verdict {
-        verdict(approvals, Some(confined()), candidate)
+        verdict(approvals, Kept::All(confined()), candidate)
     }
 
     #[test]
@@ -162,8 +194,26 @@ mod tests {
 
     #[test]
     fn without_a_sandbox_every_command_is_asked_about_or_refused() {
-        assert_eq!(verdict(Approvals::OnRequest, None, &LOOK), Verdict::Ask(Sandbox::None));
-        assert!(matches!(verdict(Approvals::Never, None, &LOOK), Verdict::Refuse(_)));
+        assert_eq!(verdict(Approvals::OnRequest, Kept::None, &LOOK), Verdict::Ask(Sandbox::None));
+        assert!(matches!(verdict(Approvals::Never, Kept::None, &LOOK), Verdict::Refuse(_)));
+    }
+
+    #[test]
+    fn with_half_a_sandbox_a_person_is_asked_where_somebody_may_be_asked() {
+        let half = || Kept::Some(confined());
+        assert_eq!(verdict(Approvals::OnRequest, half(), &LOOK), Verdict::Ask(confined()));
+        assert_eq!(verdict(Approvals::Never, half(), &LOOK), Verdict::Run(confined()));
+    }
+
+    #[test]
+    fn what_the_model_calls_a_shell_is_trusted_with_nothing() {
+        assert!(is_known_shell("/opt/my/shell", "/opt/my/shell") && is_known_shell("bash", "/bin/zsh"));
+        assert!(is_known_shell("/usr/bin/zsh", "/bin/bash"));
+        assert!(!is_known_shell("./sh", "/bin/bash") && !is_known_shell("/work/p/bash", "/bin/bash"));
+        let own = |candidate| Candidate { known_shell: false, ..candidate };
+        assert_eq!(decide(Approvals::Untrusted, &own(LOOK)), Verdict::Ask(confined()));
+        let allowed = Candidate { rule: Some(Decision::Allow), ..own(MAKE) };
+        assert_eq!(decide(Approvals::OnRequest, &allowed), Verdict::Run(confined()));
     }
 
     #[test]

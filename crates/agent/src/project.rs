@@ -1,6 +1,8 @@
 //! What a project tells those who work on it: the files `AGENTS.md` from the root of the repository down to the
 //! working directory.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 const NAME: &str = "AGENTS.md";
@@ -8,13 +10,14 @@ const NAME: &str = "AGENTS.md";
 /// How much of the files is told.
 const MOST_BYTES: usize = 32 * 1024;
 
-/// The files that there are, outermost first.
+/// The files that there are, outermost first. A link that leads out of the repository is none of them.
 pub fn files(cwd: &Path) -> Vec<PathBuf> {
     let root = cwd.ancestors().find(|path| path.join(".git").exists()).unwrap_or(cwd);
     let mut files: Vec<PathBuf> =
         cwd.ancestors().take_while(|path| path.starts_with(root)).map(|path| path.join(NAME)).collect();
     files.reverse();
-    files.retain(|file| file.is_file());
+    let real_root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
+    files.retain(|file| file.canonicalize().is_ok_and(|real| real.is_file() && real.starts_with(&real_root)));
     files
 }
 
@@ -28,8 +31,9 @@ pub(crate) async fn instructions(cwd: &Path) -> Option<String> {
 fn read(cwd: &Path) -> Option<String> {
     let mut text = String::new();
     for file in files(cwd) {
-        match std::fs::read(&file) {
-            Ok(bytes) => {
+        let mut bytes = Vec::new();
+        match File::open(&file).and_then(|open| open.take(MOST_BYTES as u64).read_to_end(&mut bytes)) {
+            Ok(_) => {
                 text.push_str(String::from_utf8_lossy(&bytes).trim());
                 text.push_str("\n\n");
             }
@@ -59,6 +63,15 @@ mod tests {
         assert_eq!(files(&inner).len(), 2);
         let expected = format!("# AGENTS.md for {}\n\n<instructions>\nroot\n\npart\n</instructions>", inner.display());
         assert_eq!(read(&inner), Some(expected));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_that_leads_out_of_the_repository_is_not_read() {
+        let (outside, inside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::fs::write(outside.path().join("secret"), "secret").unwrap();
+        std::os::unix::fs::symlink(outside.path().join("secret"), inside.path().join("AGENTS.md")).unwrap();
+        assert_eq!(read(inside.path()), None);
     }
 
     #[test]

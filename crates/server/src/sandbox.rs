@@ -15,8 +15,9 @@ const LOGINS: &str = "auth.json";
 
 /// What a command may do in `cwd` by this policy. Relative roots are below `cwd`; what does not exist is not granted.
 /// Roots are resolved here, so call it when they are granted and not for each command of a thread: a command could
-/// have put a link there in between.
+/// have put a link there in between. The home is made if need be: what does not exist cannot be protected.
 pub(crate) fn sandbox(policy: &SandboxPolicy, cwd: &Path, home: &Path) -> Sandbox {
+    let home = made(home);
     let hidden = vec![home.join(LOGINS)];
     match policy {
         SandboxPolicy::DangerFullAccess {} | SandboxPolicy::ExternalSandbox { .. } => Sandbox::None,
@@ -32,10 +33,22 @@ pub(crate) fn sandbox(policy: &SandboxPolicy, cwd: &Path, home: &Path) -> Sandbo
             writable.sort();
             writable.dedup();
             let mut protected: Vec<_> = writable.iter().map(|root| root.join(".git")).collect();
-            protected.push(home.to_owned());
+            protected.push(home);
             Sandbox::Confined(Limits { writable, protected, hidden, network: *network_access })
         }
     }
+}
+
+/// The directory, which nobody else may read if it was not there before, without links.
+fn made(home: &Path) -> PathBuf {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    if let Err(error) = builder.create(home) {
+        tracing::warn!(home = %home.display(), %error, "the home is not there, and cannot be protected from commands");
+    }
+    home.canonicalize().unwrap_or_else(|_| home.to_owned())
 }
 
 /// What is to be said of the sandbox, once somebody needed it.
@@ -109,8 +122,9 @@ mod tests {
 
     #[test]
     fn who_only_reads_writes_nowhere_and_who_may_do_all_is_not_confined() {
-        let of = |policy| sandbox(&policy, Path::new("/"), Path::new("/home/me/.valet"));
-        let hidden = vec!["/home/me/.valet/auth.json".into()];
+        let home = tempfile::tempdir().unwrap();
+        let of = |policy| sandbox(&policy, Path::new("/"), home.path());
+        let hidden = vec![home.path().canonicalize().unwrap().join("auth.json")];
         let limits = Limits { hidden, ..Limits::default() };
         assert_eq!(of(SandboxPolicy::ReadOnly { network_access: false }), Sandbox::Confined(limits));
         assert_eq!(of(SandboxPolicy::DangerFullAccess {}), Sandbox::None);

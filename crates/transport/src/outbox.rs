@@ -16,6 +16,9 @@ const SLOW_BYTES: usize = 64 * 1024;
 /// What a writer gets at a time, so that all else stays where it can still be joined.
 const BATCH_BYTES: usize = 64 * 1024;
 
+/// No joined message grows larger: clients have limits for what they read at once.
+const MOST_JOINED_BYTES: usize = 256 * 1024;
+
 /// What a queued message costs beside its text.
 const ENTRY_BYTES: usize = 64;
 
@@ -144,7 +147,8 @@ impl Queue {
             return self.push(delta.into_message());
         }
         let known = self.joints.get(&delta.head()).and_then(|at| at.checked_sub(self.taken));
-        if let Some(entry) = known.and_then(|at| self.entries.get_mut(usize::try_from(at).ok()?)) {
+        let room = |entry: &&mut Entry| entry.len() < MOST_JOINED_BYTES;
+        if let Some(entry) = known.and_then(|at| self.entries.get_mut(usize::try_from(at).ok()?)).filter(room) {
             let before = entry.len();
             entry.join(&delta);
             self.bytes = self.bytes - before + entry.len();
@@ -297,7 +301,7 @@ impl Drop for Outlet {
 
 #[cfg(test)]
 mod tests {
-    use super::{BATCH_BYTES, ENTRY_BYTES, OutboxLimits, Outlet, SLOW_BYTES, outbox};
+    use super::{BATCH_BYTES, ENTRY_BYTES, MOST_JOINED_BYTES, OutboxLimits, Outlet, SLOW_BYTES, outbox};
     use crate::delta::Delta;
     use crate::link::Close;
     use bytes::Bytes;
@@ -418,6 +422,18 @@ mod tests {
         let room = outbox.room();
         drop(outlet);
         room.await;
+    }
+
+    #[tokio::test]
+    async fn a_joined_message_stays_readable_for_clients_with_limits() {
+        let (outbox, mut outlet) = outbox(OutboxLimits::default());
+        for _ in 0..100 {
+            outbox.push_delta(delta("a\"", &"x".repeat(10_000)));
+        }
+        outbox.close(Close::Gone);
+        let messages = drained(&mut outlet).await;
+        assert!(messages.iter().all(|message| message.len() < MOST_JOINED_BYTES + 20_000));
+        assert_eq!(messages.iter().map(|message| message.len() - 4).sum::<usize>(), 1_000_000);
     }
 
     #[tokio::test]

@@ -9,11 +9,11 @@ use valet_tools::shell::{self, Rules};
 
 use super::output::{self, Progress};
 use super::session::{Session, Shown};
-use super::{Called, Tools, resolve};
+use super::{AllowedCommand, Called, Tools, resolve};
 use crate::client::{CommandQuestion, Decision};
 use crate::event::{Event, Waiting};
 use crate::item::{Command, CommandSource, Item, ItemKind, Status};
-use crate::permission::{Candidate, Verdict, kept, verdict};
+use crate::permission::{Candidate, Verdict, is_known_shell, kept, verdict};
 use crate::tool::ToolCall;
 use crate::turn::Turn;
 
@@ -127,10 +127,16 @@ impl Tools {
     /// What the policies, the rules of the user and the machine say together.
     async fn verdict(&self, turn: &Turn, wanted: &Wanted) -> Verdict {
         let settings = &turn.settings;
-        let escalated = wanted.escalated();
-        let allowed = self.memory().commands.contains(&(wanted.arguments.cmd.clone(), escalated));
-        let rule = rule(&settings.rules_file(), &wanted.arguments.cmd);
-        let candidate = Candidate { script: &wanted.arguments.cmd, escalated, rule, allowed };
+        let (rules, script) = (settings.rules_file(), wanted.arguments.cmd.clone());
+        let rule = tokio::task::spawn_blocking(move || rule(&rules, &script)).await;
+        let candidate = Candidate {
+            script: &wanted.arguments.cmd,
+            known_shell: is_known_shell(&wanted.argv[0], &settings.surroundings.shell),
+            escalated: wanted.escalated(),
+            // A rule that is not known could be any.
+            rule: rule.unwrap_or(Some(shell::Decision::Prompt)),
+            allowed: self.memory().commands.contains(&wanted.key()),
+        };
         let support = self.launcher.support().await;
         verdict(settings.approvals, kept(&settings.sandbox, &support), &candidate)
     }
@@ -143,8 +149,7 @@ impl Tools {
         let refused = match decision {
             Decision::Accept => None,
             Decision::AcceptForSession => {
-                let allowed = (wanted.arguments.cmd.clone(), wanted.escalated());
-                self.memory().commands.insert(allowed);
+                self.memory().commands.insert(wanted.key());
                 None
             }
             Decision::AcceptPrefix(words) => {
@@ -211,6 +216,11 @@ impl Wanted {
         Self { argv, cwd, arguments, item, command }
     }
 
+    /// What a person allows for the rest of the conversation: this command, here, in this sandbox or out of it.
+    fn key(&self) -> AllowedCommand {
+        AllowedCommand { argv: self.argv.clone(), cwd: self.cwd.clone(), escalated: self.escalated() }
+    }
+
     fn escalated(&self) -> bool {
         self.arguments.sandbox_permissions == SandboxPermissions::RequireEscalated
     }
@@ -237,16 +247,36 @@ impl Wanted {
             command: self.command.command.clone(),
             cwd: self.command.cwd.clone(),
             actions: self.command.actions.clone(),
-            amendment: self.arguments.prefix_rule.clone().filter(|prefix| !prefix.is_empty()).or(words),
+            amendment: words.map(|words| amendment(words, self.arguments.prefix_rule.as_deref().unwrap_or_default())),
         }
     }
 }
 
+/// What a person may allow for good: the first words that the model proposes, if that is what the command begins
+/// with and if it does not allow everything; else the whole command.
+fn amendment(words: Vec<String>, proposed: &[String]) -> Vec<String> {
+    const RUN_ANYTHING: [&str; 14] = [
+        "bash", "dash", "doas", "env", "fish", "ksh", "node", "perl", "python", "python3", "ruby", "sh", "sudo", "zsh",
+    ];
+    let runs_anything =
+        |word: &String| RUN_ANYTHING.iter().any(|name| word == name || word.ends_with(&format!("/{name}")));
+    let too_much = proposed.len() == 1 && proposed.iter().all(runs_anything);
+    if !proposed.is_empty() && words.starts_with(proposed) && !too_much { proposed.to_vec() } else { words }
+}
+
 /// What the user's rules say about a script: the strictest word about any of its commands, and nothing unless
-/// all of them are allowed.
+/// all of them are allowed. What cannot be read could be anything that a rule forbids.
 fn rule(file: &std::path::Path, script: &str) -> Option<shell::Decision> {
-    let rules = Rules::load(file).inspect_err(|error| tracing::warn!(%error, "rules are not used")).ok()?;
-    let commands = shell::plain_commands(script)?;
+    let rules = match Rules::load(file) {
+        Ok(rules) => rules,
+        Err(error) => {
+            tracing::warn!(%error, "the rules of the user cannot be read");
+            return Some(shell::Decision::Prompt);
+        }
+    };
+    let Some(commands) = shell::plain_commands(script) else {
+        return rules.restrict().then_some(shell::Decision::Prompt);
+    };
     let decisions: Vec<_> = commands.iter().map(|argv| rules.decision(argv)).collect();
     let strictest = decisions.iter().flatten().max().copied()?;
     (strictest != shell::Decision::Allow || decisions.iter().all(Option::is_some)).then_some(strictest)
@@ -265,4 +295,35 @@ fn failed(words: &str) -> String {
 
 fn rejected(words: &str) -> String {
     failed(&format!("Rejected({words:?})"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{amendment, rule};
+    use pretty_assertions::assert_eq;
+    use valet_tools::shell::Decision;
+
+    #[test]
+    fn a_person_is_offered_to_allow_what_the_command_begins_with_and_never_everything() {
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let offered = |command: &str, proposed: &str| amendment(words(command), &words(proposed)).join(" ");
+        assert_eq!(offered("npm install left-pad", "npm install"), "npm install");
+        assert_eq!(offered("ls x", "bash"), "ls x");
+        assert_eq!(offered("bash build.sh", "bash"), "bash build.sh");
+        assert_eq!(offered("/usr/bin/python3 build.py", "/usr/bin/python3"), "/usr/bin/python3 build.py");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_asked_about_where_rules_forbid_something() {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("default.rules");
+        assert_eq!(rule(&file, "git push >log"), None);
+        std::fs::write(&file, "prefix_rule(pattern=[\"git\", \"push\"], decision=\"forbidden\")\n").unwrap();
+        assert_eq!(rule(&file, "git push"), Some(Decision::Forbidden));
+        assert_eq!(rule(&file, "git push >log"), Some(Decision::Prompt));
+        assert_eq!(rule(&file, "git status"), None);
+        std::fs::remove_file(&file).unwrap();
+        std::fs::create_dir(&file).unwrap();
+        assert_eq!(rule(&file, "git status"), Some(Decision::Prompt));
+    }
 }

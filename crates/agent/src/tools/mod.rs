@@ -59,11 +59,20 @@ pub(crate) struct Tools {
     memory: Mutex<Memory>,
 }
 
+/// A command that a person allowed for the rest of the conversation.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct AllowedCommand {
+    argv: Vec<String>,
+    cwd: PathBuf,
+    /// Out of the sandbox.
+    escalated: bool,
+}
+
 /// What is remembered from call to call.
 #[derive(Default)]
 struct Memory {
-    /// Commands that a person allowed for the rest of the conversation, and whether out of the sandbox.
-    commands: HashSet<(String, bool)>,
+    /// Commands that a person allowed for the rest of the conversation.
+    commands: HashSet<AllowedCommand>,
     /// Whether a person allowed all patches for the rest of the conversation.
     patches: bool,
     /// What the patches of the running turn have done.

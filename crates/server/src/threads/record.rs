@@ -1,11 +1,14 @@
 //! What is known of a thread: its metadata, what is in force for it, and its turns so far.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use valet_agent::{ClientTool, PLAN_MODE};
+use valet_exec::Sandbox;
 use valet_protocol::v2;
 
 use crate::config::Config;
+use crate::sandbox::sandbox;
 
 /// Everything that reads of a thread are answered from.
 pub(crate) struct Record {
@@ -36,6 +39,8 @@ pub(crate) struct ThreadSettings {
     pub(crate) approval_policy: v2::AskForApproval,
     pub(crate) approvals_reviewer: v2::ApprovalsReviewer,
     pub(crate) sandbox_policy: v2::SandboxPolicy,
+    /// What the policy means here; its paths were resolved when it was set.
+    pub(crate) sandbox: Sandbox,
     pub(crate) base_instructions: Option<String>,
     pub(crate) developer_instructions: Option<String>,
     pub(crate) mode: v2::ModeKind,
@@ -47,7 +52,9 @@ impl ThreadSettings {
     /// What the configuration says, and the request on top of it.
     pub(crate) fn new(config: &Config, params: &v2::ThreadStartParams, cwd: String) -> Self {
         let keys = &config.keys;
+        let sandbox_policy = params.sandbox.map_or_else(|| config.sandbox_policy(), |mode| config.sandbox_of(mode));
         Self {
+            sandbox: sandbox(&sandbox_policy, Path::new(&cwd), &config.home),
             model: params.model.clone().unwrap_or_else(|| config.model()),
             provider_id: params.model_provider.clone().unwrap_or_else(|| config.provider_id().to_owned()),
             cwd,
@@ -57,7 +64,7 @@ impl ThreadSettings {
             service_tier: params.service_tier.clone().or_else(|| keys.service_tier.clone()),
             approval_policy: params.approval_policy.unwrap_or_else(|| config.approval_policy()),
             approvals_reviewer: params.approvals_reviewer.unwrap_or_else(|| config.approvals_reviewer()),
-            sandbox_policy: params.sandbox.map_or_else(|| config.sandbox_policy(), |mode| config.sandbox_of(mode)),
+            sandbox_policy,
             base_instructions: params.base_instructions.clone().or_else(|| keys.instructions.clone()),
             developer_instructions: params
                 .developer_instructions
@@ -69,7 +76,7 @@ impl ThreadSettings {
     }
 
     /// What a turn changes. Says whether anything is different.
-    pub(crate) fn change(&mut self, params: &v2::TurnStartParams) -> bool {
+    pub(crate) fn change(&mut self, params: &v2::TurnStartParams, home: &Path) -> bool {
         let before = self.clone();
         set(&mut self.model, params.model.as_ref());
         set(&mut self.approval_policy, params.approval_policy.as_ref());
@@ -88,6 +95,9 @@ impl ThreadSettings {
         self.effort = params.effort.clone().or(self.effort.take());
         self.summary = params.summary.or(self.summary);
         self.service_tier = params.service_tier.clone().or(self.service_tier.take());
+        if (&self.sandbox_policy, &self.cwd) != (&before.sandbox_policy, &before.cwd) {
+            self.sandbox = sandbox(&self.sandbox_policy, Path::new(&self.cwd), home);
+        }
         *self != before
     }
 

@@ -1,6 +1,5 @@
 //! What is in force for a turn: the settings of the thread, who is logged in, and who asks.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use valet_agent::{Settings, Surroundings, Terms};
@@ -10,7 +9,6 @@ use valet_protocol::{ErrorKind, ErrorObject};
 use super::{Thread, ThreadSettings};
 use crate::convert;
 use crate::dispatch::Context;
-use crate::sandbox::sandbox;
 
 /// Captures what is in force now.
 pub(crate) fn terms(context: &Context, thread: &Thread, settings: &ThreadSettings) -> Result<Terms, ErrorObject> {
@@ -42,7 +40,7 @@ pub(crate) fn terms(context: &Context, thread: &Thread, settings: &ThreadSetting
             developer_instructions: settings.developer_instructions.clone(),
             home: config.home.clone(),
             approvals: convert::approvals(settings.approval_policy),
-            sandbox: sandbox(&settings.sandbox_policy, Path::new(&settings.cwd), &config.home),
+            sandbox: settings.sandbox.clone(),
             environment: Arc::clone(&config.keys.shell_environment_policy),
             client_tools,
             plan_mode: settings.mode == ModeKind::Plan,

@@ -72,6 +72,11 @@ impl Rules {
         self.rules.iter().filter(|rule| rule.matches(argv)).map(|rule| rule.decision).max()
     }
 
+    /// Whether there is a rule that does more than allow.
+    pub fn restrict(&self) -> bool {
+        self.rules.iter().any(|rule| rule.decision > Decision::Allow)
+    }
+
     /// Writes down that commands which begin with `prefix` are allowed, unless the file says so already. The file
     /// and its folder are made when missing. Writers in other processes wait for each other.
     pub fn allow(path: &Path, prefix: &[String]) -> Result<(), RulesError> {
