@@ -11,6 +11,7 @@ use valet_transport::listener::{self, AllowedOrigin, Auth, Endpoint, Settings};
 use valet_transport::{OutboxLimits, stdio};
 
 use crate::args::{AppServerArgs, AppServerCommand, GenerateArgs};
+use crate::bindings::{self, Bindings};
 use crate::ending::Endings;
 use crate::listen::{AuthPlan, Listen};
 use crate::logging;
@@ -21,15 +22,15 @@ const CONTROL_SOCKET: &str = "app-server-control/app-server-control.sock";
 
 pub(crate) fn run(args: AppServerArgs) -> anyhow::Result<ExitCode> {
     match args.command {
-        Some(AppServerCommand::GenerateTs(args)) => generate(&args, export::typescript),
-        Some(AppServerCommand::GenerateJsonSchema(args)) => generate(&args, export::json_schema),
+        Some(AppServerCommand::GenerateTs(args)) => generate(&args, &bindings::TYPESCRIPT),
+        Some(AppServerCommand::GenerateJsonSchema(args)) => generate(&args, &bindings::JSON_SCHEMA),
         None => serve(&args),
     }
 }
 
-fn generate(args: &GenerateArgs, files: fn(Surface) -> export::Files) -> anyhow::Result<ExitCode> {
+fn generate(args: &GenerateArgs, bindings: &Bindings) -> anyhow::Result<ExitCode> {
     let surface = if args.experimental { Surface::Experimental } else { Surface::Stable };
-    let written = export::write(&files(surface), &args.out);
+    let written = export::write(&bindings.unpack(surface)?, &args.out);
     written.with_context(|| format!("cannot write to {}", args.out.display()))?;
     Ok(ExitCode::SUCCESS)
 }

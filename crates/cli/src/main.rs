@@ -2,6 +2,7 @@
 
 mod app_server;
 mod args;
+mod bindings;
 mod demo;
 mod ending;
 mod lane;

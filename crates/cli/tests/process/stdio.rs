@@ -8,6 +8,7 @@ use pretty_assertions::assert_eq;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use valet_protocol::export::{self, Surface};
 use valet_sim::{Chunks, Response, Script, Sim};
 
 use crate::support::{home, valet};
@@ -194,10 +195,17 @@ fn a_home_that_is_not_there_is_named() {
 #[test]
 fn bindings_and_schema_are_written_where_they_are_asked_for() {
     let home = tempfile::tempdir().unwrap();
-    for (command, file) in [("generate-ts", "index.ts"), ("generate-json-schema", "ClientRequest.json")] {
-        let out = home.path().join("new").join(command);
-        let args = ["app-server", command, "--experimental", "--out", out.to_str().unwrap()];
-        assert!(valet(home.path(), &args).status().unwrap().success());
-        assert!(out.join(file).exists());
+    for (surface, flag) in [(Surface::Stable, None), (Surface::Experimental, Some("--experimental"))] {
+        let commands =
+            [("generate-ts", export::typescript(surface)), ("generate-json-schema", export::json_schema(surface))];
+        for (command, files) in commands {
+            let out = home.path().join("new").join(format!("{command}-{surface:?}"));
+            let mut args = vec!["app-server", command, "--out", out.to_str().unwrap()];
+            args.extend(flag);
+            assert!(valet(home.path(), &args).status().unwrap().success());
+            for (path, text) in files {
+                assert_eq!(std::fs::read_to_string(out.join(path)).unwrap(), text);
+            }
+        }
     }
 }
