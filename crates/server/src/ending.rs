@@ -16,7 +16,7 @@ use crate::host::HostState;
 /// How long requests that run may take once the host ends, before they are told that it does.
 const LAST_REQUESTS: Duration = Duration::from_millis(500);
 
-/// How long turns may take to end once they are interrupted.
+/// How long turns may take to end once they are interrupted. Their commands have 200 ms of it to end in order.
 const LAST_EVENTS: Duration = Duration::from_millis(500);
 
 /// How long clients have to read their last messages.
@@ -57,7 +57,7 @@ impl Ending {
     pub(crate) async fn run(self) {
         self.requests.close();
         let _ = timeout(LAST_REQUESTS, self.requests.wait()).await;
-        if timeout(LAST_EVENTS, self.host.threads.interrupt_all()).await.is_err() {
+        if timeout(LAST_EVENTS, self.host.threads.end_all()).await.is_err() {
             tracing::error!("a turn did not end when it was interrupted");
         }
         let connections = self.host.connections.all();
