@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use valet_auth::AuthFailure;
 
 use crate::conversation::{Accepted, Command, ControlError, Reply, Said};
@@ -14,6 +15,8 @@ pub(crate) struct Commands {
     receiver: mpsc::Receiver<Command>,
     /// What came during a turn and is not about it.
     later: VecDeque<Command>,
+    /// From here on every turn is interrupted.
+    ending: CancellationToken,
 }
 
 /// What ends the work on a turn from outside, or changes it.
@@ -27,8 +30,8 @@ pub(crate) enum Control {
 }
 
 impl Commands {
-    pub(crate) fn new(receiver: mpsc::Receiver<Command>) -> Self {
-        Self { receiver, later: VecDeque::new() }
+    pub(crate) fn new(receiver: mpsc::Receiver<Command>, ending: CancellationToken) -> Self {
+        Self { receiver, later: VecDeque::new(), ending }
     }
 
     /// The next command, while no turn runs.
@@ -50,6 +53,8 @@ impl Commands {
         tokio::pin!(logged_out);
         loop {
             let command = tokio::select! {
+                biased;
+                () = self.ending.cancelled() => return Control::Interrupted(None),
                 command = self.receiver.recv() => command,
                 () = &mut logged_out => return Control::Failed(AuthFailure::logged_out().into()),
             };

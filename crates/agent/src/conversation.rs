@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::value::RawValue;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 use valet_auth::{Account, HttpClient};
 use valet_exec::Launcher;
 
 use crate::client::Client;
+use crate::control::Commands;
 use crate::driver::Driver;
 use crate::event::EventSink;
 use crate::input::Input;
@@ -120,14 +122,18 @@ pub(crate) enum Command {
 #[derive(Clone, Debug)]
 pub struct Conversation {
     commands: mpsc::Sender<Command>,
+    /// Cancelled when all is to end at once.
+    ending: CancellationToken,
 }
 
 impl Conversation {
     /// Starts the driver of a new conversation.
     pub fn start(thread_id: String, services: Services) -> Self {
         let (commands, receiver) = mpsc::channel(COMMANDS);
-        tokio::spawn(Driver::new(thread_id, services).run(receiver));
-        Self { commands }
+        let ending = CancellationToken::new();
+        let driver = Driver::new(thread_id, services, ending.clone());
+        tokio::spawn(driver.run(Commands::new(receiver, ending.clone())));
+        Self { commands, ending }
     }
 
     /// Says something. If a turn runs, it is added to that turn.
@@ -152,6 +158,16 @@ impl Conversation {
         reply: impl FnOnce(Result<(), ControlError>) + Send + 'static,
     ) {
         self.send(Command::Interrupt { turn_id, reply: Box::new(reply) }).await;
+    }
+
+    /// Ends the work for good, as a host does that ends: the turn that runs and all that wait are interrupted, and
+    /// commands are killed that have not ended a moment later. Returns when the end of each turn was told.
+    pub async fn end(&self) {
+        self.ending.cancel();
+        let (reply, replied) = oneshot::channel::<()>();
+        // Taken up after all that came before.
+        self.interrupt(None, |_| drop(reply)).await;
+        let _ = replied.await;
     }
 
     /// Runs a command line of a person in a turn of its own, after the one that runs.

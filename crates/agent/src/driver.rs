@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use serde_json::json;
-use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use valet_auth::Account;
 
@@ -50,8 +50,8 @@ pub(crate) enum Ended {
 }
 
 impl Driver {
-    pub(crate) fn new(thread_id: String, services: Services) -> Self {
-        let tools = Tools::new(Arc::clone(&services.client), Arc::clone(&services.launcher));
+    pub(crate) fn new(thread_id: String, services: Services, ending: CancellationToken) -> Self {
+        let tools = Tools::new(Arc::clone(&services.client), Arc::clone(&services.launcher), ending);
         Self {
             thread_id: thread_id.into(),
             services,
@@ -64,8 +64,7 @@ impl Driver {
         }
     }
 
-    pub(crate) async fn run(mut self, receiver: mpsc::Receiver<Command>) {
-        let mut commands = Commands::new(receiver);
+    pub(crate) async fn run(mut self, mut commands: Commands) {
         while let Some(command) = commands.next().await {
             match command {
                 Command::Turn(request) => {

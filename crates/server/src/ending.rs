@@ -16,7 +16,8 @@ use crate::host::HostState;
 /// How long requests that run may take once the host ends, before they are told that it does.
 const LAST_REQUESTS: Duration = Duration::from_millis(500);
 
-/// How long turns and programs may take to end once they are interrupted.
+/// How long turns and programs may take to end once they are interrupted. Commands of turns have 200 ms of it to end
+/// in order.
 const LAST_EVENTS: Duration = Duration::from_millis(500);
 
 /// How long clients have to read their last messages.
@@ -57,7 +58,7 @@ impl Ending {
     pub(crate) async fn run(self) {
         self.requests.close();
         let _ = timeout(LAST_REQUESTS, self.requests.wait()).await;
-        let last = join(self.host.threads.interrupt_all(), self.host.processes.end_all());
+        let last = join(self.host.threads.end_all(), self.host.processes.end_all());
         if timeout(LAST_EVENTS, last).await.is_err() {
             tracing::error!("a turn or a program did not end when it was interrupted");
         }

@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 use valet_exec::Launcher;
 use valet_tools::definitions;
 use valet_tools::patch::TurnDiff;
@@ -83,8 +84,8 @@ struct Memory {
 pub(crate) type Results = Vec<Option<Called>>;
 
 impl Tools {
-    pub(crate) fn new(client: Arc<dyn Client>, launcher: Arc<Launcher>) -> Self {
-        Self { client, launcher, sessions: Sessions::default(), memory: Mutex::default() }
+    pub(crate) fn new(client: Arc<dyn Client>, launcher: Arc<Launcher>, ending: CancellationToken) -> Self {
+        Self { client, launcher, sessions: Sessions::new(ending), memory: Mutex::default() }
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 use valet_exec::{Output, OutputBudget, Running, Truncated};
 
 use super::output::Progress;
@@ -21,16 +22,18 @@ const KEPT_BYTES: usize = 1024 * 1024;
 /// command left in the background holds on to it.
 const LAST_OUTPUT: Duration = Duration::from_millis(100);
 
-/// How long the commands of a turn may take to end before they are killed: they get a second to do it in order.
-const END_LIMIT: Duration = Duration::from_secs(2);
+/// How long a command may go on after it was asked to end, when the whole host ends. Else it has
+/// [`valet_exec::GRACE`].
+const LAST_GRACE: Duration = Duration::from_millis(200);
 
 /// How many commands may run in one conversation.
 const MOST: usize = 64;
 
 /// The commands that a conversation has running, by the number that the model calls them by.
-#[derive(Default)]
 pub(super) struct Sessions {
     state: Mutex<State>,
+    /// When there is no time left for grace.
+    ending: CancellationToken,
 }
 
 #[derive(Default)]
@@ -62,6 +65,10 @@ pub(super) struct Shown {
 }
 
 impl Sessions {
+    pub(super) fn new(ending: CancellationToken) -> Self {
+        Self { state: Mutex::default(), ending }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // Nothing under this lock can panic half-way.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -104,7 +111,7 @@ impl Sessions {
     /// Ends all commands, and waits until their items are complete.
     pub(super) async fn end(&self) {
         let sessions: Vec<_> = self.state().running.drain().map(|(_, session)| session).collect();
-        join_all(sessions.iter().map(|session| session.end())).await;
+        join_all(sessions.iter().map(|session| session.end(&self.ending))).await;
     }
 }
 
@@ -142,10 +149,18 @@ impl Session {
         Truncated { original_tokens: unseen.original_tokens, ..budget.finish() }
     }
 
-    async fn end(&self) {
+    /// Asks the command to end, and sees to it that it does.
+    async fn end(&self, ending: &CancellationToken) {
         self.running.terminate();
-        if timeout(END_LIMIT, self.running.gone()).await.is_err() {
-            self.running.end().await;
+        let out_of_time = async {
+            ending.cancelled().await;
+            sleep(LAST_GRACE).await;
+        };
+        tokio::select! {
+            () = self.running.gone() => {}
+            () = out_of_time => {
+                self.running.end().await;
+            }
         }
         let _ = self.exit_code.subscribe().wait_for(Option::is_some).await;
     }

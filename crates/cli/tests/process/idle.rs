@@ -9,9 +9,12 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Child;
 use valet_client::{AppServer, Client, Handlers, connect};
 use valet_protocol::v2;
-use valet_sim::{Script, Sim};
+use valet_sim::{Response, Script, Sim};
 
-use crate::probe::{LIMIT, descriptors, in_time, lend, lender, long, resident, start_turn, switches, turn_status};
+use crate::probe::{
+    LIMIT, descriptors, in_time, lend, lender, long, resident, runs, start_turn, start_turn_in, switches, tree,
+    turn_status,
+};
 use crate::support::{home, valet};
 
 /// So short that the token is due for renewal from the start, and expires while the host is idle.
@@ -60,6 +63,24 @@ async fn an_idle_host_over_stdio_wakes_for_nothing() {
 }
 
 #[tokio::test]
+async fn a_host_whose_command_has_ended_is_idle_again_and_has_no_process_and_no_descriptor_of_it() {
+    let responses = [runs("true"), Response::new().text("Done."), runs("sleep 1000 & echo ready"), Response::new()];
+    let sim = Sim::start(Script::responses(responses)).await.unwrap();
+    let home = home(&sim);
+    let server = AppServer::spawn(&mut valet(home.path(), &["app-server"])).unwrap();
+    let pid = server.process.id().unwrap();
+    let (client, mut told) = Client::new(server.link, lender(&sim, TOKEN));
+    one_turn(&client, &mut told, &sim).await;
+    let open = descriptors(pid);
+    // This one leaves something behind, which ends with the turn.
+    start_turn_in(&client, v2::SandboxMode::DangerFullAccess).await;
+    assert_eq!(turn_status(&mut told).await, Some(v2::TurnStatus::Completed));
+    assert_eq!(tree(pid).len(), 1, "the host is alone");
+    has_again(pid, open).await;
+    nothing_wakes(pid).await;
+}
+
+#[tokio::test]
 async fn an_idle_listener_with_an_idle_connection_wakes_for_nothing() {
     let sim = Sim::start(Script::text("Hello.")).await.unwrap();
     let listener = Listener::start(&sim).await;
@@ -95,16 +116,15 @@ impl Listener {
             drop((client, told));
         }
     }
+}
 
-    /// Waits until the host has as many descriptors as before its visitors. It closes them after they left.
-    async fn alone_again(&self, descriptors_before: usize) {
-        let began = Instant::now();
-        let pid = self.child.id().unwrap();
-        while descriptors(pid) != descriptors_before {
-            let now = descriptors(pid);
-            assert!(began.elapsed() < LIMIT, "{descriptors_before} descriptors before, {now} after");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+/// Waits until a host has as many descriptors as before. It closes them after whoever they were for has left.
+async fn has_again(pid: u32, descriptors_before: usize) {
+    let began = Instant::now();
+    while descriptors(pid) != descriptors_before {
+        let now = descriptors(pid);
+        assert!(began.elapsed() < LIMIT, "{descriptors_before} descriptors before, {now} after");
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
@@ -115,11 +135,11 @@ async fn connections_that_have_come_and_gone_leave_no_memory_no_descriptor_and_n
     let pid = listener.child.id().unwrap();
     let open = descriptors(pid);
     listener.visits(500).await;
-    listener.alone_again(open).await;
+    has_again(pid, open).await;
     let (memory, threads) = (resident(pid), switches(pid).len());
     let visits = if long() { 10_000 } else { 3_000 };
     listener.visits(visits).await;
-    listener.alone_again(open).await;
+    has_again(pid, open).await;
     let after = resident(pid);
     eprintln!("{memory} KiB after 500 visits, {after} KiB after {visits} more");
     assert!(after * 10 <= memory * 11, "{memory} KiB, then {after} KiB");

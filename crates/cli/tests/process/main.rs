@@ -7,6 +7,8 @@
 )]
 
 mod bad_input;
+#[cfg(target_os = "linux")]
+mod both_ways;
 mod canary;
 mod codex_python;
 #[cfg(target_os = "linux")]
@@ -16,6 +18,8 @@ mod external_auth_docs;
 mod flood;
 #[cfg(target_os = "linux")]
 mod idle;
+#[cfg(target_os = "linux")]
+mod last_commands;
 mod listeners;
 #[cfg(target_os = "linux")]
 mod orphans;

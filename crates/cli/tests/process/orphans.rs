@@ -18,11 +18,12 @@ use valet_protocol::{methods as m, v2};
 use valet_sim::{Chunks, Response, Script, Sim};
 use valet_transport::{OutboxLimits, lines};
 
-use crate::probe::{LIMIT, first_words, hangs, in_time, lend, long, marked, start_turn, turn_status};
+use crate::probe::{
+    GONE, LIMIT, STUBBORN, WORKS, first_words, gone, in_time, lend, long, marked, ready, runs, start_turn,
+    start_turn_in, tree, turn_status,
+};
 use crate::support::{VALET, home, valet};
 
-/// How long after the end of the parent, or of stdin, something of the host may still be there.
-const GONE: Duration = Duration::from_secs(2);
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// A parent that holds the host's stdin and stdout open by named pipes, so that others can hold them, too. The
@@ -86,19 +87,12 @@ impl Family {
 
     /// Kills the parent as nothing can be killed harder, and waits until nothing of the host is there.
     async fn kill_parent(mut self) {
-        assert!(self.members().len() >= 2, "the parent and the host are there before");
-        let killed = Instant::now();
+        let before = tree(self.pid());
+        assert!(before.len() >= 2, "the parent and the host are there before");
         self.parent.start_kill().unwrap();
         assert_eq!(self.parent.wait().await.unwrap().signal(), Some(9));
-        // Processes that are nobody's children here: there is no event to wait for.
-        loop {
-            let left = self.members();
-            if left.is_empty() {
-                break;
-            }
-            assert!(killed.elapsed() < GONE, "left after {GONE:?}: {left:?}");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        gone(&before).await;
+        assert_eq!(self.members(), Vec::<u32>::new(), "somebody has come since");
         assert_eq!(names_below(&self.home.path().join("tmp")), Vec::<String>::new(), "temporary files are left");
         let left: Vec<_> = names_below(self.home.path()).into_iter().filter(|name| !is_ours(name)).collect();
         assert_eq!(left, Vec::<String>::new(), "files are left");
@@ -124,15 +118,28 @@ fn is_ours(name: &str) -> bool {
     ["config.toml", "tmp", "in", "out"].contains(&name)
 }
 
-fn cycles() -> usize {
+pub(crate) fn cycles() -> usize {
     if long() { 200 } else { 20 }
 }
 
-async fn streaming_turn(client: &Client, told: &mut Notifications, sim: &Sim, capabilities: InitializeCapabilities) {
+/// One turn after another, each with a command that does not end; every other command ends when it is asked to.
+fn commands() -> Script {
+    Script::responses((0..cycles()).map(|number| runs(if number % 2 == 0 { WORKS } else { STUBBORN })))
+}
+
+/// Brings the host to a turn with a command that runs; every other pair of them in a sandbox.
+async fn working_turn(
+    client: &Client,
+    told: &mut Notifications,
+    sim: &Sim,
+    capabilities: InitializeCapabilities,
+    number: usize,
+) {
     client.initialize_with("parent", "1", capabilities).await.unwrap();
     lend(client, sim, HOUR).await;
-    start_turn(client).await;
-    first_words(told).await;
+    let sandbox = if number % 4 < 2 { v2::SandboxMode::DangerFullAccess } else { v2::SandboxMode::WorkspaceWrite };
+    start_turn_in(client, sandbox).await;
+    ready(told).await;
 }
 
 /// What a parent asks for that says its process id, or does not.
@@ -147,11 +154,11 @@ async fn still_serves(client: &Client) -> bool {
 
 #[tokio::test]
 async fn t_9_a_parent_that_is_killed_takes_the_host_with_it() {
-    let sim = Sim::start(hangs()).await.unwrap();
-    for _ in 0..cycles() {
+    let sim = Sim::start(commands()).await.unwrap();
+    for number in 0..cycles() {
         let family = Family::start(&sim, OVER_PIPES, &[]).await;
         let (client, mut told) = family.client();
-        streaming_turn(&client, &mut told, &sim, parent(None)).await;
+        working_turn(&client, &mut told, &sim, parent(None), number).await;
         assert!(still_serves(&client).await);
         // From here on only the parent can say something to the host, and the end of that is enough.
         drop(client);
@@ -162,14 +169,14 @@ async fn t_9_a_parent_that_is_killed_takes_the_host_with_it() {
 
 #[tokio::test]
 async fn t_9_a_sibling_that_holds_stdin_open_does_not_keep_the_host_alive() {
-    let sim = Sim::start(hangs()).await.unwrap();
+    let sim = Sim::start(commands()).await.unwrap();
     for number in 0..cycles() {
         // By the flag, and by the capability.
-        let flag = number % 2 == 0;
+        let flag = number % 8 < 4;
         let family = Family::start(&sim, OVER_PIPES, if flag { MY_PID } else { &[] }).await;
         let (client, mut told) = family.client();
         let capabilities = parent((!flag).then(|| family.pid()));
-        streaming_turn(&client, &mut told, &sim, capabilities).await;
+        working_turn(&client, &mut told, &sim, capabilities, number).await;
         family.kill_parent().await;
         assert_eq!(turn_status(&mut told).await, Some(v2::TurnStatus::Interrupted));
     }
@@ -177,13 +184,13 @@ async fn t_9_a_sibling_that_holds_stdin_open_does_not_keep_the_host_alive() {
 
 #[tokio::test]
 async fn t_9_a_listener_ends_with_its_parent() {
-    let sim = Sim::start(hangs()).await.unwrap();
-    for _ in 0..cycles() {
+    let sim = Sim::start(commands()).await.unwrap();
+    for number in 0..cycles() {
         let family = Family::start(&sim, OVER_WEBSOCKET, MY_PID).await;
         let address = family.first_line.rsplit("ws://").next().unwrap().to_owned();
         let link = connect(&format!("ws://{address}"), None).await.unwrap();
         let (client, mut told) = Client::new(link, Handlers::new());
-        streaming_turn(&client, &mut told, &sim, parent(None)).await;
+        working_turn(&client, &mut told, &sim, parent(None), number).await;
         family.kill_parent().await;
         assert_eq!(turn_status(&mut told).await, Some(v2::TurnStatus::Interrupted));
         assert!(TcpStream::connect(&address).await.is_err(), "nobody listens any more");
@@ -278,7 +285,10 @@ async fn t_11_stdin_that_ends_in_mid_turn_ends_a_host_whose_stdout_is_never_read
     let (reader, stalls) = stalling_reader(child.stdout.take().unwrap());
     let link = lines::connect(reader, child.stdin.take().unwrap(), OutboxLimits::default());
     let (client, mut told) = Client::new(link, Handlers::new());
-    streaming_turn(&client, &mut told, &sim, parent(None)).await;
+    client.initialize_with("parent", "1", parent(None)).await.unwrap();
+    lend(&client, &sim, HOUR).await;
+    start_turn(&client).await;
+    first_words(&mut told).await;
     stalls.send_replace(true);
     stuck_on_stdout(child.id().unwrap()).await;
     drop(client);

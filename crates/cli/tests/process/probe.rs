@@ -7,10 +7,13 @@ use std::time::Duration;
 
 use valet_client::{Client, Handlers, Notifications};
 use valet_protocol::{Secret, methods as m, v2};
-use valet_sim::{Chunks, Response, Script, Sim, TokenRequest};
+use valet_sim::{Response, Sim, TokenRequest};
 
 /// No test waits longer for one thing.
 pub(crate) const LIMIT: Duration = Duration::from_secs(20);
+
+/// How long after the end of a host, or of its parent, something of it may still be there.
+pub(crate) const GONE: Duration = Duration::from_secs(2);
 
 /// Waits, but not forever.
 #[track_caller]
@@ -25,11 +28,6 @@ pub(crate) fn in_time<F: Future>(wanted: F) -> impl Future<Output = F::Output> {
 /// Whether the runs are to be as long as the promises say, and not as short as a habit must be.
 pub(crate) fn long() -> bool {
     std::env::var("VALET_LONG_TESTS").is_ok_and(|value| value == "1")
-}
-
-/// A turn that says something and then hangs for longer than any test.
-pub(crate) fn hangs() -> Script {
-    Script::respond(Response::new().chunks(Chunks::repeat("w ", 3)).delay(Duration::from_secs(3600)))
 }
 
 /// Answers refreshes with a token that lasts this long.
@@ -56,10 +54,35 @@ pub(crate) async fn lend(client: &Client, sim: &Sim, lifetime: Duration) {
 
 /// Starts a turn on a new thread.
 pub(crate) async fn start_turn(client: &Client) {
-    let thread = in_time(client.request::<m::ThreadStart>(v2::ThreadStartParams::default())).await.unwrap().thread.id;
+    start_turn_in(client, v2::SandboxMode::ReadOnly).await;
+}
+
+/// Starts a turn on a new thread whose commands may do this much. Returns the ids of both.
+pub(crate) async fn start_turn_in(client: &Client, sandbox: v2::SandboxMode) -> (String, String) {
+    let approval_policy = Some(v2::AskForApproval::Never);
+    let params = v2::ThreadStartParams { sandbox: Some(sandbox), approval_policy, ..Default::default() };
+    let thread = in_time(client.request::<m::ThreadStart>(params)).await.unwrap().thread.id;
     let input = vec![v2::UserInput::Text { text: "hello".to_owned(), text_elements: Vec::new() }];
-    let turn = v2::TurnStartParams { thread_id: thread, input, ..Default::default() };
-    in_time(client.request::<m::TurnStart>(turn)).await.unwrap();
+    let turn = v2::TurnStartParams { thread_id: thread.clone(), input, ..Default::default() };
+    (thread, in_time(client.request::<m::TurnStart>(turn)).await.unwrap().turn.id)
+}
+
+/// A command that has said that it is ready, has a child and a daemon, and goes on for longer than any test.
+pub(crate) const WORKS: &str = "setsid -f sleep 1000; sleep 1000 & echo ready; wait";
+
+/// The same, and none of its processes ends because it is asked to.
+pub(crate) const STUBBORN: &str = "trap '' TERM; setsid -f sleep 1000; sleep 1000 & echo ready; wait";
+
+/// A response that runs a command.
+pub(crate) fn runs(command: &str) -> Response {
+    let arguments = serde_json::json!({ "cmd": command, "login": false, "yield_time_ms": 30_000 });
+    Response::new().function_call("exec_command", arguments)
+}
+
+/// Waits until the command of a turn says that it is ready.
+pub(crate) async fn ready(told: &mut Notifications) {
+    let said = told.wait_for::<m::CommandExecutionOutputDelta>(|output| output.delta.contains("ready"));
+    in_time(said).await.expect("a command that runs");
 }
 
 /// Waits for the first words of a turn.
@@ -70,6 +93,63 @@ pub(crate) async fn first_words(told: &mut Notifications) {
 /// Waits for the end of a turn, and says how it ended.
 pub(crate) async fn turn_status(told: &mut Notifications) -> Option<v2::TurnStatus> {
     in_time(told.wait_for::<m::TurnCompleted>(|_| true)).await.map(|ended| ended.turn.status)
+}
+
+/// A process that no other is taken for: ids come again, with another time of birth.
+#[derive(Clone, Debug)]
+pub(crate) struct Process {
+    id: u32,
+    born: String,
+}
+
+impl Process {
+    /// Whether it is there. One that has ended, and that nobody has asked about yet, is not; one whose first thread
+    /// has ended is, and has its files open, until the last one has.
+    fn lives(&self) -> bool {
+        let ended = |fields: &[String]| {
+            ["Z", "X"].contains(&fields[STATE].as_str()) && ["0", "1"].contains(&fields[THREADS].as_str())
+        };
+        stat(self.id).is_some_and(|fields| fields[BORN] == self.born && !ended(&fields))
+    }
+}
+
+const STATE: usize = 0;
+const PARENT: usize = 1;
+const THREADS: usize = 17;
+const BORN: usize = 19;
+
+/// The fields of `/proc/PID/stat` that come after the name.
+fn stat(id: u32) -> Option<Vec<String>> {
+    let text = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    Some(text.rsplit_once(") ")?.1.split(' ').map(str::to_owned).collect())
+}
+
+fn processes() -> impl Iterator<Item = u32> {
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+/// A process and all that descend from it.
+pub(crate) fn tree(root: u32) -> Vec<Process> {
+    let all: BTreeMap<u32, Vec<String>> = processes().filter_map(|id| Some((id, stat(id)?))).collect();
+    let descends = |id: &u32| {
+        let parent = |id: &u32| all.get(id)?[PARENT].parse().ok();
+        std::iter::successors(Some(*id), parent).any(|ancestor| ancestor == root)
+    };
+    let found = all.iter().filter(|(id, _)| descends(id));
+    found.map(|(id, fields)| Process { id: *id, born: fields[BORN].clone() }).collect()
+}
+
+/// Waits until none of these is there, and says how long that took. They are nobody's children here, so there is
+/// no event to wait for.
+pub(crate) async fn gone(processes: &[Process]) -> Duration {
+    let began = std::time::Instant::now();
+    while processes.iter().any(Process::lives) {
+        let left = || processes.iter().filter(|process| process.lives()).collect::<Vec<_>>();
+        assert!(began.elapsed() < GONE, "left after {GONE:?}: {:?}", left());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    began.elapsed()
 }
 
 /// A number of `/proc/PID/status` or of a thread's.
@@ -90,6 +170,11 @@ pub(crate) fn family(pid: u32) -> Vec<u32> {
 /// Resident memory in KiB.
 pub(crate) fn resident(pid: u32) -> u64 {
     status(Path::new(&format!("/proc/{pid}")), "VmRSS").unwrap()
+}
+
+/// The most memory that was ever resident, in KiB.
+pub(crate) fn resident_peak(pid: u32) -> u64 {
+    status(Path::new(&format!("/proc/{pid}")), "VmHWM").unwrap()
 }
 
 /// How often each thread was given a processor and left it again. It is the same later if nothing woke.
@@ -117,7 +202,7 @@ pub(crate) fn marked(mark: &str) -> Vec<u32> {
         let bytes = std::fs::read(path).unwrap_or_default();
         bytes.windows(mark.len()).any(|window| window == mark.as_bytes())
     };
-    let processes = std::fs::read_dir("/proc").unwrap().flatten();
-    let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    ids.filter(|id| ["environ", "cmdline"].iter().any(|file| holds(Path::new(&format!("/proc/{id}/{file}"))))).collect()
+    processes()
+        .filter(|id| ["environ", "cmdline"].iter().any(|file| holds(Path::new(&format!("/proc/{id}/{file}")))))
+        .collect()
 }

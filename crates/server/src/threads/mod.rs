@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use futures_util::future::join_all;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use uuid::Uuid;
 use valet_agent::{Conversation, Services};
 
@@ -203,23 +203,17 @@ impl Threads {
         let _ = self.running().wait_for(|running| *running == 0).await;
     }
 
-    /// Interrupts every turn, and waits until the end of each was told.
-    pub(crate) async fn interrupt_all(&self) {
-        join_all(self.all().iter().map(|thread| thread.interrupted())).await;
+    /// Interrupts every turn that runs or would, and waits until the end of each was told.
+    pub(crate) async fn end_all(&self) {
+        join_all(self.all().iter().map(|thread| thread.end())).await;
     }
 }
 
 impl Thread {
-    async fn interrupted(&self) {
+    async fn end(&self) {
         if *self.shared.running.borrow() {
             tracing::warn!(thread = self.id, "a turn is interrupted: the host ends");
         }
-        let (sender, replied) = oneshot::channel();
-        let reply = move |_| {
-            let _ = sender.send(());
-        };
-        self.conversation.interrupt(None, reply).await;
-        let _ = replied.await;
-        self.shared.idle().await;
+        self.conversation.end().await;
     }
 }

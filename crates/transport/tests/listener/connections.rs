@@ -16,7 +16,7 @@ use crate::support::{LIMIT, Server, UPGRADE, settings, tcp};
 
 const MIB: usize = 1024 * 1024;
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 async fn open(server: &Server) -> Socket {
     connect_async(server.address.to_string()).await.unwrap().0
@@ -27,7 +27,7 @@ async fn echo(socket: &mut Socket, text: &str) {
     assert_eq!(hear(socket).await, Message::text(text));
 }
 
-async fn hear(socket: &mut Socket) -> Message {
+pub(crate) async fn hear(socket: &mut Socket) -> Message {
     tokio::time::timeout(LIMIT, socket.next()).await.unwrap().unwrap().unwrap()
 }
 

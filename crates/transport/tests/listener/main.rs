@@ -5,6 +5,7 @@ mod auth;
 mod connections;
 mod guard;
 mod health;
+mod stalled;
 mod support;
 #[cfg(unix)]
 mod unix;
