@@ -1,6 +1,7 @@
 //! The host from end to end, over the memory pair and against the sim.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, and tells on stderr")]
 
+mod agent;
 mod any_script;
 #[cfg(unix)]
 mod command_exec;

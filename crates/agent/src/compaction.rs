@@ -75,7 +75,13 @@ impl Driver {
             }
         };
         turn.emit(Event::ItemCompleted(&item.completed()));
-        let (summary, usage) = summarised?;
+        let (summary, usage) = match summarised {
+            Ok(summarised) => summarised,
+            Err(ended) => {
+                self.say_all(turn, said).await;
+                return Err(ended);
+            }
+        };
         let kept = self.history.said(KEPT_BYTES);
         self.history = History::default();
         prompt::opening(&turn.settings).await.into_iter().for_each(|message| self.history.push_message(message));
@@ -85,9 +91,7 @@ impl Driver {
             self.use_up(turn, usage);
         }
         self.context_tokens = 0;
-        for more in said {
-            self.say(turn, more).await;
-        }
+        self.say_all(turn, said).await;
         Ok(())
     }
 }
@@ -108,6 +112,9 @@ async fn summary(
             Ok(response) => {
                 let message = progress.last_message.as_ref().and_then(Item::agent_message);
                 let text = message.map(|message| message.text.clone()).unwrap_or_default();
+                if text.trim().is_empty() {
+                    return Err(Failure::new(FailureClass::Other, "the model gave no summary"));
+                }
                 return Ok((text, response.usage));
             }
             Err(failure) if *failure.class() == FailureClass::ContextWindowExceeded => history.shorten(),

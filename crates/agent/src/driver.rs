@@ -1,8 +1,8 @@
 //! The one task that owns a conversation: its history, what it has used, and the turn that runs.
 //!
 //! Invariants. Each accepted turn is told to have ended exactly once, and nothing is told of it after that.
-//! Only whole responses enter the history. A response that holds a tool call never ends a turn, whatever
-//! else it holds. Nothing that a turn started outlives it.
+//! Only whole responses enter the history, and of a cut one the messages that were shown as whole. A response that
+//! holds a tool call never ends a turn, whatever else it holds. Nothing that a turn started outlives it.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -133,15 +133,24 @@ impl Driver {
         turn.emit(Event::ItemCompleted(&item.completed()));
     }
 
+    /// The same for what was taken while something else had to be finished. It is said however the turn goes on.
+    pub(crate) async fn say_all(&mut self, turn: &Turn, said: Vec<Said>) {
+        for said in said {
+            self.say(turn, said).await;
+        }
+    }
+
     /// Tells the model where it works, at the beginning and when that has changed.
     pub(crate) async fn set_scene(&mut self, turn: &Turn) {
         let here = &turn.settings.surroundings;
-        let messages = match &self.told {
+        match &self.told {
             Some(told) if told == here => return,
-            Some(told) => prompt::changes(told, here),
-            None => prompt::opening(&turn.settings).await,
-        };
-        messages.into_iter().for_each(|message| self.history.push_message(message));
+            Some(told) => {
+                prompt::changes(told, here).into_iter().for_each(|message| self.history.push_message(message));
+            }
+            // What was injected before comes after it.
+            None => self.history.open_with(prompt::opening(&turn.settings).await),
+        }
         self.told = Some(here.clone());
     }
 
@@ -163,6 +172,7 @@ impl Driver {
             };
             match step {
                 Ok(Ok(response)) => {
+                    progress.shown.clear();
                     let more = !response.calls.is_empty() || response.end_turn == Some(false);
                     self.history.extend(response.items);
                     let ended = self.run_tools(turn, &response.calls, commands).await;
@@ -177,6 +187,7 @@ impl Driver {
                     }
                 }
                 Ok(Err(failure)) => {
+                    self.history.extend(progress.shown.drain(..));
                     // Whoever is at a limit wants to know what was used.
                     if *failure.class() == FailureClass::UsageLimitExceeded && self.usage != Usage::default() {
                         turn.emit(Event::Usage(&self.usage));
@@ -187,10 +198,12 @@ impl Driver {
                 Err(Control::Said(said, accepted)) => {
                     accepted(&turn.id);
                     turn.emit_limits(progress);
+                    self.history.extend(progress.shown.drain(..));
                     self.say(turn, said).await;
                 }
                 Err(control) => {
                     turn.emit_limits(progress);
+                    self.history.extend(progress.shown.drain(..));
                     if let Some(ended) = self.obey(turn, control).await {
                         return ended;
                     }
@@ -253,11 +266,7 @@ impl Driver {
             Some(control) => self.obey(turn, control).await,
             None => stop.then_some(Ended::Interrupted(None)),
         };
-        if ended.is_none() {
-            for more in said {
-                self.say(turn, more).await;
-            }
-        }
+        self.say_all(turn, said).await;
         ended
     }
 

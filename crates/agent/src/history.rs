@@ -16,6 +16,13 @@ pub(crate) struct History {
 }
 
 impl History {
+    /// Puts messages of ours before everything else.
+    pub(crate) fn open_with(&mut self, messages: Vec<Value>) {
+        let rest = std::mem::take(&mut self.items);
+        messages.into_iter().for_each(|message| self.push_message(message));
+        self.items.extend(rest);
+    }
+
     /// Adds a message of ours, with an id of the form that the backend gives its own.
     pub(crate) fn push_message(&mut self, mut message: Value) {
         if let Some(message) = message.as_object_mut() {
@@ -51,13 +58,8 @@ impl History {
     /// Leaves out what only the account that it was made for can use: reasoning, which is encrypted, and the ids
     /// under which the backend knows the items.
     pub(crate) fn change_payer(&mut self) {
-        let items = std::mem::take(&mut self.items);
-        for raw in items {
-            let Ok(mut item) = serde_json::from_str::<Value>(raw.get()) else { continue };
-            if item["type"] != "reasoning" {
-                item.as_object_mut().map(|item| item.remove("id"));
-                self.push_value(&item);
-            }
+        for items in [&mut self.items, &mut self.said] {
+            *items = items.iter().filter_map(|raw| for_anybody(raw)).collect();
         }
     }
 
@@ -91,4 +93,11 @@ impl History {
     pub(crate) fn items(&self) -> &[Arc<RawValue>] {
         &self.items
     }
+}
+
+/// The item without what only one account can use; nothing if that is all of it.
+fn for_anybody(raw: &RawValue) -> Option<Arc<RawValue>> {
+    let mut item: Value = serde_json::from_str(raw.get()).ok()?;
+    item.as_object_mut()?.remove("id");
+    (item["type"] != "reasoning").then(|| to_raw_value(&item).ok().map(Arc::from)).flatten()
 }

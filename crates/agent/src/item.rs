@@ -172,6 +172,18 @@ pub struct Reasoning {
     pub content: Vec<String>,
 }
 
+impl ItemKind {
+    /// Says how far it is, if that is said of such items.
+    pub(crate) fn set_status(&mut self, status: Status) {
+        match self {
+            Self::Command(command) => command.status = status,
+            Self::Patch(patch) => patch.status = status,
+            Self::ClientToolCall(call) => call.status = status,
+            _ => {}
+        }
+    }
+}
+
 impl Item {
     pub(crate) fn started(id: impl Into<String>, kind: ItemKind) -> Self {
         Self { id: id.into(), started_at_ms: now_ms(), completed_at_ms: None, kind }

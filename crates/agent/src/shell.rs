@@ -9,9 +9,9 @@ use valet_tools::shell::actions;
 
 use crate::control::{Commands, Control};
 use crate::driver::{Driver, Ended};
-use crate::event::Event;
-use crate::item::{Command, CommandSource, Item, ItemKind, Status};
+use crate::item::{Command, CommandSource, ItemKind, Status};
 use crate::prompt;
+use crate::tools::OpenItem;
 use crate::turn::Turn;
 
 impl Driver {
@@ -36,8 +36,7 @@ impl Driver {
             exit_code: None,
             duration_ms: None,
         };
-        let item = Item::started(Uuid::now_v7().to_string(), ItemKind::Command(command.clone()));
-        turn.emit(Event::ItemStarted(&item));
+        let item = OpenItem::begin(turn, Uuid::now_v7().to_string(), ItemKind::Command(command.clone()));
         let spec = Spec {
             argv: argv.iter().map(Into::into).collect(),
             cwd: here.cwd.clone().into(),
@@ -45,7 +44,7 @@ impl Driver {
             stdio: Stdio::Pipes { stdin: false },
             sandbox: Sandbox::None,
         };
-        let running = self.tools.run_for_person(turn, spec, item, command, timeout);
+        let running = self.tools.run_for_person(spec, item, command, timeout);
         tokio::pin!(running);
         let (ended, report) = loop {
             tokio::select! {

@@ -53,6 +53,9 @@ pub(crate) struct Turn {
 pub(crate) struct Progress {
     /// The model's last whole message in this turn.
     pub(crate) last_message: Option<Item>,
+    /// What of the current response the person has seen as whole: its items up to the last message, before any
+    /// call.
+    pub(crate) shown: Vec<Arc<RawValue>>,
     /// The limits that the current response's headers told, until they are passed on.
     pub(crate) limits: Option<RateLimits>,
     /// Whether it was told that another model answers.
@@ -265,6 +268,9 @@ impl<'a> Response<'a> {
             OutputItem::Message { id, phase, content } => {
                 let text = content.unwrap_or_default().into_iter().map(ContentPart::into_text).collect();
                 self.complete(id, ItemKind::AgentMessage(AgentMessage { text, phase }));
+                if self.calls.is_empty() {
+                    self.progress.shown.clone_from(&self.items);
+                }
             }
             OutputItem::Reasoning { id, summary, content } => {
                 let content = texts(content.unwrap_or_default());

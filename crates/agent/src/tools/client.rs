@@ -4,10 +4,9 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::{Called, Output, Tools};
+use super::{Called, OpenItem, Output, Tools};
 use crate::client::{ClientAnswer, ClientCall, Content};
-use crate::event::Event;
-use crate::item::{ClientToolCall, Item, ItemKind, Status, millis};
+use crate::item::{ClientToolCall, ItemKind, Status, millis};
 use crate::tool::ToolCall;
 use crate::turn::Turn;
 
@@ -69,8 +68,7 @@ impl Tools {
             success: None,
             duration_ms: None,
         };
-        let mut item = Item::started(&call.call_id, ItemKind::ClientToolCall(shown.clone()));
-        turn.emit(Event::ItemStarted(&item));
+        let item = OpenItem::begin(turn, &call.call_id, ItemKind::ClientToolCall(shown.clone()));
         let (call_id, name) = (call.call_id.clone(), tool.name.clone());
         let asked = ClientCall { call_id, namespace: tool.namespace.clone(), tool: name, arguments };
         let answer = self.client.call(&turn.id, asked).await;
@@ -80,8 +78,7 @@ impl Tools {
         shown.success = Some(answer.success);
         shown.status = if answer.success { Status::Completed } else { Status::Failed };
         shown.content = Some(answer.content.clone());
-        item.kind = ItemKind::ClientToolCall(shown);
-        turn.emit(Event::ItemCompleted(&item.completed()));
+        item.end_as(ItemKind::ClientToolCall(shown));
         match answer.content.as_slice() {
             [Content::Text(text)] => text.clone().into(),
             parts => Called::Output(Output::Parts(parts.iter().map(Content::part).collect())),

@@ -9,10 +9,10 @@ use valet_tools::shell::{self, Rules};
 
 use super::output::{self, Progress};
 use super::session::{Session, Shown};
-use super::{AllowedCommand, Called, Tools, resolve};
+use super::{AllowedCommand, Called, OpenItem, Tools, resolve};
 use crate::client::{CommandQuestion, Decision};
 use crate::event::{Event, Waiting};
-use crate::item::{Command, CommandSource, Item, ItemKind, Status};
+use crate::item::{Command, CommandSource, ItemKind, Status};
 use crate::permission::{Candidate, Verdict, is_known_shell, kept, verdict};
 use crate::tool::ToolCall;
 use crate::turn::Turn;
@@ -28,7 +28,7 @@ struct Wanted {
     argv: Vec<String>,
     cwd: PathBuf,
     arguments: ExecCommand,
-    item: Item,
+    call_id: String,
     command: Command,
 }
 
@@ -43,27 +43,25 @@ impl Tools {
             return "too many commands are running; end some of them first".to_owned().into();
         };
         let mut wanted = Wanted::new(turn, call, arguments);
-        let sandbox = match self.verdict(turn, &wanted).await {
+        let (item, sandbox) = match self.verdict(turn, &wanted).await {
             Verdict::Run(sandbox) => {
                 wanted.command.source = CommandSource::Started;
                 wanted.command.process_id = Some(id.to_string());
-                wanted.begin(turn);
-                sandbox
+                (wanted.begin(turn), sandbox)
             }
-            Verdict::Ask(sandbox) => match self.ask(turn, &mut wanted).await {
-                Ok(()) => sandbox,
+            Verdict::Ask(sandbox) => match self.ask(turn, &wanted).await {
+                Ok(item) => (item, sandbox),
                 Err(called) => return called,
             },
             Verdict::Refuse(words) => {
-                wanted.begin(turn);
-                wanted.complete(turn, Status::Declined);
+                wanted.begin(turn).end(Status::Declined);
                 return words.into();
             }
         };
-        self.run_command(turn, wanted, id, sandbox).await
+        self.run_command(turn, wanted, item, id, sandbox).await
     }
 
-    async fn run_command(&self, turn: &Turn, mut wanted: Wanted, id: i32, sandbox: Sandbox) -> Called {
+    async fn run_command(&self, turn: &Turn, wanted: Wanted, item: OpenItem, id: i32, sandbox: Sandbox) -> Called {
         let arguments = &wanted.arguments;
         let spec = Spec {
             argv: wanted.argv.iter().map(Into::into).collect(),
@@ -76,13 +74,11 @@ impl Tools {
         let (running, output) = match self.launcher.spawn(spec).await {
             Ok(started) => started,
             Err(error) => {
-                wanted.complete(turn, Status::Failed);
+                item.end(Status::Failed);
                 return failed(&error.to_string()).into();
             }
         };
-        let (sink, turn_id) = (turn.sink.clone(), turn.id.clone());
-        let shown = Shown { sink, turn_id, item: wanted.item, command: wanted.command };
-        let session = self.sessions.start(id, running, output, shown);
+        let session = self.sessions.start(id, running, output, Shown { item, command: wanted.command });
         session.wait(wait).await;
         report(&session, began, tokens)
     }
@@ -90,30 +86,24 @@ impl Tools {
     /// Runs a command that a person typed. Returns what to tell the model.
     pub(crate) async fn run_for_person(
         &self,
-        turn: &Turn,
         spec: Spec,
-        item: Item,
+        item: OpenItem,
         command: Command,
         timeout: Option<Duration>,
     ) -> String {
-        let complete = |item: Item, status| {
-            let item = Item { kind: ItemKind::Command(Command { status, ..command.clone() }), ..item };
-            turn.emit(Event::ItemCompleted(&item.completed()));
-        };
         self.sessions.sweep();
         let Some(id) = self.sessions.reserve() else {
-            complete(item, Status::Failed);
+            item.end(Status::Failed);
             return "It was not started: too many commands are running.".to_owned();
         };
         let (running, output) = match self.launcher.spawn(spec).await {
             Ok(started) => started,
             Err(error) => {
-                complete(item, Status::Failed);
+                item.end(Status::Failed);
                 return format!("It was not started: {error}.");
             }
         };
-        let shown = Shown { sink: turn.sink.clone(), turn_id: turn.id.clone(), item, command: command.clone() };
-        let session = self.sessions.start(id, running, output, shown);
+        let session = self.sessions.start(id, running, output, Shown { item, command });
         session.wait(timeout.unwrap_or(Duration::MAX)).await;
         let timed_out = session.exit_code().is_none();
         if timed_out {
@@ -141,11 +131,12 @@ impl Tools {
         verdict(settings.approvals, kept(&settings.sandbox, &support), &candidate)
     }
 
-    /// Asks a person. Otherwise the item is complete, and what the model is told is returned.
-    async fn ask(&self, turn: &Turn, wanted: &mut Wanted) -> Result<(), Called> {
+    /// Asks a person. Without leave the item is complete, and what the model is told is returned.
+    async fn ask(&self, turn: &Turn, wanted: &Wanted) -> Result<OpenItem, Called> {
+        // The flag goes last: what is dropped is dropped in reverse.
         let waiting = turn.waiting(Waiting::Approval);
-        wanted.begin(turn);
-        let decision = self.client.approve_command(&turn.id, wanted.question()).await;
+        let item = wanted.begin(turn);
+        let decision = self.client.approve_command(&turn.id, wanted.question(&item)).await;
         let refused = match decision {
             Decision::Accept => None,
             Decision::AcceptForSession => {
@@ -162,11 +153,16 @@ impl Tools {
             Decision::Cancel => Some((Status::Declined, Called::Stop)),
             Decision::Failed => Some((Status::Failed, rejected("approval request failed").into())),
         };
-        if let Some((status, _)) = &refused {
-            wanted.complete(turn, *status);
+        match refused {
+            None => {
+                drop(waiting);
+                Ok(item)
+            }
+            Some((status, called)) => {
+                item.end(status);
+                Err(called)
+            }
         }
-        drop(waiting);
-        refused.map_or(Ok(()), |(_, called)| Err(called))
     }
 
     pub(super) async fn write_stdin(&self, turn: &Turn, call: &ToolCall) -> Called {
@@ -212,8 +208,7 @@ impl Wanted {
             exit_code: None,
             duration_ms: None,
         };
-        let item = Item::started(&call.call_id, ItemKind::Command(command.clone()));
-        Self { argv, cwd, arguments, item, command }
+        Self { argv, cwd, arguments, call_id: call.call_id.clone(), command }
     }
 
     /// What a person allows for the rest of the conversation: this command, here, in this sandbox or out of it.
@@ -225,24 +220,16 @@ impl Wanted {
         self.arguments.sandbox_permissions == SandboxPermissions::RequireEscalated
     }
 
-    fn begin(&mut self, turn: &Turn) {
-        self.item = Item::started(self.item.id.clone(), ItemKind::Command(self.command.clone()));
-        turn.emit(Event::ItemStarted(&self.item));
+    fn begin(&self, turn: &Turn) -> OpenItem {
+        OpenItem::begin(turn, &self.call_id, ItemKind::Command(self.command.clone()))
     }
 
-    /// Completes the item of a command that did not run.
-    fn complete(&mut self, turn: &Turn, status: Status) {
-        self.command.status = status;
-        let item = Item { kind: ItemKind::Command(self.command.clone()), ..self.item.clone() };
-        turn.emit(Event::ItemCompleted(&item.completed()));
-    }
-
-    fn question(&self) -> CommandQuestion {
+    fn question(&self, item: &OpenItem) -> CommandQuestion {
         let plain = shell::plain_commands(&self.arguments.cmd);
         let words = plain.and_then(|mut commands| (commands.len() == 1).then(|| commands.remove(0)));
         CommandQuestion {
-            item_id: self.item.id.clone(),
-            started_at_ms: self.item.started_at_ms,
+            item_id: self.call_id.clone(),
+            started_at_ms: item.started_at_ms(),
             reason: self.arguments.justification.clone(),
             command: self.command.command.clone(),
             cwd: self.command.cwd.clone(),

@@ -1,14 +1,15 @@
 //! `apply_patch`: files are changed all together or not at all, within what the turn may do.
 
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use valet_tools::patch::{self, Changes, Disk, Kind, TurnDiff};
 
-use super::{Called, Tools};
+use super::{Called, Memory, OpenItem, Tools, lock};
 use crate::client::{Decision, PatchQuestion};
 use crate::event::{Event, Waiting};
-use crate::item::{FileChange, FileChangeKind, Item, ItemKind, Patch, Status};
+use crate::item::{FileChange, FileChangeKind, ItemKind, Patch, Status};
 use crate::permission::{Approvals, may_write};
 use crate::tool::ToolCall;
 use crate::turn::Turn;
@@ -20,41 +21,24 @@ impl Tools {
             Err(words) => return format!("apply_patch verification failed: {words}").into(),
         };
         let shown = Patch { changes: changes.iter().map(shown).collect(), status: Status::InProgress };
-        let item = Item::started(&call.call_id, ItemKind::Patch(shown.clone()));
-        turn.emit(Event::ItemStarted(&item));
-        let complete = |status| {
-            let item = Item { kind: ItemKind::Patch(Patch { status, ..shown.clone() }), ..item.clone() };
-            turn.emit(Event::ItemCompleted(&item.completed()));
-        };
+        let item = OpenItem::begin(turn, &call.call_id, ItemKind::Patch(shown));
         if let Err((status, called)) = self.permit(turn, &changes, &item).await {
-            complete(status);
+            item.end(status);
             return called;
         }
-        let began = Instant::now();
-        let (applied, changes) = match tokio::task::spawn_blocking(move || (patch::apply(&changes), changes)).await {
-            Ok(applied) => applied,
-            Err(error) => {
-                complete(Status::Failed);
-                return format!("the patch was not applied: {error}").into();
-            }
-        };
-        let (code, words) = match applied {
-            Ok(()) => {
-                complete(Status::Completed);
-                self.record(turn, &changes);
-                (0, patch::summary(&changes))
-            }
-            Err(error) => {
-                complete(Status::Failed);
-                (1, format!("{error}\n"))
-            }
-        };
-        let seconds = began.elapsed().as_secs();
-        format!("Exit code: {code}\nWall time: {seconds} seconds\nOutput:\n{words}").into()
+        let (turn, memory) = (turn.clone(), Arc::clone(&self.memory));
+        // Files are not left half changed: what has begun goes on when the turn is stopped, and its end waits.
+        let writing = Arc::clone(&self.writing).lock_owned().await;
+        let applied = tokio::task::spawn_blocking(move || {
+            let words = apply(&turn, &memory, item, &changes);
+            drop(writing);
+            words
+        });
+        applied.await.unwrap_or_else(|error| format!("the patch was not applied: {error}")).into()
     }
 
     /// Whether the patch may be applied. Otherwise how its item ends, and what the model is told.
-    async fn permit(&self, turn: &Turn, changes: &Changes, item: &Item) -> Result<(), (Status, Called)> {
+    async fn permit(&self, turn: &Turn, changes: &Changes, item: &OpenItem) -> Result<(), (Status, Called)> {
         let settings = &turn.settings;
         let within = changes.paths().all(|path| may_write(&settings.sandbox, path));
         if within && settings.approvals != Approvals::Untrusted || self.memory().patches {
@@ -65,7 +49,8 @@ impl Tools {
             return Err((Status::Declined, format!("patch rejected: {words}").into()));
         }
         let waiting = turn.waiting(Waiting::Approval);
-        let question = PatchQuestion { item_id: item.id.clone(), started_at_ms: item.started_at_ms, reason: None };
+        let question =
+            PatchQuestion { item_id: item.id().to_owned(), started_at_ms: item.started_at_ms(), reason: None };
         let decision = self.client.approve_patch(&turn.id, question).await;
         drop(waiting);
         match decision {
@@ -81,17 +66,35 @@ impl Tools {
             Decision::Failed => Err((Status::Failed, "patch rejected: approval request failed".to_owned().into())),
         }
     }
+}
 
-    /// Adds a patch to what the turn has done so far, and tells of it.
-    fn record(&self, turn: &Turn, changes: &Changes) {
-        let text = {
-            let mut memory = self.memory();
-            let diff = memory.diff.get_or_insert_with(|| TurnDiff::new(root(&turn.settings.surroundings.cwd)));
-            diff.record(changes);
-            diff.render()
-        };
-        turn.emit(Event::Diff(&text));
-    }
+/// Changes the files. Returns what the model is told.
+fn apply(turn: &Turn, memory: &Mutex<Memory>, item: OpenItem, changes: &Changes) -> String {
+    let began = Instant::now();
+    let (code, words) = match patch::apply(changes) {
+        Ok(()) => {
+            item.end(Status::Completed);
+            record(turn, memory, changes);
+            (0, patch::summary(changes))
+        }
+        Err(error) => {
+            item.end(Status::Failed);
+            (1, format!("{error}\n"))
+        }
+    };
+    let seconds = began.elapsed().as_secs();
+    format!("Exit code: {code}\nWall time: {seconds} seconds\nOutput:\n{words}")
+}
+
+/// Adds a patch to what the turn has done so far, and tells of it.
+fn record(turn: &Turn, memory: &Mutex<Memory>, changes: &Changes) {
+    let text = {
+        let mut memory = lock(memory);
+        let diff = memory.diff.get_or_insert_with(|| TurnDiff::new(root(&turn.settings.surroundings.cwd)));
+        diff.record(changes);
+        diff.render()
+    };
+    turn.emit(Event::Diff(&text));
 }
 
 /// The root of the repository that a directory is in, or the directory.

@@ -5,6 +5,7 @@ mod ask;
 mod client;
 mod command;
 mod edit;
+mod open_item;
 mod output;
 mod session;
 
@@ -22,12 +23,13 @@ use valet_tools::patch::TurnDiff;
 
 use crate::client::{Client, Content};
 use crate::event::{Event, PlanStep, StepStatus};
-use crate::item::{Item, ItemKind};
+use crate::item::ItemKind;
 use crate::prompt::Surroundings;
 use crate::settings::Settings;
 use crate::tool::ToolCall;
 use crate::turn::Turn;
 pub use client::ClientTool;
+pub(crate) use open_item::OpenItem;
 use session::Sessions;
 
 /// What came of a call.
@@ -57,7 +59,9 @@ pub(crate) struct Tools {
     client: Arc<dyn Client>,
     launcher: Arc<Launcher>,
     sessions: Sessions,
-    memory: Mutex<Memory>,
+    memory: Arc<Mutex<Memory>>,
+    /// Held while a patch is applied.
+    writing: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// A command that a person allowed for the rest of the conversation.
@@ -85,12 +89,12 @@ pub(crate) type Results = Vec<Option<Called>>;
 
 impl Tools {
     pub(crate) fn new(client: Arc<dyn Client>, launcher: Arc<Launcher>, ending: CancellationToken) -> Self {
-        Self { client, launcher, sessions: Sessions::new(ending), memory: Mutex::default() }
+        let (memory, writing) = (Arc::default(), Arc::default());
+        Self { client, launcher, sessions: Sessions::new(ending), memory, writing }
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
-        // Nothing under this lock can panic half-way.
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.memory)
     }
 
     /// What the model is told of its tools. Depends on nothing that changes from turn to turn, but for the mode.
@@ -144,11 +148,17 @@ impl Tools {
     /// Ends what a turn has started. Returns when nothing of it is left, and every item is whole.
     pub(crate) async fn end_turn(&self, turn: &Turn) {
         self.sessions.end().await;
+        drop(self.writing.lock().await);
         let diff = self.memory().diff.take();
         if let Some(diff) = diff {
             turn.emit(Event::Diff(&diff.render()));
         }
     }
+}
+
+fn lock(memory: &Mutex<Memory>) -> MutexGuard<'_, Memory> {
+    // Nothing under this lock can panic half-way.
+    memory.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Commands, looks and the client's own tools do not wait for each other.
@@ -169,10 +179,9 @@ async fn view_image(turn: &Turn, call: &ToolCall) -> Called {
         Err(error) => return error.to_string().into(),
     };
     let path = resolve(&arguments.path, &turn.settings.surroundings);
-    let item = Item::started(&call.call_id, ItemKind::ImageView { path: path.display().to_string() });
-    turn.emit(Event::ItemStarted(&item));
+    let item = OpenItem::begin(turn, &call.call_id, ItemKind::ImageView { path: path.display().to_string() });
     let read = tokio::task::spawn_blocking(move || valet_tools::image::data_url(&path)).await;
-    turn.emit(Event::ItemCompleted(&item.completed()));
+    drop(item);
     match read {
         Ok(Ok(url)) => Called::Output(Output::Parts(vec![json!({ "type": "input_image", "image_url": url })])),
         Ok(Err(error)) => error.to_string().into(),

@@ -11,9 +11,9 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use valet_exec::{Output, OutputBudget, Running, Truncated};
 
+use super::OpenItem;
 use super::output::Progress;
-use crate::event::{Event, EventSink};
-use crate::item::{Command, CommandSource, Item, ItemKind, Status, millis};
+use crate::item::{Command, CommandSource, ItemKind, Status, millis};
 
 /// How much of the output is kept for people, and for the model until it asks.
 const KEPT_BYTES: usize = 1024 * 1024;
@@ -57,10 +57,8 @@ pub(super) struct Session {
 
 /// What a command's task works with.
 pub(super) struct Shown {
-    pub(super) sink: Arc<dyn EventSink>,
-    pub(super) turn_id: String,
-    /// The item that shows the command, and that has begun.
-    pub(super) item: Item,
+    /// The item that shows the command.
+    pub(super) item: OpenItem,
     pub(super) command: Command,
 }
 
@@ -88,7 +86,7 @@ impl Sessions {
     pub(super) fn start(&self, id: i32, running: Running, output: Output, shown: Shown) -> Arc<Session> {
         let session = Arc::new(Session {
             id,
-            item_id: shown.item.id.clone(),
+            item_id: shown.item.id().to_owned(),
             running,
             unseen: Mutex::new(OutputBudget::bytes(KEPT_BYTES)),
             printed: watch::Sender::new(0),
@@ -167,17 +165,14 @@ impl Session {
 
     /// Passes on the output, and completes the item when the command has exited.
     async fn follow(self: Arc<Self>, mut output: Output, shown: Shown) {
-        let Shown { sink, turn_id, mut item, mut command } = shown;
+        let Shown { item, mut command } = shown;
         let began = Instant::now();
         let mut whole = OutputBudget::bytes(KEPT_BYTES);
         let mut decoder = Decoder::default();
         let mut pass_on = |bytes: &[u8]| {
             whole.push(bytes);
             self.unseen().push(bytes);
-            let delta = decoder.decode(bytes);
-            if !delta.is_empty() {
-                sink.emit(&turn_id, Event::OutputDelta { item_id: &item.id, delta: &delta });
-            }
+            item.print(&decoder.decode(bytes));
             self.printed.send_modify(|printed| *printed += 1);
         };
         let exit = loop {
@@ -196,6 +191,7 @@ impl Session {
             }
         };
         let _ = timeout(LAST_OUTPUT, last).await;
+        item.print(decoder.finish());
         let code = exit.shell_code();
         command.status = if code == 0 { Status::Completed } else { Status::Failed };
         if command.source == CommandSource::Agent {
@@ -205,8 +201,7 @@ impl Session {
         command.exit_code = Some(code);
         command.duration_ms = Some(millis(began.elapsed()));
         command.output = Some(whole.finish().text);
-        item.kind = ItemKind::Command(command);
-        sink.emit(&turn_id, Event::ItemCompleted(&item.completed()));
+        item.end_as(ItemKind::Command(command));
         self.exit_code.send_replace(Some(code));
         // Something in the background may go on to print until the turn ends; nobody is shown that.
         while output.recv().await.is_some() {}
@@ -221,6 +216,11 @@ struct Decoder {
 }
 
 impl Decoder {
+    /// What stands for a character whose rest never came.
+    fn finish(self) -> &'static str {
+        if self.unfinished.is_empty() { "" } else { "\u{FFFD}" }
+    }
+
     fn decode(&mut self, bytes: &[u8]) -> String {
         let bytes = [std::mem::take(&mut self.unfinished).as_slice(), bytes].concat();
         let mut text = String::with_capacity(bytes.len());
@@ -250,5 +250,8 @@ mod tests {
         let pieces = [&crab[..1], &crab[1..3], &crab[3..], b"\xff!"];
         let texts: Vec<String> = pieces.iter().map(|piece| decoder.decode(piece)).collect();
         assert_eq!(texts, ["", "", "🦀", "\u{FFFD}!"]);
+        assert_eq!(decoder.finish(), "");
+        decoder = Decoder::default();
+        assert_eq!((decoder.decode(&crab[..3]).as_str(), decoder.finish()), ("", "\u{FFFD}"));
     }
 }

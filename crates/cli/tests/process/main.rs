@@ -27,6 +27,7 @@ mod orphans;
 mod probe;
 mod python_sdk;
 mod samples;
+mod secrets;
 #[cfg(unix)]
 mod signals;
 #[cfg(unix)]

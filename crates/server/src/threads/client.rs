@@ -33,9 +33,15 @@ impl ThreadClient {
     }
 
     /// Asks those who listen, and waits for as long as it takes. None: the answer is of no use.
-    async fn ask<M: ServerRequestMethod>(&self, params: M::Params) -> Option<M::Response> {
-        let pending = self.outgoing.send::<M>(Target::Thread(self.thread_id), params, None).await?;
-        let open = Open::new(&self.shared, self.thread_id(), pending.id.clone());
+    async fn ask<M: ServerRequestMethod>(&self, params: M::Params, told: bool) -> Option<M::Response> {
+        let (outgoing, shared, thread) = (self.outgoing.clone(), Arc::clone(&self.shared), self.thread_id);
+        // In a task of its own: a turn that is stopped in the middle of it still closes what was asked.
+        let asking = tokio::spawn(async move {
+            let pending = outgoing.send::<M>(Target::Thread(thread), params, None).await?;
+            let open = Open::new(shared, thread.to_string(), pending.id.clone(), told);
+            Some((pending, open))
+        });
+        let (pending, open) = asking.await.ok().flatten()?;
         let answer = pending.answer().await;
         open.resolved();
         read(answer?)
@@ -75,16 +81,21 @@ impl Client for ThreadClient {
             available_decisions: Some([Wire::Accept].into_iter().chain(amendment).chain([Wire::Cancel]).collect()),
         };
         async move {
-            match self.ask::<m::CommandExecutionRequestApproval>(params).await.map(|answer| answer.decision) {
+            match self.ask::<m::CommandExecutionRequestApproval>(params, true).await.map(|answer| answer.decision) {
                 Some(Wire::Accept) => Decision::Accept,
                 Some(Wire::AcceptForSession) => Decision::AcceptForSession,
-                Some(Wire::AcceptWithExecpolicyAmendment { execpolicy_amendment }) => {
+                // A rule without words would allow everything.
+                Some(Wire::AcceptWithExecpolicyAmendment { execpolicy_amendment })
+                    if !execpolicy_amendment.is_empty() =>
+                {
                     Decision::AcceptPrefix(execpolicy_amendment)
                 }
                 Some(Wire::Decline) => Decision::Decline,
                 Some(Wire::Cancel) => Decision::Cancel,
                 // No network is ever proposed.
-                Some(Wire::ApplyNetworkPolicyAmendment { .. }) | None => Decision::Failed,
+                Some(Wire::AcceptWithExecpolicyAmendment { .. } | Wire::ApplyNetworkPolicyAmendment { .. }) | None => {
+                    Decision::Failed
+                }
             }
         }
         .boxed()
@@ -101,7 +112,7 @@ impl Client for ThreadClient {
             grant_root: None,
         };
         async move {
-            match self.ask::<m::FileChangeRequestApproval>(params).await.map(|answer| answer.decision) {
+            match self.ask::<m::FileChangeRequestApproval>(params, true).await.map(|answer| answer.decision) {
                 Some(Wire::Accept) => Decision::Accept,
                 Some(Wire::AcceptForSession) => Decision::AcceptForSession,
                 Some(Wire::Decline) => Decision::Decline,
@@ -128,9 +139,7 @@ impl Client for ThreadClient {
         };
         async move {
             // Nobody is told when this is answered: the item says it.
-            let pending =
-                self.outgoing.send::<m::DynamicToolCall>(Target::Thread(self.thread_id), params, None).await?;
-            let answer: v2::DynamicToolCallResponse = read(pending.answer().await?)?;
+            let answer = ThreadClient::ask::<m::DynamicToolCall>(self, params, false).await?;
             let content = answer.content_items.into_iter().map(content).collect();
             Some(ClientAnswer { content, success: answer.success })
         }
@@ -164,7 +173,7 @@ impl Client for ThreadClient {
             auto_resolution_ms: None,
         };
         async move {
-            let answer = ThreadClient::ask::<m::ToolRequestUserInput>(self, params).await?;
+            let answer = ThreadClient::ask::<m::ToolRequestUserInput>(self, params, true).await?;
             serde_json::to_value(answer).ok()
         }
         .boxed()

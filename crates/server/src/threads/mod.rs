@@ -117,6 +117,10 @@ impl Shared {
         self.all_running.send_modify(|running| *running -= 1);
     }
 
+    fn is_running(&self) -> bool {
+        *self.running.borrow()
+    }
+
     async fn idle(&self) {
         // The sender lives in `self`, so waiting cannot fail.
         let _ = self.running.subscribe().wait_for(|running| !running).await;

@@ -36,32 +36,40 @@ impl Questions {
 
 /// A question that waits for its answer. When it is dropped before that, those who were asked are told after the
 /// end of the turn.
-pub(super) struct Open<'a> {
-    shared: &'a Arc<Shared>,
+pub(super) struct Open {
+    shared: Arc<Shared>,
     thread_id: String,
-    id: Option<RequestId>,
+    id: RequestId,
+    /// Whether anybody is told that it needs no answer any more; not once that was done.
+    told: bool,
 }
 
-impl<'a> Open<'a> {
-    pub(super) fn new(shared: &'a Arc<Shared>, thread_id: String, id: RequestId) -> Self {
-        Self { shared, thread_id, id: Some(id) }
+impl Open {
+    pub(super) fn new(shared: Arc<Shared>, thread_id: String, id: RequestId, told: bool) -> Self {
+        Self { shared, thread_id, id, told }
     }
 
     /// The answer is there: whoever else was asked need not answer any more.
     pub(super) fn resolved(mut self) {
-        if let Some(id) = self.id.take() {
-            self.shared.questions.state().open.remove(&id.to_string());
-            self.shared.resolve(self.thread_id.clone(), id);
+        if std::mem::take(&mut self.told) {
+            self.shared.resolve(self.thread_id.clone(), self.id.clone());
         }
     }
 }
 
-impl Drop for Open<'_> {
+impl Drop for Open {
     fn drop(&mut self) {
-        if let Some(id) = self.id.take() {
+        {
             let mut state = self.shared.questions.state();
-            state.open.remove(&id.to_string());
-            state.given_up.push(id);
+            state.open.remove(&self.id.to_string());
+            if !self.told {
+                return;
+            }
+            state.given_up.push(self.id.clone());
+        }
+        // Else the end of the turn tells it.
+        if !self.shared.is_running() {
+            self.shared.resolve_given_up(&self.thread_id);
         }
     }
 }

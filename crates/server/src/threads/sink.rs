@@ -131,6 +131,8 @@ impl ThreadSink {
         self.shared.notify::<m::TurnCompleted>(&v2::TurnCompletedNotification { thread_id: self.thread_id(), turn });
         self.shared.resolve_given_up(&self.thread_id);
         self.shared.turn_ended();
+        // What was given up in between.
+        self.shared.resolve_given_up(&self.thread_id);
     }
 
     /// Puts the outcome of a turn onto the turn that is kept with all its items.
