@@ -28,6 +28,8 @@ pub struct CommandQuestion {
     pub item_id: String,
     /// When the item began, in unix milliseconds.
     pub started_at_ms: i64,
+    /// Set when something is to be typed into a command that runs: the call that wants it.
+    pub approval_id: Option<String>,
     /// Why the model wants it.
     pub reason: Option<String>,
     /// The command line, as one would type it.

@@ -1,18 +1,21 @@
 //! `exec_command` and `write_stdin`: command lines in a shell, within what the turn may do.
 
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+
+use tokio::time::timeout;
 
 use valet_exec::{Sandbox, Size, Spec, Stdio};
 use valet_tools::definitions::{self, ExecCommand, SandboxPermissions, WriteStdin};
 use valet_tools::shell::{self, Rules};
 
 use super::output::{self, Progress};
-use super::session::{Session, Shown};
+use super::session::{Place, Session, Shown};
 use super::{AllowedCommand, Called, OpenItem, Tools, resolve};
 use crate::client::{CommandQuestion, Decision};
 use crate::event::{Event, Waiting};
-use crate::item::{Command, CommandSource, ItemKind, Status};
+use crate::item::{Command, CommandSource, ItemKind, Status, now_ms};
 use crate::permission::{Candidate, Verdict, is_known_shell, kept, verdict};
 use crate::tool::ToolCall;
 use crate::turn::Turn;
@@ -38,19 +41,18 @@ impl Tools {
             Ok(arguments) => arguments,
             Err(error) => return error.to_string().into(),
         };
-        self.sessions.sweep();
-        let Some(id) = self.sessions.reserve() else {
+        let Some(place) = self.sessions.reserve() else {
             return "too many commands are running; end some of them first".to_owned().into();
         };
         let mut wanted = Wanted::new(turn, call, arguments);
-        let (item, sandbox) = match self.verdict(turn, &wanted).await {
+        let (item, sandbox, asked) = match self.verdict(turn, &wanted).await {
             Verdict::Run(sandbox) => {
                 wanted.command.source = CommandSource::Started;
-                wanted.command.process_id = Some(id.to_string());
-                (wanted.begin(turn), sandbox)
+                wanted.command.process_id = Some(place.id.to_string());
+                (wanted.begin(turn), sandbox, false)
             }
             Verdict::Ask(sandbox) => match self.ask(turn, &wanted).await {
-                Ok(item) => (item, sandbox),
+                Ok(item) => (item, sandbox, true),
                 Err(called) => return called,
             },
             Verdict::Refuse(words) => {
@@ -58,10 +60,11 @@ impl Tools {
                 return words.into();
             }
         };
-        self.run_command(turn, wanted, item, id, sandbox).await
+        let shown = Shown { item, command: wanted.command.clone(), asked };
+        self.run_command(turn, wanted, shown, place, sandbox).await
     }
 
-    async fn run_command(&self, turn: &Turn, wanted: Wanted, item: OpenItem, id: i32, sandbox: Sandbox) -> Called {
+    async fn run_command(&self, turn: &Turn, wanted: Wanted, shown: Shown, place: Place, sandbox: Sandbox) -> Called {
         let arguments = &wanted.arguments;
         let spec = Spec {
             argv: wanted.argv.iter().map(Into::into).collect(),
@@ -74,11 +77,11 @@ impl Tools {
         let (running, output) = match self.launcher.spawn(spec).await {
             Ok(started) => started,
             Err(error) => {
-                item.end(Status::Failed);
+                shown.item.end(Status::Failed);
                 return failed(&error.to_string()).into();
             }
         };
-        let session = self.sessions.start(id, running, output, Shown { item, command: wanted.command });
+        let session = self.sessions.start(place, running, output, shown);
         session.wait(wait).await;
         report(&session, began, tokens)
     }
@@ -91,8 +94,7 @@ impl Tools {
         command: Command,
         timeout: Option<Duration>,
     ) -> String {
-        self.sessions.sweep();
-        let Some(id) = self.sessions.reserve() else {
+        let Some(place) = self.sessions.reserve() else {
             item.end(Status::Failed);
             return "It was not started: too many commands are running.".to_owned();
         };
@@ -103,7 +105,7 @@ impl Tools {
                 return format!("It was not started: {error}.");
             }
         };
-        let session = self.sessions.start(id, running, output, Shown { item, command });
+        let session = self.sessions.start(place, running, output, Shown { item, command, asked: false });
         session.wait(timeout.unwrap_or(Duration::MAX)).await;
         let timed_out = session.exit_code().is_none();
         if timed_out {
@@ -175,19 +177,59 @@ impl Tools {
         };
         let began = Instant::now();
         if !arguments.chars.is_empty() {
+            if let Err(called) = self.ask_to_type(turn, call, &session, &arguments.chars).await {
+                return called;
+            }
             turn.emit(Event::TerminalInput {
                 item_id: &session.item_id,
                 process_id: &session.id.to_string(),
                 text: &arguments.chars,
             });
-            if let Err(error) = session.write(&arguments.chars).await
-                && session.exit_code().is_none()
-            {
-                return format!("write_stdin failed: {error}").into();
+            // A command that does not read must not hold up the turn.
+            match timeout(arguments.yield_time(), session.write(&arguments.chars)).await {
+                Ok(Err(error)) if session.exit_code().is_none() => {
+                    return format!("write_stdin failed: {error}").into();
+                }
+                Err(_elapsed) => return "write_stdin failed: the command does not read".to_owned().into(),
+                Ok(_) => {}
             }
         }
         session.wait(arguments.yield_time()).await;
         report(&session, began, arguments.max_output_tokens())
+    }
+}
+
+impl Tools {
+    /// Asks a person before something is typed into a command that a person was asked about: what they allowed was the
+    /// command, not all that can be done with it.
+    async fn ask_to_type(&self, turn: &Turn, call: &ToolCall, session: &Session, text: &str) -> Result<(), Called> {
+        if !session.guarded.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let question = CommandQuestion {
+            item_id: session.item_id.clone(),
+            started_at_ms: now_ms(),
+            approval_id: Some(call.call_id.clone()),
+            reason: Some(format!("Type {text:?}")),
+            command: session.command.command.clone(),
+            cwd: session.command.cwd.clone(),
+            actions: session.command.actions.clone(),
+            amendment: None,
+        };
+        let waiting = turn.waiting(Waiting::Approval);
+        let decision = self.client.approve_command(&turn.id, question).await;
+        drop(waiting);
+        match decision {
+            Decision::Accept => Ok(()),
+            Decision::AcceptForSession => {
+                session.guarded.store(false, Ordering::Relaxed);
+                Ok(())
+            }
+            Decision::Cancel => Err(Called::Stop),
+            Decision::Decline | Decision::AcceptPrefix(_) | Decision::Failed => {
+                Err("write_stdin failed: rejected by user".to_owned().into())
+            }
+        }
     }
 }
 
@@ -230,6 +272,7 @@ impl Wanted {
         CommandQuestion {
             item_id: self.call_id.clone(),
             started_at_ms: item.started_at_ms(),
+            approval_id: None,
             reason: self.arguments.justification.clone(),
             command: self.command.command.clone(),
             cwd: self.command.cwd.clone(),

@@ -41,12 +41,15 @@ impl Tools {
     async fn permit(&self, turn: &Turn, changes: &Changes, item: &OpenItem) -> Result<(), (Status, Called)> {
         let settings = &turn.settings;
         let within = changes.paths().all(|path| may_write(&settings.sandbox, path));
-        if within && settings.approvals != Approvals::Untrusted || self.memory().patches {
+        if within && settings.approvals != Approvals::Untrusted {
             return Ok(());
         }
         if matches!(settings.approvals, Approvals::Never | Approvals::Granular { sandbox: false, .. }) {
             let words = "writing outside of the project; rejected by user approval settings";
             return Err((Status::Declined, format!("patch rejected: {words}").into()));
+        }
+        if changes.paths().all(|path| self.memory().files.contains(path)) {
+            return Ok(());
         }
         let waiting = turn.waiting(Waiting::Approval);
         let question =
@@ -56,7 +59,7 @@ impl Tools {
         match decision {
             Decision::Accept => Ok(()),
             Decision::AcceptForSession => {
-                self.memory().patches = true;
+                self.memory().files.extend(changes.paths().map(Path::to_owned));
                 Ok(())
             }
             Decision::Cancel => Err((Status::Declined, Called::Stop)),

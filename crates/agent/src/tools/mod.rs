@@ -78,8 +78,8 @@ struct AllowedCommand {
 struct Memory {
     /// Commands that a person allowed for the rest of the conversation.
     commands: HashSet<AllowedCommand>,
-    /// Whether a person allowed all patches for the rest of the conversation.
-    patches: bool,
+    /// Files that a person allowed to change for the rest of the conversation.
+    files: HashSet<PathBuf>,
     /// What the patches of the running turn have done.
     diff: Option<TurnDiff>,
 }

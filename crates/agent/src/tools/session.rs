@@ -2,11 +2,12 @@
 //! completes its item. Nothing of them outlives the turn that started them.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use valet_exec::{Output, OutputBudget, Running, Truncated};
@@ -32,8 +33,16 @@ const MOST: usize = 64;
 /// The commands that a conversation has running, by the number that the model calls them by.
 pub(super) struct Sessions {
     state: Mutex<State>,
+    /// One for each command that may still be started.
+    places: Arc<Semaphore>,
     /// When there is no time left for grace.
     ending: CancellationToken,
+}
+
+/// A place among the commands that may run, and the number that goes with it.
+pub(super) struct Place {
+    pub(super) id: i32,
+    permit: OwnedSemaphorePermit,
 }
 
 #[derive(Default)]
@@ -49,10 +58,15 @@ pub(super) struct Session {
     running: Running,
     /// What the model has not seen.
     unseen: Mutex<OutputBudget>,
-    /// Counts the pieces of output.
-    printed: watch::Sender<u64>,
     /// The exit code, once the item is complete.
     exit_code: watch::Sender<Option<i32>>,
+    /// Whether the model knows of its end.
+    reported: AtomicBool,
+    /// Whether a person is to be asked before something is typed.
+    pub(super) guarded: AtomicBool,
+    /// As a person reads it.
+    pub(super) command: Command,
+    _permit: OwnedSemaphorePermit,
 }
 
 /// What a command's task works with.
@@ -60,11 +74,13 @@ pub(super) struct Shown {
     /// The item that shows the command.
     pub(super) item: OpenItem,
     pub(super) command: Command,
+    /// Whether a person was asked about it.
+    pub(super) asked: bool,
 }
 
 impl Sessions {
     pub(super) fn new(ending: CancellationToken) -> Self {
-        Self { state: Mutex::default(), ending }
+        Self { state: Mutex::default(), places: Arc::new(Semaphore::new(MOST)), ending }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -72,25 +88,28 @@ impl Sessions {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The number of the next command; none when too many run.
-    pub(super) fn reserve(&self) -> Option<i32> {
+    /// A place for the next command; none when too many run.
+    pub(super) fn reserve(&self) -> Option<Place> {
+        self.sweep();
+        let permit = Arc::clone(&self.places).try_acquire_owned().ok()?;
         let mut state = self.state();
-        if state.running.len() >= MOST {
-            return None;
-        }
         state.last += 1;
-        Some(state.last)
+        Some(Place { id: state.last, permit })
     }
 
     /// Takes over a command that was started.
-    pub(super) fn start(&self, id: i32, running: Running, output: Output, shown: Shown) -> Arc<Session> {
+    pub(super) fn start(&self, place: Place, running: Running, output: Output, shown: Shown) -> Arc<Session> {
+        let Place { id, permit } = place;
         let session = Arc::new(Session {
             id,
             item_id: shown.item.id().to_owned(),
             running,
             unseen: Mutex::new(OutputBudget::bytes(KEPT_BYTES)),
-            printed: watch::Sender::new(0),
             exit_code: watch::Sender::new(None),
+            reported: AtomicBool::new(false),
+            guarded: AtomicBool::new(shown.asked),
+            command: shown.command.clone(),
+            _permit: permit,
         });
         self.state().running.insert(id, Arc::clone(&session));
         tokio::spawn(Arc::clone(&session).follow(output, shown));
@@ -101,9 +120,10 @@ impl Sessions {
         self.state().running.get(&id).cloned()
     }
 
-    /// Forgets commands that have ended, with everything that they left behind.
-    pub(super) fn sweep(&self) {
-        self.state().running.retain(|_, session| session.exit_code().is_none() || !session.running.is_gone());
+    /// Forgets commands that have ended, with everything that they left behind, once the model knows of it.
+    fn sweep(&self) {
+        let is_over = |session: &Session| session.reported.load(Ordering::Relaxed) && session.running.is_gone();
+        self.state().running.retain(|_, session| !is_over(session));
     }
 
     /// Ends all commands, and waits until their items are complete.
@@ -123,8 +143,15 @@ impl Session {
         *self.exit_code.borrow()
     }
 
+    /// How far the command is, for the model.
     pub(super) fn progress(&self) -> Progress {
-        self.exit_code().map_or(Progress::Running(self.id), Progress::Exited)
+        match self.exit_code() {
+            Some(code) => {
+                self.reported.store(true, Ordering::Relaxed);
+                Progress::Exited(code)
+            }
+            None => Progress::Running(self.id),
+        }
     }
 
     /// Waits until the command has exited, but no longer than `time`.
@@ -165,19 +192,23 @@ impl Session {
 
     /// Passes on the output, and completes the item when the command has exited.
     async fn follow(self: Arc<Self>, mut output: Output, shown: Shown) {
-        let Shown { item, mut command } = shown;
+        let Shown { item, mut command, .. } = shown;
         let began = Instant::now();
         let mut whole = OutputBudget::bytes(KEPT_BYTES);
         let mut decoder = Decoder::default();
+        let mut told = 0;
         let mut pass_on = |bytes: &[u8]| {
             whole.push(bytes);
             self.unseen().push(bytes);
-            item.print(&decoder.decode(bytes));
-            self.printed.send_modify(|printed| *printed += 1);
+            // Past what the item keeps nobody is told more: a flood would drown whoever listens.
+            if told < KEPT_BYTES {
+                told += bytes.len();
+                item.print(&decoder.decode(bytes));
+            }
         };
         let exit = loop {
+            // Not biased: what prints without end would never be seen to have exited.
             tokio::select! {
-                biased;
                 chunk = output.recv() => match chunk {
                     Some(chunk) => pass_on(&chunk.bytes),
                     None => break self.running.wait().await,

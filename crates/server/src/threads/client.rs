@@ -42,7 +42,10 @@ impl ThreadClient {
             Some((pending, open))
         });
         let (pending, open) = asking.await.ok().flatten()?;
-        let answer = pending.answer().await;
+        let answer = tokio::select! {
+            answer = pending.answer() => answer,
+            () = self.shared.retired.cancelled() => None,
+        };
         open.resolved();
         read(answer?)
     }
@@ -63,12 +66,15 @@ impl Client for ThreadClient {
             .clone()
             .map(|execpolicy_amendment| Wire::AcceptWithExecpolicyAmendment { execpolicy_amendment });
         let params = v2::CommandExecutionRequestApprovalParams {
-            kind: v2::CommandExecutionApprovalKind::Command,
+            kind: match question.approval_id {
+                Some(_) => v2::CommandExecutionApprovalKind::WriteStdin,
+                None => v2::CommandExecutionApprovalKind::Command,
+            },
             thread_id: self.thread_id(),
             turn_id: turn_id.to_owned(),
             item_id: question.item_id,
             started_at_ms: question.started_at_ms,
-            approval_id: None,
+            approval_id: question.approval_id,
             environment_id: Some(ENVIRONMENT.to_owned()),
             reason: question.reason,
             network_approval_context: None,

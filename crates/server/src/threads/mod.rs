@@ -11,6 +11,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use futures_util::future::join_all;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use valet_agent::{Conversation, Services};
 
@@ -53,6 +54,8 @@ pub(crate) struct Shared {
     record: std::sync::Mutex<Record>,
     subscribers: RwLock<Vec<Arc<Connection>>>,
     pub(crate) questions: Questions,
+    /// Whether everybody who could listen has left for good.
+    retired: CancellationToken,
     /// Whether a turn runs.
     running: watch::Sender<bool>,
     /// How many turns run in all threads.
@@ -135,6 +138,7 @@ impl Threads {
             record: std::sync::Mutex::new(record),
             subscribers: RwLock::default(),
             questions: Questions::default(),
+            retired: CancellationToken::new(),
             running: watch::Sender::new(false),
             all_running: Arc::clone(&self.running),
         });
@@ -186,6 +190,8 @@ impl Threads {
         let gone: Vec<Arc<Thread>> =
             threads.extract_if(|_, thread| thread.tenant == Some(tenant)).map(|(_, thread)| thread).collect();
         for thread in gone {
+            // Nobody is left who could answer what stands open.
+            thread.shared.retired.cancel();
             tokio::spawn(async move { thread.shared.idle().await });
         }
     }

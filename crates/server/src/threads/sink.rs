@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use uuid::Uuid;
 use valet_agent::{Event, EventSink, Item, TurnOutcome, TurnSummary, Waiting};
+use valet_exec::OutputBudget;
 use valet_protocol::methods as m;
 use valet_protocol::v2;
 
@@ -83,7 +84,7 @@ impl ThreadSink {
                 record.thread.preview = preview;
             }
             if let Some(turn) = record.turns.last_mut() {
-                turn.items.push(item.clone());
+                turn.items.push(remembered(item.clone()));
             }
         }
         let completed_at_ms = item.completed_at_ms.unwrap_or_default();
@@ -257,4 +258,19 @@ impl EventSink for ThreadSink {
             Event::TurnEnded(summary) => self.turn_ended(turn_id, &summary),
         }
     }
+}
+
+/// How much of what a command printed is kept in memory.
+const REMEMBERED_BYTES: usize = 64 * 1024;
+
+/// The item as it is kept: clients were told the whole, and a host lives long.
+fn remembered(mut item: v2::ThreadItem) -> v2::ThreadItem {
+    if let v2::ThreadItemDetails::CommandExecution { aggregated_output: Some(output), .. } = &mut item.details
+        && output.len() > REMEMBERED_BYTES
+    {
+        let mut budget = OutputBudget::bytes(REMEMBERED_BYTES);
+        budget.push(output.as_bytes());
+        *output = budget.finish().text;
+    }
+    item
 }
