@@ -147,3 +147,16 @@ async fn two_commands_are_asked_about_at_once_and_the_flag_stays_until_both_are_
     let flags: Vec<Value> = bench.flags();
     assert_eq!(flags, [json!([]), waiting.clone(), waiting.clone(), waiting, json!([])]);
 }
+
+#[tokio::test]
+async fn a_shell_of_the_models_own_making_is_trusted_with_nothing() {
+    let arguments = command_with("echo harmless", json!({ "shell": "./sh" }));
+    let mut bench = Bench::start(with_policy("\"untrusted\""), one_call("exec_command", arguments)).await;
+    std::fs::create_dir_all(bench.host.home().join("rules")).unwrap();
+    let rule = "prefix_rule(pattern=[\"echo\"], decision=\"allow\")\n";
+    std::fs::write(bench.host.home().join("rules/default.rules"), rule).unwrap();
+    let turn = bench.begin().await;
+    let asked = bench.parent.asked().await;
+    bench.parent.answer(&asked, &json!({ "decision": "decline" }));
+    bench.end(&turn).await;
+}

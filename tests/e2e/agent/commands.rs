@@ -64,7 +64,8 @@ async fn neither_people_nor_the_model_get_more_than_the_budget_and_the_cut_is_ma
     for text in [bench.item("commandExecution")["aggregatedOutput"].as_str().unwrap(), &bench.output()] {
         assert!(text.len() < 1_100_000 && text.contains("bytes are left out here"), "{}", text.len());
     }
-    assert_eq!(bench.printed().len(), 3_000_000, "who watches sees all of it");
+    let printed = bench.printed().len();
+    assert!((1024 * 1024..1_100_000).contains(&printed), "who watches is spared the rest, not {printed} bytes");
 }
 
 #[tokio::test]

@@ -217,12 +217,18 @@ async fn an_interrupt_while_a_patch_waits_leaves_no_item_open() {
 }
 
 #[tokio::test]
-async fn patches_that_are_accepted_for_the_session_ask_no_more() {
-    let patches = ["one", "two"].map(|name| {
-        Response::new().custom_tool_call("apply_patch", patch(&[&format!("*** Add File: {name}"), "+new"]))
-    });
+async fn patches_of_files_that_were_accepted_for_the_session_ask_no_more_and_others_do() {
+    let patches = [
+        patch(&["*** Add File: one", "+new"]),
+        patch(&["*** Update File: one", "-new", "+newer"]),
+        patch(&["*** Add File: two", "+new"]),
+    ];
+    let patches = patches.map(|patch| Response::new().custom_tool_call("apply_patch", patch));
     let (mut bench, turn, asked) = asked(with_policy("\"untrusted\""), model(patches)).await;
     bench.parent.answer(&asked, &json!({ "decision": "acceptForSession" }));
+    let other = bench.parent.asked().await;
+    assert_eq!((bench.read("one").as_str(), bench.has("two")), ("newer\n", false));
+    bench.parent.answer(&other, &json!({ "decision": "decline" }));
     bench.end(&turn).await;
-    assert!(bench.has("one") && bench.has("two") && !bench.parent.was_asked());
+    assert!(!bench.has("two") && !bench.parent.was_asked());
 }

@@ -6,7 +6,7 @@ use valet_protocol::methods as m;
 use valet_protocol::v2::TurnStatus;
 use valet_sim::{Response, Script};
 
-use super::{Bench, command, command_with, confined, marker, model, one_call, runs};
+use super::{Bench, command, command_with, confined, marker, model, one_call, runs, with_policy};
 
 /// Starts a command and does not wait for it.
 fn leave(script: &str) -> Response {
@@ -138,4 +138,33 @@ async fn an_interrupt_ends_the_command_and_the_conversation_can_go_on() {
     assert!(output.starts_with("Wall time: ") && output.ends_with("seconds\naborted by user"), "{output}");
     let notes = bench.input().iter().filter(|item| item.to_string().contains("<turn_aborted>")).count();
     assert_eq!(notes, 1);
+}
+
+#[tokio::test]
+async fn typing_into_a_command_that_a_person_was_asked_about_is_asked_about_too() {
+    let responses = model([leave("read line; echo got $line; read line"), write("one\n"), write("two\n")]);
+    let mut bench = Bench::start(with_policy("\"untrusted\""), responses).await;
+    let turn = bench.begin().await;
+    let command = bench.parent.asked().await;
+    assert_eq!(command.params["kind"], "command");
+    bench.parent.answer(&command, &json!({ "decision": "accept" }));
+    let typing = bench.parent.asked().await;
+    assert_eq!((&typing.params["kind"], &typing.params["reason"]), (&json!("writeStdin"), &json!("Type \"one\\n\"")));
+    assert_eq!(typing.params["itemId"], command.params["itemId"]);
+    bench.parent.answer(&typing, &json!({ "decision": "accept" }));
+    let typing = bench.parent.asked().await;
+    bench.parent.answer(&typing, &json!({ "decision": "decline" }));
+    bench.end(&turn).await;
+    let outputs = bench.outputs();
+    assert!(outputs[1].as_str().unwrap().ends_with("got one\n"), "{}", outputs[1]);
+    assert_eq!(outputs[2], "write_stdin failed: rejected by user");
+}
+
+#[tokio::test]
+async fn what_ended_unseen_can_still_be_asked_for() {
+    let look = Response::new().function_call("exec_command", command("sleep 0.6"));
+    let mut bench = Bench::start(confined(), model([leave("sleep 0.4; echo done; exit 3"), look, write("")])).await;
+    bench.turn().await;
+    let output = bench.outputs()[2].as_str().unwrap().to_owned();
+    assert!(output.contains("Process exited with code 3") && output.ends_with("done\n"), "{output}");
 }
