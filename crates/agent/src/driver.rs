@@ -21,7 +21,7 @@ use crate::history::History;
 use crate::item::{Item, ItemKind, UserMessage, now_ms};
 use crate::model::catalog;
 use crate::model::request::{self, RequestKind};
-use crate::prompt::{self, Surroundings};
+use crate::prompt::{self, Scene};
 use crate::tool::ToolCall;
 use crate::tools::{Called, Output, Tools};
 use crate::turn::{Progress, Turn, TurnKind};
@@ -36,7 +36,7 @@ pub(crate) struct Driver {
     /// What the last response says that the model has read and written; nothing after a compaction.
     pub(crate) context_tokens: i64,
     /// What the model was last told of the place where it works.
-    told: Option<Surroundings>,
+    told: Option<Scene>,
     /// Whose encrypted reasoning the history holds.
     payer: Option<String>,
     pub(crate) tools: Tools,
@@ -142,16 +142,16 @@ impl Driver {
 
     /// Tells the model where it works, at the beginning and when that has changed.
     pub(crate) async fn set_scene(&mut self, turn: &Turn) {
-        let here = &turn.settings.surroundings;
+        let now = Scene::of(&turn.settings);
         match &self.told {
-            Some(told) if told == here => return,
+            Some(told) if *told == now => return,
             Some(told) => {
-                prompt::changes(told, here).into_iter().for_each(|message| self.history.push_message(message));
+                prompt::changes(told, &now).into_iter().for_each(|message| self.history.push_message(message));
             }
             // What was injected before comes after it.
             None => self.history.open_with(prompt::opening(&turn.settings).await),
         }
-        self.told = Some(here.clone());
+        self.told = Some(now);
     }
 
     async fn work(&mut self, turn: &Turn, progress: &mut Progress, commands: &mut Commands) -> Ended {

@@ -42,6 +42,19 @@ changed something, check that it works. Say plainly what you did, what you did n
 sure of. If a request cannot be carried out, say why and what would help. Keep answers short; use Markdown \
 where it helps to read them.";
 
+/// What the model knows of the place where it works, and of what it may do there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Scene {
+    place: Surroundings,
+    guidance: String,
+}
+
+impl Scene {
+    pub(crate) fn of(settings: &Settings) -> Self {
+        Self { place: settings.surroundings.clone(), guidance: guidance(settings) }
+    }
+}
+
 /// The messages that open every conversation.
 pub(crate) async fn opening(settings: &Settings) -> Vec<Value> {
     let base = settings.base_instructions.as_deref().unwrap_or(BASE_INSTRUCTIONS);
@@ -59,11 +72,13 @@ pub(crate) async fn opening(settings: &Settings) -> Vec<Value> {
     messages
 }
 
-/// What the model is told when the place or the mode has changed.
-pub(crate) fn changes(told: &Surroundings, now: &Surroundings) -> Vec<Value> {
-    let mode = (told.mode != now.mode).then(|| message("developer", now.mode.as_deref().unwrap_or(MODE_ENDED)));
-    let moved = Surroundings { mode: now.mode.clone(), ..told.clone() } != *now;
-    moved.then(|| place(now)).into_iter().chain(mode).collect()
+/// What the model is told when the place, the mode or what it may do has changed.
+pub(crate) fn changes(told: &Scene, now: &Scene) -> Vec<Value> {
+    let guidance = (told.guidance != now.guidance).then(|| message("developer", &now.guidance));
+    let (before, after) = (&told.place, &now.place);
+    let mode = (before.mode != after.mode).then(|| message("developer", after.mode.as_deref().unwrap_or(MODE_ENDED)));
+    let moved = Surroundings { mode: after.mode.clone(), ..before.clone() } != *after;
+    guidance.into_iter().chain(moved.then(|| place(after))).chain(mode).collect()
 }
 
 /// Where the model works.
@@ -79,15 +94,16 @@ fn place(here: &Surroundings) -> Value {
 /// What the model may do, and how it gets further.
 fn guidance(settings: &Settings) -> String {
     let (access, network) = match &settings.sandbox {
-        Sandbox::None => ("Commands run without a sandbox.", true),
+        Sandbox::None => ("Commands run without a sandbox.".to_owned(), true),
         Sandbox::Confined(limits) if limits.writable.is_empty() => {
-            ("Commands run in a sandbox: they may read every file and write none.", limits.network)
+            ("Commands run in a sandbox: they may read every file and write none.".to_owned(), limits.network)
         }
-        Sandbox::Confined(limits) => (
-            "Commands run in a sandbox: they may read every file, and write in the working directory and a few other \
-             places, but not in `.git`.",
-            limits.network,
-        ),
+        Sandbox::Confined(limits) => {
+            let places: Vec<String> = limits.writable.iter().map(|path| format!("`{}`", path.display())).collect();
+            let places = places.join(", ");
+            let words = "Commands run in a sandbox: they may read every file, and write below";
+            (format!("{words} {places}, but not in `.git`."), limits.network)
+        }
     };
     let network = if network { "" } else { " They have no network." };
     let approvals = match settings.approvals {

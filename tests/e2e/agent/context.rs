@@ -70,6 +70,19 @@ async fn the_model_is_told_where_it_works_and_again_when_that_has_changed() {
     );
 }
 
+#[tokio::test]
+async fn the_model_is_told_when_it_may_do_more_than_before() {
+    let mut bench = Bench::start(confined(), model([])).await;
+    bench.turn().await;
+    assert_eq!(count(&bench.input(), "They have no network."), 1);
+    let turn = bench.begin_with(json!({ "sandboxPolicy": { "type": "dangerFullAccess" } })).await;
+    bench.end(&turn).await;
+    assert_eq!(count(&bench.input(), "Commands run without a sandbox."), 1);
+    let told = bench.input().len();
+    bench.turn().await;
+    assert_eq!(bench.input().len(), told + 2, "an answer and a question, and nothing twice");
+}
+
 fn thinks() -> Response {
     let reasoning =
         json!({ "type": "reasoning", "id": "rs_of_one", "summary": [], "encrypted_content": "secret of one" });
