@@ -209,7 +209,7 @@ mod tests {
     fn what_the_model_calls_a_shell_is_trusted_with_nothing() {
         assert!(is_known_shell("/opt/my/shell", "/opt/my/shell") && is_known_shell("bash", "/bin/zsh"));
         assert!(is_known_shell("/usr/bin/zsh", "/bin/bash"));
-        assert!(!is_known_shell("./sh", "/bin/bash") && !is_known_shell("/work/p/bash", "/bin/bash"));
+        assert!(!is_known_shell("./sh", "/bin/bash") && !is_known_shell("/home/me/p/bash", "/bin/bash"));
         let own = |candidate| Candidate { known_shell: false, ..candidate };
         assert_eq!(decide(Approvals::Untrusted, &own(LOOK)), Verdict::Ask(confined()));
         let allowed = Candidate { rule: Some(Decision::Allow), ..own(MAKE) };
