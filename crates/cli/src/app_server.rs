@@ -15,6 +15,8 @@ use crate::bindings::{self, Bindings};
 use crate::ending::Endings;
 use crate::listen::{AuthPlan, Listen};
 use crate::logging;
+#[cfg(unix)]
+use crate::proxy;
 
 /// The socket file that `--listen unix://` means, below the home directory.
 #[cfg(unix)]
@@ -24,6 +26,11 @@ pub(crate) fn run(args: AppServerArgs) -> anyhow::Result<ExitCode> {
     match args.command {
         Some(AppServerCommand::GenerateTs(args)) => generate(&args, &bindings::TYPESCRIPT),
         Some(AppServerCommand::GenerateJsonSchema(args)) => generate(&args, &bindings::JSON_SCHEMA),
+        #[cfg(unix)]
+        Some(AppServerCommand::Proxy(args)) => {
+            let path = args.sock.map_or_else(|| Ok(valet_server::config::home()?.join(CONTROL_SOCKET)), anyhow::Ok)?;
+            proxy::run(&path)
+        }
         None => serve(&args),
     }
 }

@@ -124,6 +124,16 @@ pub(crate) enum AppServerCommand {
     GenerateTs(GenerateArgs),
     /// Write the JSON Schema.
     GenerateJsonSchema(GenerateArgs),
+    /// Carry bytes between stdin, stdout and the socket of an app server that listens on unix://.
+    #[cfg(unix)]
+    Proxy(ProxyArgs),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ProxyArgs {
+    /// The socket; without it, the one in the home directory.
+    #[arg(long, value_name = "SOCKET_PATH")]
+    pub(crate) sock: Option<PathBuf>,
 }
 
 #[derive(Debug, ClapArgs)]

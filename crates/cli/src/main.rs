@@ -8,6 +8,8 @@ mod ending;
 mod lane;
 mod listen;
 mod logging;
+#[cfg(unix)]
+mod proxy;
 mod sim;
 
 use std::process::ExitCode;

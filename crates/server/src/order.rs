@@ -1,9 +1,11 @@
 //! Who waits for whom. Requests with the same key run one after another, in the order of their arrival;
-//! all others run at the same time.
+//! all others run at the same time. A change of the login that need not wait is in force for whatever comes after it.
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 
+use futures_util::FutureExt;
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 use valet_protocol::Order;
@@ -53,15 +55,21 @@ impl Lanes {
             Order::Account | Order::Thread(_) | Order::Process(Some(_)) => {
                 self.sweep();
                 let (done, end) = oneshot::channel::<()>();
+                let at_once = order == Order::Account;
                 let before = self.last.insert((whose, order), end);
-                self.tasks.spawn(async move {
+                let in_turn = async move {
                     // Dropped when the request is over, however it ends.
                     let _done = done;
                     if let Some(before) = before {
                         let _ = before.await;
                     }
                     request.await;
-                });
+                };
+                // A panic is the request's own, here as in a task.
+                let mut in_turn = AssertUnwindSafe(in_turn).catch_unwind().boxed();
+                if !(at_once && futures_util::poll!(&mut in_turn).is_ready()) {
+                    self.tasks.spawn(in_turn);
+                }
             }
         }
     }
@@ -104,6 +112,18 @@ mod tests {
         for number in 0..10 {
             assert_eq!(receiver.recv().await, Some(number));
         }
+    }
+
+    #[tokio::test]
+    async fn a_change_of_the_login_is_in_force_for_what_comes_after_it_and_its_panic_harms_nobody() {
+        let mut lanes = Lanes::default();
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        lanes.run(ONE, Order::Account, async move { sender.send("logged in").unwrap() }).await;
+        assert_eq!(receiver.try_recv().unwrap(), "logged in");
+        lanes.run(ONE, Order::Account, async { panic!("as if the handler had a bug") }).await;
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        lanes.run(ONE, Order::Account, async move { sender.send("logged out").unwrap() }).await;
+        assert_eq!(receiver.recv().await, Some("logged out"));
     }
 
     #[tokio::test]

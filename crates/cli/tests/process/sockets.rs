@@ -128,3 +128,23 @@ async fn systemd_starts_the_host_for_the_first_visitor() {
     };
     tokio::time::timeout(std::time::Duration::from_secs(20), reached).await.expect("an answer");
 }
+
+#[tokio::test]
+async fn a_program_that_opens_no_socket_gets_through_by_the_proxy() {
+    let home = tempfile::tempdir().unwrap();
+    let mut server = Server::start(home.path(), &["--listen", "unix://"]).await;
+    let mut command = Command::from(valet(home.path(), &["app-server", "proxy"]));
+    let mut proxy = command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+    let pipes = tokio::io::join(proxy.stdout.take().unwrap(), proxy.stdin.take().unwrap());
+    let (mut socket, _) = client_async("ws://localhost/rpc", pipes).await.unwrap();
+    let text = r#"{"id":1,"method":"initialize","params":{"clientInfo":{"name":"t","version":"1"}}}"#;
+    socket.send(Message::text(text)).await.unwrap();
+    let answer = socket.next().await.unwrap().unwrap().into_text().unwrap();
+    assert!(answer.contains("\"userAgent\""), "{answer}");
+    assert_eq!(server.terminate().await, Some(0));
+    while socket.next().await.is_some_and(|message| message.is_ok()) {}
+    assert_eq!(proxy.wait().await.unwrap().code(), Some(0));
+    let nobody = valet(home.path(), &["app-server", "proxy"]).stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8(nobody.stderr).unwrap();
+    assert!(nobody.status.code() == Some(1) && said.contains("cannot connect to "), "{said}");
+}
