@@ -91,6 +91,10 @@ async fn with_untracked(root: &Path, sha: &str) -> Option<String> {
     let copy = folder.path().join("index");
     if index.exists() {
         tokio::fs::copy(&index, &copy).await.ok()?;
+        // Git takes a file that is no younger than the index for one that may have changed unseen: the copy must be
+        // as old as what it is a copy of.
+        let written = tokio::fs::metadata(&index).await.and_then(|index| index.modified()).ok()?;
+        std::fs::File::options().append(true).open(&copy).and_then(|copy| copy.set_modified(written)).ok()?;
     }
     let mut announce = git(root, &["add", "--intent-to-add", "--ignore-errors", "."]);
     // Fails when a file cannot be read; the others are announced all the same.
