@@ -137,10 +137,13 @@ async fn two_commands_are_asked_about_at_once_and_the_flag_stays_until_both_are_
         .function_call("exec_command", command("touch two"));
     let mut bench = Bench::start(with_policy("\"untrusted\""), model([both])).await;
     let turn = bench.begin().await;
-    let asked = [bench.parent.asked().await, bench.parent.asked().await];
-    bench.parent.answer(&asked[1], &json!({ "decision": "accept" }));
+    // They are asked side by side, so either may come first.
+    let mut asked = [bench.parent.asked().await, bench.parent.asked().await];
+    asked.sort_by_key(|asked| asked.params["command"].to_string());
+    let [one, two] = asked;
+    bench.parent.answer(&two, &json!({ "decision": "accept" }));
     bench.parent.wait_for::<m::ServerRequestResolved>().await;
-    bench.parent.answer(&asked[0], &json!({ "decision": "decline" }));
+    bench.parent.answer(&one, &json!({ "decision": "decline" }));
     bench.end(&turn).await;
     assert!(!bench.has("one") && bench.has("two"));
     let waiting = json!(["waitingOnApproval"]);
