@@ -34,14 +34,29 @@ import type { NoParams } from "./NoParams.js";
 import type { PluginInstalledParams } from "./v2/PluginInstalledParams.js";
 import type { RequestId } from "./RequestId.js";
 import type { SkillsListParams } from "./v2/SkillsListParams.js";
+import type { ThreadArchiveParams } from "./v2/ThreadArchiveParams.js";
 import type { ThreadCompactStartParams } from "./v2/ThreadCompactStartParams.js";
+import type { ThreadDeleteParams } from "./v2/ThreadDeleteParams.js";
+import type { ThreadForkParams } from "./v2/ThreadForkParams.js";
+import type { ThreadGoalGetParams } from "./v2/ThreadGoalGetParams.js";
 import type { ThreadInjectItemsParams } from "./v2/ThreadInjectItemsParams.js";
+import type { ThreadItemsListParams } from "./v2/ThreadItemsListParams.js";
 import type { ThreadListParams } from "./v2/ThreadListParams.js";
 import type { ThreadLoadedListParams } from "./v2/ThreadLoadedListParams.js";
+import type { ThreadMetadataUpdateParams } from "./v2/ThreadMetadataUpdateParams.js";
 import type { ThreadReadParams } from "./v2/ThreadReadParams.js";
+import type { ThreadReadStateUpdateParams } from "./v2/ThreadReadStateUpdateParams.js";
+import type { ThreadResumeParams } from "./v2/ThreadResumeParams.js";
+import type { ThreadRevertParams } from "./v2/ThreadRevertParams.js";
+import type { ThreadRollbackParams } from "./v2/ThreadRollbackParams.js";
+import type { ThreadSearchParams } from "./v2/ThreadSearchParams.js";
 import type { ThreadSectionListParams } from "./v2/ThreadSectionListParams.js";
+import type { ThreadSetNameParams } from "./v2/ThreadSetNameParams.js";
+import type { ThreadSettingsUpdateParams } from "./v2/ThreadSettingsUpdateParams.js";
 import type { ThreadShellCommandParams } from "./v2/ThreadShellCommandParams.js";
 import type { ThreadStartParams } from "./v2/ThreadStartParams.js";
+import type { ThreadTurnsListParams } from "./v2/ThreadTurnsListParams.js";
+import type { ThreadUnarchiveParams } from "./v2/ThreadUnarchiveParams.js";
 import type { ThreadUnsubscribeParams } from "./v2/ThreadUnsubscribeParams.js";
 import type { TurnInterruptParams } from "./v2/TurnInterruptParams.js";
 import type { TurnStartParams } from "./v2/TurnStartParams.js";
@@ -59,10 +74,25 @@ export type ClientRequest =
   | { method: "config/read", id: RequestId, params: ConfigReadParams }
   | { method: "configRequirements/read", id: RequestId, params?: NoParams }
   | { method: "thread/start", id: RequestId, params: ThreadStartParams }
+  | { method: "thread/resume", id: RequestId, params: ThreadResumeParams }
+  | { method: "thread/fork", id: RequestId, params: ThreadForkParams }
   | { method: "thread/read", id: RequestId, params: ThreadReadParams }
   | { method: "thread/list", id: RequestId, params: ThreadListParams }
+  | { method: "thread/search", id: RequestId, params: ThreadSearchParams }
   | { method: "thread/loaded/list", id: RequestId, params: ThreadLoadedListParams }
   | { method: "thread/unsubscribe", id: RequestId, params: ThreadUnsubscribeParams }
+  | { method: "thread/turns/list", id: RequestId, params: ThreadTurnsListParams }
+  | { method: "thread/items/list", id: RequestId, params: ThreadItemsListParams }
+  | { method: "thread/archive", id: RequestId, params: ThreadArchiveParams }
+  | { method: "thread/unarchive", id: RequestId, params: ThreadUnarchiveParams }
+  | { method: "thread/delete", id: RequestId, params: ThreadDeleteParams }
+  | { method: "thread/name/set", id: RequestId, params: ThreadSetNameParams }
+  | { method: "thread/metadata/update", id: RequestId, params: ThreadMetadataUpdateParams }
+  | { method: "thread/settings/update", id: RequestId, params: ThreadSettingsUpdateParams }
+  | { method: "thread/readState/update", id: RequestId, params: ThreadReadStateUpdateParams }
+  | { method: "thread/revert", id: RequestId, params: ThreadRevertParams }
+  | { method: "thread/rollback", id: RequestId, params: ThreadRollbackParams }
+  | { method: "thread/goal/get", id: RequestId, params: ThreadGoalGetParams }
   | { method: "thread/shellCommand", id: RequestId, params: ThreadShellCommandParams }
   | { method: "thread/compact/start", id: RequestId, params: ThreadCompactStartParams }
   | { method: "thread/inject_items", id: RequestId, params: ThreadInjectItemsParams }

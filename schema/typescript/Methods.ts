@@ -103,19 +103,51 @@ import type { ServerRequestResolvedNotification } from "./v2/ServerRequestResolv
 import type { SkillsListParams } from "./v2/SkillsListParams.js";
 import type { SkillsListResponse } from "./v2/SkillsListResponse.js";
 import type { TerminalInteractionNotification } from "./v2/TerminalInteractionNotification.js";
+import type { ThreadArchiveParams } from "./v2/ThreadArchiveParams.js";
+import type { ThreadArchiveResponse } from "./v2/ThreadArchiveResponse.js";
+import type { ThreadArchivedNotification } from "./v2/ThreadArchivedNotification.js";
+import type { ThreadClosedNotification } from "./v2/ThreadClosedNotification.js";
 import type { ThreadCompactStartParams } from "./v2/ThreadCompactStartParams.js";
 import type { ThreadCompactStartResponse } from "./v2/ThreadCompactStartResponse.js";
+import type { ThreadDeleteParams } from "./v2/ThreadDeleteParams.js";
+import type { ThreadDeleteResponse } from "./v2/ThreadDeleteResponse.js";
+import type { ThreadDeletedNotification } from "./v2/ThreadDeletedNotification.js";
+import type { ThreadForkParams } from "./v2/ThreadForkParams.js";
+import type { ThreadForkResponse } from "./v2/ThreadForkResponse.js";
+import type { ThreadGoalClearedNotification } from "./v2/ThreadGoalClearedNotification.js";
+import type { ThreadGoalGetParams } from "./v2/ThreadGoalGetParams.js";
+import type { ThreadGoalGetResponse } from "./v2/ThreadGoalGetResponse.js";
 import type { ThreadInjectItemsParams } from "./v2/ThreadInjectItemsParams.js";
 import type { ThreadInjectItemsResponse } from "./v2/ThreadInjectItemsResponse.js";
+import type { ThreadItemsListParams } from "./v2/ThreadItemsListParams.js";
+import type { ThreadItemsListResponse } from "./v2/ThreadItemsListResponse.js";
 import type { ThreadListParams } from "./v2/ThreadListParams.js";
 import type { ThreadListResponse } from "./v2/ThreadListResponse.js";
 import type { ThreadLoadedListParams } from "./v2/ThreadLoadedListParams.js";
 import type { ThreadLoadedListResponse } from "./v2/ThreadLoadedListResponse.js";
+import type { ThreadMetadataUpdateParams } from "./v2/ThreadMetadataUpdateParams.js";
+import type { ThreadMetadataUpdateResponse } from "./v2/ThreadMetadataUpdateResponse.js";
+import type { ThreadNameUpdatedNotification } from "./v2/ThreadNameUpdatedNotification.js";
 import type { ThreadReadParams } from "./v2/ThreadReadParams.js";
 import type { ThreadReadResponse } from "./v2/ThreadReadResponse.js";
 import type { ThreadReadStateChangedNotification } from "./v2/ThreadReadStateChangedNotification.js";
+import type { ThreadReadStateUpdateParams } from "./v2/ThreadReadStateUpdateParams.js";
+import type { ThreadReadStateUpdateResponse } from "./v2/ThreadReadStateUpdateResponse.js";
+import type { ThreadResumeParams } from "./v2/ThreadResumeParams.js";
+import type { ThreadResumeResponse } from "./v2/ThreadResumeResponse.js";
+import type { ThreadRevertParams } from "./v2/ThreadRevertParams.js";
+import type { ThreadRevertResponse } from "./v2/ThreadRevertResponse.js";
+import type { ThreadRevertedNotification } from "./v2/ThreadRevertedNotification.js";
+import type { ThreadRollbackParams } from "./v2/ThreadRollbackParams.js";
+import type { ThreadRollbackResponse } from "./v2/ThreadRollbackResponse.js";
+import type { ThreadSearchParams } from "./v2/ThreadSearchParams.js";
+import type { ThreadSearchResponse } from "./v2/ThreadSearchResponse.js";
 import type { ThreadSectionListParams } from "./v2/ThreadSectionListParams.js";
 import type { ThreadSectionListResponse } from "./v2/ThreadSectionListResponse.js";
+import type { ThreadSetNameParams } from "./v2/ThreadSetNameParams.js";
+import type { ThreadSetNameResponse } from "./v2/ThreadSetNameResponse.js";
+import type { ThreadSettingsUpdateParams } from "./v2/ThreadSettingsUpdateParams.js";
+import type { ThreadSettingsUpdateResponse } from "./v2/ThreadSettingsUpdateResponse.js";
 import type { ThreadSettingsUpdatedNotification } from "./v2/ThreadSettingsUpdatedNotification.js";
 import type { ThreadShellCommandParams } from "./v2/ThreadShellCommandParams.js";
 import type { ThreadShellCommandResponse } from "./v2/ThreadShellCommandResponse.js";
@@ -124,6 +156,11 @@ import type { ThreadStartResponse } from "./v2/ThreadStartResponse.js";
 import type { ThreadStartedNotification } from "./v2/ThreadStartedNotification.js";
 import type { ThreadStatusChangedNotification } from "./v2/ThreadStatusChangedNotification.js";
 import type { ThreadTokenUsageUpdatedNotification } from "./v2/ThreadTokenUsageUpdatedNotification.js";
+import type { ThreadTurnsListParams } from "./v2/ThreadTurnsListParams.js";
+import type { ThreadTurnsListResponse } from "./v2/ThreadTurnsListResponse.js";
+import type { ThreadUnarchiveParams } from "./v2/ThreadUnarchiveParams.js";
+import type { ThreadUnarchiveResponse } from "./v2/ThreadUnarchiveResponse.js";
+import type { ThreadUnarchivedNotification } from "./v2/ThreadUnarchivedNotification.js";
 import type { ThreadUnsubscribeParams } from "./v2/ThreadUnsubscribeParams.js";
 import type { ThreadUnsubscribeResponse } from "./v2/ThreadUnsubscribeResponse.js";
 import type { ToolRequestUserInputParams } from "./v2/ToolRequestUserInputParams.js";
@@ -164,14 +201,45 @@ export interface ClientRequests {
   "configRequirements/read": { params: NoParams; response: ConfigRequirementsReadResponse };
   /** Start a conversation and subscribe to it. */
   "thread/start": { params: ThreadStartParams; response: ThreadStartResponse };
+  /** Take a stored thread up again, or join a loaded one, and subscribe to it. Work of its own begins only with
+   * a turn: a host that is about to end still lets clients back to the turns that run. */
+  "thread/resume": { params: ThreadResumeParams; response: ThreadResumeResponse };
+  /** Start a thread with the turns of another one, and subscribe to it. */
+  "thread/fork": { params: ThreadForkParams; response: ThreadForkResponse };
   /** One thread. */
   "thread/read": { params: ThreadReadParams; response: ThreadReadResponse };
   /** Threads that hold at least one turn, a page at a time. */
   "thread/list": { params: ThreadListParams; response: ThreadListResponse };
+  /** Threads by what was said in them. */
+  "thread/search": { params: ThreadSearchParams; response: ThreadSearchResponse };
   /** The threads in memory. */
   "thread/loaded/list": { params: ThreadLoadedListParams; response: ThreadLoadedListResponse };
   /** Get no more events of a thread. */
   "thread/unsubscribe": { params: ThreadUnsubscribeParams; response: ThreadUnsubscribeResponse };
+  /** The turns of a thread, a page at a time. */
+  "thread/turns/list": { params: ThreadTurnsListParams; response: ThreadTurnsListResponse };
+  /** The items of a thread, a page at a time. */
+  "thread/items/list": { params: ThreadItemsListParams; response: ThreadItemsListResponse };
+  /** Put a thread away. */
+  "thread/archive": { params: ThreadArchiveParams; response: ThreadArchiveResponse };
+  /** Bring a thread back that was put away. */
+  "thread/unarchive": { params: ThreadUnarchiveParams; response: ThreadUnarchiveResponse };
+  /** Remove a thread for good. */
+  "thread/delete": { params: ThreadDeleteParams; response: ThreadDeleteResponse };
+  /** Name a thread. */
+  "thread/name/set": { params: ThreadSetNameParams; response: ThreadSetNameResponse };
+  /** Change what is noted about a thread. */
+  "thread/metadata/update": { params: ThreadMetadataUpdateParams; response: ThreadMetadataUpdateResponse };
+  /** Change what is in force for the turns of a thread. */
+  "thread/settings/update": { params: ThreadSettingsUpdateParams; response: ThreadSettingsUpdateResponse };
+  /** Note that a thread was read, or was not. Refused when the caller has not seen the newest of it. */
+  "thread/readState/update": { params: ThreadReadStateUpdateParams; response: ThreadReadStateUpdateResponse };
+  /** Forget a turn and all that came after it. */
+  "thread/revert": { params: ThreadRevertParams; response: ThreadRevertResponse };
+  /** Forget the newest turns. The older form of `thread/revert`. */
+  "thread/rollback": { params: ThreadRollbackParams; response: ThreadRollbackResponse };
+  /** What a thread is to reach. */
+  "thread/goal/get": { params: ThreadGoalGetParams; response: ThreadGoalGetResponse };
   /** Run a command line of the person's own, without a sandbox, in a turn of its own. */
   "thread/shellCommand": { params: ThreadShellCommandParams; response: ThreadShellCommandResponse };
   /** Have the model sum up the conversation so far, and go on from the summary. */
@@ -280,7 +348,21 @@ export interface ServerNotifications {
   "thread/started": { params: ThreadStartedNotification };
   /** A thread changed its state. */
   "thread/status/changed": { params: ThreadStatusChangedNotification };
-  /** A turn changed what is in force. */
+  /** A thread was put away. */
+  "thread/archived": { params: ThreadArchivedNotification };
+  /** A thread was brought back. */
+  "thread/unarchived": { params: ThreadUnarchivedNotification };
+  /** A thread is gone for good. */
+  "thread/deleted": { params: ThreadDeletedNotification };
+  /** A thread is no longer in memory. */
+  "thread/closed": { params: ThreadClosedNotification };
+  /** A thread was named. */
+  "thread/name/updated": { params: ThreadNameUpdatedNotification };
+  /** Turns of a thread were taken back. */
+  "thread/reverted": { params: ThreadRevertedNotification };
+  /** A thread has no goal. Also told after `thread/resume`. */
+  "thread/goal/cleared": { params: ThreadGoalClearedNotification };
+  /** What is in force for the turns of a thread has changed. */
   "thread/settings/updated": { params: ThreadSettingsUpdatedNotification };
   /** What of a thread is unread has changed. */
   "thread/readState/changed": { params: ThreadReadStateChangedNotification };

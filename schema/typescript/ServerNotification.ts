@@ -22,11 +22,18 @@ import type { ReasoningTextDeltaNotification } from "./v2/ReasoningTextDeltaNoti
 import type { RemoteControlStatusChangedNotification } from "./v2/RemoteControlStatusChangedNotification.js";
 import type { ServerRequestResolvedNotification } from "./v2/ServerRequestResolvedNotification.js";
 import type { TerminalInteractionNotification } from "./v2/TerminalInteractionNotification.js";
+import type { ThreadArchivedNotification } from "./v2/ThreadArchivedNotification.js";
+import type { ThreadClosedNotification } from "./v2/ThreadClosedNotification.js";
+import type { ThreadDeletedNotification } from "./v2/ThreadDeletedNotification.js";
+import type { ThreadGoalClearedNotification } from "./v2/ThreadGoalClearedNotification.js";
+import type { ThreadNameUpdatedNotification } from "./v2/ThreadNameUpdatedNotification.js";
 import type { ThreadReadStateChangedNotification } from "./v2/ThreadReadStateChangedNotification.js";
+import type { ThreadRevertedNotification } from "./v2/ThreadRevertedNotification.js";
 import type { ThreadSettingsUpdatedNotification } from "./v2/ThreadSettingsUpdatedNotification.js";
 import type { ThreadStartedNotification } from "./v2/ThreadStartedNotification.js";
 import type { ThreadStatusChangedNotification } from "./v2/ThreadStatusChangedNotification.js";
 import type { ThreadTokenUsageUpdatedNotification } from "./v2/ThreadTokenUsageUpdatedNotification.js";
+import type { ThreadUnarchivedNotification } from "./v2/ThreadUnarchivedNotification.js";
 import type { TurnCompletedNotification } from "./v2/TurnCompletedNotification.js";
 import type { TurnDiffUpdatedNotification } from "./v2/TurnDiffUpdatedNotification.js";
 import type { TurnPlanUpdatedNotification } from "./v2/TurnPlanUpdatedNotification.js";
@@ -44,6 +51,13 @@ export type ServerNotification =
   | { method: "account/rateLimits/updated", params: AccountRateLimitsUpdatedNotification, emittedAtMs?: number }
   | { method: "thread/started", params: ThreadStartedNotification, emittedAtMs?: number }
   | { method: "thread/status/changed", params: ThreadStatusChangedNotification, emittedAtMs?: number }
+  | { method: "thread/archived", params: ThreadArchivedNotification, emittedAtMs?: number }
+  | { method: "thread/unarchived", params: ThreadUnarchivedNotification, emittedAtMs?: number }
+  | { method: "thread/deleted", params: ThreadDeletedNotification, emittedAtMs?: number }
+  | { method: "thread/closed", params: ThreadClosedNotification, emittedAtMs?: number }
+  | { method: "thread/name/updated", params: ThreadNameUpdatedNotification, emittedAtMs?: number }
+  | { method: "thread/reverted", params: ThreadRevertedNotification, emittedAtMs?: number }
+  | { method: "thread/goal/cleared", params: ThreadGoalClearedNotification, emittedAtMs?: number }
   | { method: "thread/settings/updated", params: ThreadSettingsUpdatedNotification, emittedAtMs?: number }
   | { method: "thread/readState/changed", params: ThreadReadStateChangedNotification, emittedAtMs?: number }
   | { method: "thread/tokenUsage/updated", params: ThreadTokenUsageUpdatedNotification, emittedAtMs?: number }

@@ -3,4 +3,4 @@
 /**
  * What kind of program started a thread.
  */
-export type SessionSource = "cli" | "vscode" | "exec" | "appServer" | "unknown";
+export type SessionSource = "cli" | "vscode" | "exec" | "appServer" | { "custom": string } | { "subAgent": unknown } | "unknown";

@@ -7,20 +7,20 @@ export type WebSearchAction = { "type": "search",
 /**
  * For this.
  */
-query?: string, 
+query: string | null, 
 /**
  * For each of these.
  */
-queries?: Array<string>, } | { "type": "open_page", 
+queries: Array<string> | null, } | { "type": "openPage", 
 /**
- * Its address. Absent when it is not known.
+ * Its address. Null when it is not known.
  */
-url?: string, } | { "type": "find_in_page", 
+url: string | null, } | { "type": "findInPage", 
 /**
  * The address of the page.
  */
-url?: string, 
+url: string | null, 
 /**
  * The text.
  */
-pattern?: string, } | { "type": "other", };
+pattern: string | null, } | { "type": "other", };

@@ -20,6 +20,7 @@ mod refresh;
 mod replay;
 mod sandbox;
 mod search;
+mod stored;
 mod strict;
 mod tenants;
 mod threads;

@@ -25,6 +25,8 @@ pub struct Refusal {
     pub message: String,
     /// `data.kind`.
     pub kind: Option<String>,
+    /// `data`, whole.
+    pub data: Value,
 }
 
 /// A request of the host that waits for the test's answer.
@@ -284,6 +286,7 @@ fn outcome(answer: &Value) -> Result<Value, Refusal> {
             code: error["code"].as_i64().expect("a code is an integer"),
             message: error["message"].as_str().expect("a message is a text").to_owned(),
             kind: error["data"]["kind"].as_str().map(str::to_owned),
+            data: error["data"].clone(),
         }),
     }
 }

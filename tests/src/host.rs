@@ -1,6 +1,8 @@
 //! A host with a backend of its own.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tempfile::TempDir;
 use valet_exec::Launcher;
@@ -16,7 +18,9 @@ pub struct TestHost {
     /// The backend.
     pub sim: Sim,
     host: Host,
-    home: TempDir,
+    home: Arc<TempDir>,
+    overrides: Vec<String>,
+    launcher: Launcher,
 }
 
 /// How a host is set up.
@@ -83,9 +87,7 @@ impl HostBuilder {
             self.provider,
         );
         std::fs::write(home.path().join("config.toml"), text).expect("the directory can be written");
-        let config = Config::load(home.path(), &self.overrides).expect("the configuration is valid");
-        let launcher = self.launcher.unwrap_or_else(launcher);
-        TestHost { sim, host: Host::start_with(config, launcher), home }
+        TestHost::open(sim, Arc::new(home), self.overrides, self.launcher.unwrap_or_else(launcher))
     }
 }
 
@@ -102,6 +104,32 @@ fn helper() -> PathBuf {
 }
 
 impl TestHost {
+    fn open(sim: Sim, home: Arc<TempDir>, overrides: Vec<String>, launcher: Launcher) -> Self {
+        let config = Config::load(home.path(), &overrides).expect("the configuration is valid");
+        let host = Host::start_with(config, launcher.clone());
+        Self { sim, host, home, overrides, launcher }
+    }
+
+    /// Another host with the same home and the same backend.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        Self::open(self.sim.clone(), Arc::clone(&self.home), self.overrides.clone(), self.launcher.clone())
+    }
+
+    /// The same after an orderly end and a new start.
+    pub async fn restarted(self) -> Self {
+        self.shutdown().await;
+        self.beside()
+    }
+
+    /// A host that finds what this one would leave if it were killed now. There is no index yet.
+    #[must_use]
+    pub fn after_a_crash(&self) -> Self {
+        let home = tempfile::tempdir().expect("there is room for a directory");
+        copy(self.home.path(), home.path());
+        Self::open(self.sim.clone(), Arc::new(home), self.overrides.clone(), self.launcher.clone())
+    }
+
     /// A host whose backend does what the script says.
     pub async fn start(script: Script) -> Self {
         Self::builder().script(script).start().await
@@ -153,5 +181,19 @@ impl TestHost {
     /// Ends the host; returns when everybody was told.
     pub async fn shutdown(&self) {
         self.host.shutdown().await;
+    }
+}
+
+/// Copies what is in a home, but for the index.
+fn copy(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).expect("the directory can be read") {
+        let path = entry.expect("the directory can be read").path();
+        let name = path.file_name().expect("an entry has a name");
+        if path.is_dir() {
+            std::fs::create_dir(to.join(name)).expect("there is room for a directory");
+            copy(&path, &to.join(name));
+        } else if !name.as_encoded_bytes().starts_with(OsStr::new("valet-index").as_encoded_bytes()) {
+            std::fs::copy(&path, to.join(name)).expect("there is room for a file");
+        }
     }
 }

@@ -29,9 +29,6 @@ Sum up this conversation for a colleague who takes over now and has not seen it.
 was found out, what was decided and why, which files were changed and how, what was tried without success, and \
 what is left to do, in order. Name files, functions, commands and values exactly. Write only the summary.";
 
-const PREFACE: &str = "\
-The conversation so far was summed up to save room. Build on this, and do not do again what is done:";
-
 /// Lets through what is not about items: the summary is not shown as a message.
 struct Quiet(Arc<dyn EventSink>);
 
@@ -52,7 +49,7 @@ impl Driver {
 
     /// Sums up, and puts the summary in the place of the history. On failure the history is as it was.
     pub(crate) async fn compact(&mut self, turn: &Turn, commands: &mut Commands) -> Result<(), Ended> {
-        self.set_scene(turn).await;
+        self.services.journal.check().map_err(Ended::Failed)?;
         let item = Item::started(Uuid::now_v7().to_string(), ItemKind::Compaction);
         turn.emit(Event::ItemStarted(&item));
         let mut said = Vec::new();
@@ -83,14 +80,15 @@ impl Driver {
             }
         };
         let kept = self.history.said(KEPT_BYTES);
-        self.history = History::default();
+        self.history.clear();
         prompt::opening(&turn.settings).await.into_iter().for_each(|message| self.history.push_message(message));
         kept.into_iter().for_each(|message| self.history.push_said(message));
-        self.history.push_message(prompt::message("user", &format!("{PREFACE}\n\n{summary}")));
+        self.history.push_message(prompt::message("user", &format!("{}\n\n{summary}", prompt::SUMMED_UP)));
         if let Some(usage) = usage {
             self.use_up(turn, usage);
         }
         self.context_tokens = 0;
+        self.services.journal.replace(&summary, self.history.keep());
         self.say_all(turn, said).await;
         Ok(())
     }
@@ -106,7 +104,7 @@ async fn summary(
     history.push_message(prompt::message("user", REQUEST));
     let ids = RequestIds { thread_id: &turn.thread_id, turn_id: &turn.id };
     for _ in 0..SHORTENINGS {
-        let body = request::body(&turn.settings, ids, history.items(), &[], RequestKind::Compaction)?;
+        let body = request::body(&turn.settings, ids, &history, &[], RequestKind::Compaction)?;
         let mut progress = Progress::default();
         match quiet.respond(http, &body, &mut progress).await {
             Ok(response) => {

@@ -14,6 +14,8 @@ use crate::control::Commands;
 use crate::driver::Driver;
 use crate::event::EventSink;
 use crate::input::Input;
+use crate::journal::Journal;
+use crate::past::Past;
 use crate::settings::{Origin, Settings};
 
 /// Requests that may wait for a driver. It takes them at once, so this bounds a burst, not the work.
@@ -30,6 +32,8 @@ pub struct Services {
     pub client: Arc<dyn Client>,
     /// Who listens.
     pub sink: Arc<dyn EventSink>,
+    /// Who keeps what the model is given.
+    pub journal: Arc<dyn Journal>,
 }
 
 /// What is in force for a turn.
@@ -116,6 +120,7 @@ pub(crate) enum Command {
     Shell(Box<ShellRequest>),
     Compact { terms: Box<Terms>, accepted: Accepted },
     Inject { items: Vec<Arc<RawValue>>, done: Box<dyn FnOnce() + Send> },
+    TakeUp { past: Box<Past>, done: Box<dyn FnOnce() + Send> },
 }
 
 /// A running conversation. When the last handle is dropped, its turn is interrupted and its driver ends.
@@ -127,12 +132,12 @@ pub struct Conversation {
 }
 
 impl Conversation {
-    /// Starts the driver of a new conversation.
-    pub fn start(thread_id: String, services: Services) -> Self {
+    /// Starts the driver of a conversation, which goes on from what was before.
+    pub fn start(thread_id: String, services: Services, past: impl Future<Output = Past> + Send + 'static) -> Self {
         let (commands, receiver) = mpsc::channel(COMMANDS);
         let ending = CancellationToken::new();
         let driver = Driver::new(thread_id, services, ending.clone());
-        tokio::spawn(driver.run(Commands::new(receiver, ending.clone())));
+        tokio::spawn(driver.run(past, Commands::new(receiver, ending.clone())));
         Self { commands, ending }
     }
 
@@ -183,6 +188,11 @@ impl Conversation {
     /// Adds Responses API items to what the model is given, after the turn that runs.
     pub async fn inject(&self, items: Vec<Arc<RawValue>>, done: impl FnOnce() + Send + 'static) {
         self.send(Command::Inject { items, done: Box::new(done) }).await;
+    }
+
+    /// Goes on from another past, after the turn that runs.
+    pub async fn take_up(&self, past: Past, done: impl FnOnce() + Send + 'static) {
+        self.send(Command::TakeUp { past: Box::new(past), done: Box::new(done) }).await;
     }
 
     async fn send(&self, command: Command) {

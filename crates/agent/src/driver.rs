@@ -11,7 +11,6 @@ use bytes::Bytes;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-use valet_auth::Account;
 
 use crate::control::{Commands, Control};
 use crate::conversation::{Accepted, Command, ControlError, Reply, Said, Services, Terms};
@@ -19,8 +18,10 @@ use crate::event::{Event, TurnOutcome, TurnSummary};
 use crate::failure::{Failure, FailureClass};
 use crate::history::History;
 use crate::item::{Item, ItemKind, UserMessage, now_ms};
+use crate::journal::{Context, Payer};
 use crate::model::catalog;
 use crate::model::request::{self, RequestKind};
+use crate::past::Past;
 use crate::prompt::{self, Scene};
 use crate::tool::ToolCall;
 use crate::tools::{Called, Output, Tools};
@@ -38,7 +39,7 @@ pub(crate) struct Driver {
     /// What the model was last told of the place where it works.
     told: Option<Scene>,
     /// Whose encrypted reasoning the history holds.
-    payer: Option<String>,
+    payer: Option<Payer>,
     pub(crate) tools: Tools,
 }
 
@@ -64,28 +65,37 @@ impl Driver {
         }
     }
 
-    pub(crate) async fn run(mut self, mut commands: Commands) {
+    pub(crate) async fn run(mut self, past: impl Future<Output = Past>, mut commands: Commands) {
+        self.take_up(past.await.mend());
         while let Some(command) = commands.next().await {
             match command {
                 Command::Turn(request) => {
-                    let turn = self.begin(request.terms, request.accepted, TurnKind::Regular);
+                    let turn = self.begin(request.terms, request.accepted, TurnKind::Regular).await;
                     self.say(&turn, request.said).await;
                     let mut progress = Progress::default();
                     let ended = self.work(&turn, &mut progress, &mut commands).await;
                     self.end(&turn, &progress, ended).await;
                 }
                 Command::Shell(request) => {
-                    let turn = self.begin(request.terms, request.accepted, TurnKind::Shell);
+                    let turn = self.begin(request.terms, request.accepted, TurnKind::Shell).await;
                     let ended = self.shell(&turn, request.command, request.timeout, &mut commands).await;
                     self.end(&turn, &Progress::default(), ended).await;
                 }
                 Command::Compact { terms, accepted } => {
-                    let turn = self.begin(*terms, accepted, TurnKind::Compaction);
+                    let turn = self.begin(*terms, accepted, TurnKind::Compaction).await;
                     let ended = self.compact(&turn, &mut commands).await.err().unwrap_or(Ended::Completed);
                     self.end(&turn, &Progress::default(), ended).await;
                 }
                 Command::Inject { items, done } => {
                     self.history.extend(items);
+                    // Before the first turn they wait for what comes before them.
+                    if self.history.is_kept() {
+                        self.keep();
+                    }
+                    done();
+                }
+                Command::TakeUp { past, done } => {
+                    self.take_up(past.mend());
                     done();
                 }
                 Command::Steer { reply, .. } => reply(Err(ControlError::NothingToSteer)),
@@ -94,7 +104,7 @@ impl Driver {
         }
     }
 
-    fn begin(&mut self, terms: Terms, accepted: Accepted, kind: TurnKind) -> Turn {
+    async fn begin(&mut self, terms: Terms, accepted: Accepted, kind: TurnKind) -> Turn {
         let turn = Turn {
             id: Uuid::now_v7().to_string(),
             kind,
@@ -108,17 +118,34 @@ impl Driver {
         accepted(&turn.id);
         turn.emit(Event::TurnStarted { started_at: turn.started_at_ms / 1000 });
         // Who pays for nothing has nothing of its own in the history.
-        if let Some(payer) = turn.account.as_ref().map(payer)
+        if let Some(payer) = turn.account.as_ref().map(|account| Payer::of(account))
             && self.payer.replace(payer.clone()).is_some_and(|before| before != payer)
         {
             self.history.change_payer();
         }
+        self.set_scene(&turn).await;
         turn
+    }
+
+    /// Goes on from where another process was.
+    fn take_up(&mut self, past: Past) {
+        self.history = past.history;
+        self.usage = past.usage;
+        self.context_tokens = past.context_tokens;
+        self.told = past.scene;
+        self.payer = past.payer;
+    }
+
+    /// Gives to the journal what was added to the history.
+    pub(crate) fn keep(&mut self) {
+        let fresh = self.history.keep();
+        if !fresh.is_empty() {
+            self.services.journal.remember(fresh);
+        }
     }
 
     /// Enters what a person said into the history, and shows it.
     pub(crate) async fn say(&mut self, turn: &Turn, said: Said) {
-        self.set_scene(turn).await;
         let mut content = Vec::with_capacity(said.input.len());
         for part in &said.input {
             content.push(part.content().await);
@@ -126,6 +153,7 @@ impl Driver {
         if !content.is_empty() {
             self.history.push_message(json!({ "type": "message", "role": "user", "content": content }));
             self.history.last_was_said();
+            self.keep();
         }
         let kind = ItemKind::UserMessage(UserMessage { client_id: said.client_id, content: said.input });
         let item = Item::started(Uuid::now_v7().to_string(), kind);
@@ -141,10 +169,11 @@ impl Driver {
     }
 
     /// Tells the model where it works, at the beginning and when that has changed.
-    pub(crate) async fn set_scene(&mut self, turn: &Turn) {
+    async fn set_scene(&mut self, turn: &Turn) {
         let now = Scene::of(&turn.settings);
+        let base = prompt::base_instructions(turn.settings.base_instructions.as_deref());
+        self.history.set_preface(&self.thread_id, prompt::message("developer", base));
         match &self.told {
-            Some(told) if *told == now => return,
             Some(told) => {
                 prompt::changes(told, &now).into_iter().for_each(|message| self.history.push_message(message));
             }
@@ -152,6 +181,9 @@ impl Driver {
             None => self.history.open_with(prompt::opening(&turn.settings).await),
         }
         self.told = Some(now);
+        let context = Context { scene: self.told.clone(), payer: self.payer.clone() };
+        self.services.journal.set_context(&turn.id, &context);
+        self.keep();
     }
 
     async fn work(&mut self, turn: &Turn, progress: &mut Progress, commands: &mut Commands) -> Ended {
@@ -161,7 +193,7 @@ impl Driver {
             {
                 return ended;
             }
-            let body = match self.body(turn) {
+            let body = match self.services.journal.check().and_then(|()| self.body(turn)) {
                 Ok(body) => body,
                 Err(failure) => return Ended::Failed(failure),
             };
@@ -175,6 +207,8 @@ impl Driver {
                     progress.shown.clear();
                     let more = !response.calls.is_empty() || response.end_turn == Some(false);
                     self.history.extend(response.items);
+                    // Before anything is done: who takes this up must know of it.
+                    self.keep();
                     let ended = self.run_tools(turn, &response.calls, commands).await;
                     if let Some(last) = response.usage {
                         self.use_up(turn, last);
@@ -215,7 +249,7 @@ impl Driver {
     fn body(&self, turn: &Turn) -> Result<Bytes, Failure> {
         let ids = request::RequestIds { thread_id: &turn.thread_id, turn_id: &turn.id };
         let tools = Tools::definitions(&turn.settings);
-        request::body(&turn.settings, ids, self.history.items(), &tools, RequestKind::Turn)
+        request::body(&turn.settings, ids, &self.history, &tools, RequestKind::Turn)
     }
 
     pub(crate) fn use_up(&mut self, turn: &Turn, last: TokenUsage) {
@@ -262,6 +296,7 @@ impl Driver {
             };
             self.history.push_value(&call.answer(&output));
         }
+        self.keep();
         let ended = match stopped {
             Some(control) => self.obey(turn, control).await,
             None => stop.then_some(Ended::Interrupted(None)),
@@ -285,13 +320,19 @@ impl Driver {
 
     async fn end(&mut self, turn: &Turn, progress: &Progress, mut ended: Ended) {
         self.tools.end_turn(turn).await;
+        if matches!(ended, Ended::Interrupted(_)) {
+            self.history.push_message(prompt::interrupted_note());
+        }
+        self.keep();
+        if matches!(ended, Ended::Completed)
+            && let Err(failure) = self.services.journal.check()
+        {
+            ended = Ended::Failed(failure);
+        }
         let (outcome, reply) = match &mut ended {
             Ended::Completed => (TurnOutcome::Completed, None),
             Ended::Failed(failure) => (TurnOutcome::Failed(failure), None),
-            Ended::Interrupted(reply) => {
-                self.history.push_message(prompt::interrupted_note());
-                (TurnOutcome::Interrupted, reply.take())
-            }
+            Ended::Interrupted(reply) => (TurnOutcome::Interrupted, reply.take()),
         };
         let completed_at_ms = now_ms();
         let summary = TurnSummary {
@@ -305,14 +346,5 @@ impl Driver {
             reply(Ok(()));
         }
         turn.emit(Event::TurnEnded(summary));
-    }
-}
-
-/// What tells payers apart: the account of a subscription, or the key.
-fn payer(account: &Arc<Account>) -> String {
-    let snapshot = account.snapshot();
-    match &snapshot.identity {
-        Some(identity) => identity.account_id.clone(),
-        None => snapshot.token.fingerprint(),
     }
 }

@@ -75,6 +75,11 @@ impl Failure {
         Self::passing(FailureClass::Other, format!("stream disconnected before completion: {reason}"), None)
     }
 
+    /// What happens in the conversation cannot be kept.
+    pub fn not_kept(message: impl Into<String>) -> Self {
+        Self::new(FailureClass::Other, message)
+    }
+
     /// What it is.
     pub fn class(&self) -> &FailureClass {
         &self.class

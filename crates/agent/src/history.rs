@@ -7,20 +7,48 @@ use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 use uuid::Uuid;
 
+use crate::model::event::CallHead;
+use crate::prompt;
+use crate::tool::ToolCall;
+use crate::tools::Output;
+
 /// The items, oldest first. They are shared with requests in flight, never copied.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct History {
+    /// The base instructions, which come before every item and are not one.
+    preface: Option<Arc<RawValue>>,
     items: Vec<Arc<RawValue>>,
     /// Those of the items that a person said.
     said: Vec<Arc<RawValue>>,
+    /// How many of the items are kept in the journal.
+    kept: usize,
 }
 
 impl History {
-    /// Puts messages of ours before everything else.
+    /// Puts the base instructions before everything else.
+    pub(crate) fn set_preface(&mut self, thread_id: &str, mut message: Value) {
+        // The same one after a restart: the backend's cache begins with it.
+        message["id"] = format!("msg_{}", thread_id.replace('-', "")).into();
+        self.preface = to_raw_value(&message).ok().map(Arc::from);
+    }
+
+    /// Leaves out everything but the base instructions.
+    pub(crate) fn clear(&mut self) {
+        *self = Self { preface: self.preface.take(), ..Self::default() };
+    }
+
+    /// Adds messages of ours before whatever is not kept yet.
     pub(crate) fn open_with(&mut self, messages: Vec<Value>) {
-        let rest = std::mem::take(&mut self.items);
+        let rest = self.items.split_off(self.kept);
         messages.into_iter().for_each(|message| self.push_message(message));
         self.items.extend(rest);
+    }
+
+    /// What is not kept yet. It counts as kept from now on.
+    pub(crate) fn keep(&mut self) -> &[Arc<RawValue>] {
+        let fresh = &self.items[self.kept..];
+        self.kept = self.items.len();
+        fresh
     }
 
     /// Adds a message of ours, with an id of the form that the backend gives its own.
@@ -58,8 +86,21 @@ impl History {
     /// Leaves out what only the account that it was made for can use: reasoning, which is encrypted, and the ids
     /// under which the backend knows the items.
     pub(crate) fn change_payer(&mut self) {
-        for items in [&mut self.items, &mut self.said] {
-            *items = items.iter().filter_map(|raw| for_anybody(raw)).collect();
+        let rest = self.items.split_off(self.kept);
+        self.items = self.items.iter().filter_map(|raw| for_anybody(raw)).collect();
+        self.kept = self.items.len();
+        self.items.extend(rest.iter().filter_map(|raw| for_anybody(raw)));
+        self.said = self.said.iter().filter_map(|raw| for_anybody(raw)).collect();
+    }
+
+    /// Answers the calls that nobody answered: the backend refuses a history with an open call.
+    pub(crate) fn answer_open_calls(&mut self) {
+        let heads: Vec<CallHead> = self.items.iter().filter_map(|raw| serde_json::from_str(raw.get()).ok()).collect();
+        let (answers, calls): (Vec<_>, Vec<_>) = heads.into_iter().partition(|head| head.kind.ends_with("_output"));
+        let answered: HashSet<String> = answers.into_iter().map(|answer| answer.call_id).collect();
+        for call in calls.into_iter().filter(|call| !answered.contains(&call.call_id)) {
+            let Some(call) = ToolCall::unreadable(call) else { continue };
+            self.push_value(&call.answer(&Output::Text("aborted".to_owned())));
         }
     }
 
@@ -90,8 +131,24 @@ impl History {
         self.items.extend(items);
     }
 
-    pub(crate) fn items(&self) -> &[Arc<RawValue>] {
-        &self.items
+    /// The items that a summary stands for, and the messages that a person said among them.
+    pub(crate) fn extend_compacted(&mut self, items: impl IntoIterator<Item = Arc<RawValue>>) {
+        for item in items {
+            if prompt::is_said(&item) {
+                self.said.push(Arc::clone(&item));
+            }
+            self.items.push(item);
+        }
+    }
+
+    /// Whether any of it is in the journal.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.kept > 0
+    }
+
+    /// What the model is given.
+    pub(crate) fn input(&self) -> impl Iterator<Item = &RawValue> {
+        self.preface.iter().chain(&self.items).map(|item| &**item)
     }
 }
 

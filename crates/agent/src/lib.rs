@@ -16,8 +16,10 @@ pub mod fuzzing;
 mod history;
 mod input;
 mod item;
+mod journal;
 mod limits;
 mod model;
+mod past;
 mod permission;
 pub mod project;
 mod prompt;
@@ -39,10 +41,12 @@ pub use item::{
     AgentMessage, ClientToolCall, Command, CommandSource, FileChange, FileChangeKind, Item, ItemKind, Patch, Reasoning,
     Status, UserMessage,
 };
+pub use journal::{Context, Journal};
 pub use limits::{Credits, LimitWindow, RateLimits};
 pub use model::catalog::{self, ModelInfo};
+pub use past::Past;
 pub use permission::Approvals;
-pub use prompt::{PLAN_MODE, Surroundings};
+pub use prompt::{PLAN_MODE, Surroundings, base_instructions};
 pub use settings::{Origin, Provider, Settings};
 pub use tools::ClientTool;
 pub use usage::{TokenUsage, Usage};

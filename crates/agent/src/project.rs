@@ -5,6 +5,9 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+/// How the text for the model begins.
+pub(crate) const HEADING: &str = "# AGENTS.md for";
+
 const NAME: &str = "AGENTS.md";
 
 /// How much of the files is told.
@@ -43,7 +46,7 @@ fn read(cwd: &Path) -> Option<String> {
     let end = (0..=MOST_BYTES.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
     text.truncate(end.unwrap_or_default());
     let text = text.trim();
-    (!text.is_empty()).then(|| format!("# {NAME} for {}\n\n<instructions>\n{text}\n</instructions>", cwd.display()))
+    (!text.is_empty()).then(|| format!("{HEADING} {}\n\n<instructions>\n{text}\n</instructions>", cwd.display()))
 }
 
 #[cfg(test)]

@@ -3,15 +3,18 @@
 
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use valet_exec::Sandbox;
 
+use crate::model::event::ContentPart;
 use crate::permission::Approvals;
 use crate::project;
 use crate::settings::Settings;
 
 /// The place where the model works, in words.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Surroundings {
     /// The working directory.
     pub cwd: String,
@@ -31,6 +34,10 @@ You are in plan mode. Change nothing: read, search and run what only looks. Find
 with `request_user_input` what you cannot find out. Then propose a plan: the steps in order, the files and functions \
 that each touches, how it will be checked, and what could go wrong.";
 
+/// What stands before a summary of the conversation so far.
+pub(crate) const SUMMED_UP: &str = "\
+The conversation so far was summed up to save room. Build on this, and do not do again what is done:";
+
 const MODE_ENDED: &str = "\
 That mode is over: you may change things again, as far as the sandbox and the approvals let you.";
 
@@ -43,7 +50,7 @@ sure of. If a request cannot be carried out, say why and what would help. Keep a
 where it helps to read them.";
 
 /// What the model knows of the place where it works, and of what it may do there.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Scene {
     place: Surroundings,
     guidance: String,
@@ -55,15 +62,32 @@ impl Scene {
     }
 }
 
+/// Whether the item is something that a person said, as far as its text tells: what is told to the model in a
+/// person's place begins otherwise.
+pub(crate) fn is_said(item: &RawValue) -> bool {
+    #[derive(Deserialize)]
+    struct Message {
+        role: String,
+        content: Vec<ContentPart>,
+    }
+    let Ok(Message { role, content }) = serde_json::from_str(item.get()) else { return false };
+    let text = content.into_iter().next().map(ContentPart::into_text).unwrap_or_default();
+    role == "user" && !text.starts_with('<') && !text.starts_with(SUMMED_UP) && !text.starts_with(project::HEADING)
+}
+
+/// What a conversation is told before everything else, whatever is left out later.
+pub fn base_instructions(own: Option<&str>) -> &str {
+    own.unwrap_or(BASE_INSTRUCTIONS)
+}
+
 /// The messages that open every conversation.
 pub(crate) async fn opening(settings: &Settings) -> Vec<Value> {
-    let base = settings.base_instructions.as_deref().unwrap_or(BASE_INSTRUCTIONS);
     let mut guidance = guidance(settings);
     if let Some(more) = &settings.developer_instructions {
         guidance.push_str("\n\n");
         guidance.push_str(more);
     }
-    let mut messages = vec![message("developer", base), message("developer", &guidance)];
+    let mut messages = vec![message("developer", &guidance)];
     if let Some(project) = project::instructions(Path::new(&settings.surroundings.cwd)).await {
         messages.push(message("user", &project));
     }

@@ -22,7 +22,6 @@ impl Driver {
         timeout: Option<Duration>,
         commands: &mut Commands,
     ) -> Ended {
-        self.set_scene(turn).await;
         let here = &turn.settings.surroundings;
         let argv = [here.shell.clone(), "-lc".to_owned(), line.clone()];
         let command = Command {

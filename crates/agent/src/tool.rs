@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::model::event::CallHead;
 use crate::tools::Output;
 
 /// A call that the model made.
@@ -19,6 +20,19 @@ pub(crate) struct ToolCall {
 }
 
 impl ToolCall {
+    /// A call of which no more is known than what it takes to answer it: the backend refuses a history with an open
+    /// call.
+    pub(crate) fn unreadable(call: CallHead) -> Option<Self> {
+        let custom = call.kind == "custom_tool_call";
+        let known = custom || call.kind == "function_call";
+        known.then(|| Self {
+            call_id: call.call_id,
+            name: call.name.unwrap_or_else(|| "unreadable".to_owned()),
+            input: String::new(),
+            custom,
+        })
+    }
+
     /// The history item that answers this call.
     pub(crate) fn answer(&self, output: &Output) -> Value {
         let (kind, prefix) =

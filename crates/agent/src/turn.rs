@@ -13,7 +13,7 @@ use crate::event::{Event, EventSink, Waiting};
 use crate::failure::{Failure, FailureClass};
 use crate::item::{AgentMessage, Item, ItemKind, Reasoning};
 use crate::limits::RateLimits;
-use crate::model::event::{CallHead, ContentPart, FinalResponse, OutputItem, StreamEvent};
+use crate::model::event::{ContentPart, FinalResponse, OutputItem, StreamEvent};
 use crate::model::request::{self, RequestIds};
 use crate::model::{errors, stream::EventStream};
 use crate::retry::Attempts;
@@ -262,7 +262,10 @@ impl<'a> Response<'a> {
         self.items.push(Arc::from(raw.to_owned()));
         let item = match serde_json::from_str::<OutputItem>(raw.get()) {
             Ok(item) => item,
-            Err(_) => return self.calls.extend(unreadable_call(raw)),
+            Err(_) => {
+                let head = serde_json::from_str(raw.get()).ok();
+                return self.calls.extend(head.and_then(ToolCall::unreadable));
+            }
         };
         match item {
             OutputItem::Message { id, phase, content } => {
@@ -307,20 +310,6 @@ impl<'a> Response<'a> {
 
 fn new_id() -> String {
     Uuid::now_v7().to_string()
-}
-
-/// A call of a shape that cannot be read. It must be answered all the same: the backend refuses a history with
-/// an open call.
-fn unreadable_call(raw: &RawValue) -> Option<ToolCall> {
-    let call: CallHead = serde_json::from_str(raw.get()).ok()?;
-    let custom = call.kind == "custom_tool_call";
-    let known = custom || call.kind == "function_call";
-    known.then(|| ToolCall {
-        call_id: call.call_id,
-        name: call.name.unwrap_or_else(|| "unreadable".to_owned()),
-        input: String::new(),
-        custom,
-    })
 }
 
 fn texts(parts: Vec<ContentPart>) -> Vec<String> {

@@ -57,6 +57,8 @@ fn serve(args: &AppServerArgs) -> anyhow::Result<ExitCode> {
         #[cfg(unix)]
         Listen::Systemd => Some(Endpoint::inherited()?),
     };
+    #[cfg(unix)]
+    valet_exec::raise_open_files();
     logging::start();
     if endpoint.is_none() && auth.is_some() {
         tracing::warn!("--ws-* flags have no effect on stdio");

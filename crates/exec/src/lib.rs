@@ -82,6 +82,8 @@ mod helper;
 #[cfg(unix)]
 mod input;
 #[cfg(unix)]
+mod open_files;
+#[cfg(unix)]
 mod order;
 #[cfg(unix)]
 mod running;
@@ -93,6 +95,8 @@ pub use budget::{OutputBudget, Truncated};
 pub use environment::{EnvironmentPolicy, Inherit};
 #[cfg(unix)]
 pub use helper::helper_main;
+#[cfg(unix)]
+pub use open_files::raise_open_files;
 #[cfg(unix)]
 pub use running::{Launcher, Running};
 pub use sandbox::{Gap, Support};

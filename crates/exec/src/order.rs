@@ -23,6 +23,8 @@ pub(crate) struct Order {
     /// Whether the descriptors are a terminal that the command shall control.
     pub(crate) terminal: bool,
     pub(crate) confinement: Option<Confinement>,
+    /// How many files it may have open, if that is not what the host may.
+    pub(crate) open_files: Option<u64>,
 }
 
 /// The limits of a command, and the means that are known to work here.

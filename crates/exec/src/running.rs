@@ -15,6 +15,7 @@ use tokio::sync::{OnceCell, mpsc, watch};
 
 use crate::helper::{Role, command, this_executable};
 use crate::input::Input;
+use crate::open_files;
 use crate::order::{Confinement, Order, Report, TERMINATE, frame, send_descriptors};
 use crate::sandbox::{Gap, Support};
 use crate::spec::{Chunk, Exit, Output, Sandbox, Size, SpawnError, Spec, Stdio, Stream};
@@ -121,6 +122,7 @@ impl Launcher {
             env: spec.env.iter().map(pair).collect(),
             terminal: matches!(spec.stdio, Stdio::Pty(_)),
             confinement,
+            open_files: open_files::of_commands(),
         })
     }
 }

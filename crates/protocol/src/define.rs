@@ -9,7 +9,7 @@ use ts_rs::TS;
 
 use crate::error::ErrorObject;
 use crate::experimental::Gate;
-use crate::jsonrpc::decoder_text;
+use crate::jsonrpc::{RequestId, decoder_text};
 
 /// In which order a request may overtake others.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -60,14 +60,21 @@ pub trait ClientRequestMethod: 'static {
     fn order(params: &Self::Params) -> Order;
 
     /// Decodes the parameters; the error is ready to be sent.
-    fn parse(params: Option<&RawValue>) -> Result<Self::Params, ErrorObject> {
-        let text = match params {
-            Some(raw) => raw.get(),
-            None if Self::PARAMS_OPTIONAL => "null",
-            None => return Err(ErrorObject::invalid_params("missing field `params`")),
-        };
-        serde_json::from_str(text).map_err(|error| ErrorObject::invalid_params(decoder_text(&error)))
-    }
+    fn parse(params: Option<&RawValue>) -> Result<Self::Params, ErrorObject>;
+
+    /// Writes `{"id":..,"result":..}`.
+    fn write_response(id: &RequestId, response: &Self::Response) -> serde_json::Result<Vec<u8>>;
+}
+
+/// What each row's `parse` does. The rows have functions of their own, and not one that is generic in the row, so that
+/// their code is made here, for size, and not where they are called.
+pub(crate) fn parse<P: DeserializeOwned>(params: Option<&RawValue>, optional: bool) -> Result<P, ErrorObject> {
+    let text = match params {
+        Some(raw) => raw.get(),
+        None if optional => "null",
+        None => return Err(ErrorObject::invalid_params("missing field `params`")),
+    };
+    serde_json::from_str(text).map_err(|error| ErrorObject::invalid_params(decoder_text(&error)))
 }
 
 /// A request that the server sends.
@@ -150,6 +157,16 @@ macro_rules! define_methods {
                 const PARAMS_OPTIONAL: bool = define_methods!(@optional $($request_params)+);
                 const GATES: &'static [Gate] = define_methods!(@gates $($gates)?);
                 const NEW_WORK: bool = define_methods!(@new_work $($new_work)?);
+
+                #[inline(never)]
+                fn parse(params: Option<&RawValue>) -> Result<Self::Params, ErrorObject> {
+                    crate::define::parse(params, Self::PARAMS_OPTIONAL)
+                }
+
+                #[inline(never)]
+                fn write_response(id: &RequestId, response: &Self::Response) -> serde_json::Result<Vec<u8>> {
+                    crate::jsonrpc::write_response(id, response)
+                }
 
                 fn order(_params: &Self::Params) -> Order {
                     define_methods!(@order _params $order $(($key))?)

@@ -2,8 +2,10 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use ts_rs::TS;
+
+use crate::v2::ThreadReadState;
 
 /// The codes that this protocol uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +73,8 @@ pub enum ErrorKind {
     TurnMismatch,
     /// No turn is running.
     NoActiveTurn,
+    /// What of the thread is unread has changed in the meantime; see `readState`.
+    ReadStateConflict,
     /// Nobody is logged in.
     AuthRequired,
     /// The login was refused by the configuration.
@@ -112,11 +116,36 @@ pub struct ErrorData {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub retry_after_ms: Option<u64>,
-    /// The reference's own word for the kind, where it has one: `serverShuttingDown`. In strict mode it is all
-    /// that is left of the data.
+    /// The reference's own word for the kind, where it has one: `serverShuttingDown`. In strict mode, it and
+    /// `readState` are all that is left of the data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub reason: Option<String>,
+    /// What of the thread is unread now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub read_state: Option<ThreadReadState>,
+    /// Who writes the thread, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub holder: Option<ThreadHolder>,
+}
+
+/// The process that writes a thread. Others may read it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export_to = "valet/")]
+pub struct ThreadHolder {
+    /// The process.
+    pub pid: u32,
+    /// When it took the thread, in unix seconds.
+    pub since: i64,
+}
+
+impl From<ErrorKind> for ErrorData {
+    fn from(kind: ErrorKind) -> Self {
+        Self { kind, retryable: None, retry_after_ms: None, reason: None, read_state: None, holder: None }
+    }
 }
 
 /// The `error` member of a response.
@@ -175,35 +204,51 @@ impl ErrorObject {
     /// -32001.
     pub fn overloaded(retry_after_ms: u64) -> Self {
         Self::new(ErrorCode::Overloaded, "Server overloaded; retry later.").data(&ErrorData {
-            kind: ErrorKind::Overloaded,
             retryable: Some(true),
             retry_after_ms: Some(retry_after_ms),
-            reason: None,
+            ..ErrorKind::Overloaded.into()
         })
     }
 
     /// -32600 for new work, while the host waits for the end of what runs.
     pub fn draining() -> Self {
         Self::invalid_request("Server is draining; retry after reconnecting").data(&ErrorData {
-            kind: ErrorKind::Draining,
             retryable: Some(true),
-            retry_after_ms: None,
             reason: Some("serverShuttingDown".to_owned()),
+            ..ErrorKind::Draining.into()
+        })
+    }
+
+    /// -32600 for whoever has not seen the newest of a thread.
+    pub fn read_state_conflict(current: ThreadReadState) -> Self {
+        Self::invalid_request("read state changed").data(&ErrorData {
+            reason: Some("readStateConflict".to_owned()),
+            read_state: Some(current),
+            ..ErrorKind::ReadStateConflict.into()
         })
     }
 
     /// Without what the reference does not send.
     #[must_use]
     pub fn strict(mut self) -> Self {
-        let reason = self.data.as_mut().and_then(|data| data.get_mut("reason")).map(Value::take);
-        self.data = reason.map(|reason| json!({ "reason": reason }));
+        if let Some(Value::Object(mut data)) = self.data.take()
+            && data.contains_key("reason")
+        {
+            data.retain(|member, _| matches!(member.as_str(), "reason" | "readState"));
+            self.data = Some(Value::Object(data));
+        }
         self
+    }
+
+    /// -32600 for a thread that another process writes.
+    pub fn held(message: impl Into<String>, holder: Option<ThreadHolder>) -> Self {
+        Self::invalid_request(message).data(&ErrorData { holder, ..ErrorKind::ThreadBusy.into() })
     }
 
     /// Adds the kind that a machine can read.
     #[must_use]
     pub fn kind(self, kind: ErrorKind) -> Self {
-        self.data(&ErrorData { kind, retryable: None, retry_after_ms: None, reason: None })
+        self.data(&kind.into())
     }
 
     fn data(mut self, data: &ErrorData) -> Self {

@@ -13,6 +13,10 @@ pub enum Gate {
     Method,
     /// A member of the parameters. Sent as `null` it passes.
     Field(&'static str),
+    /// A member of the parameters whose `null` says something. Only left out it passes.
+    Nullable(&'static str),
+    /// A switch among the parameters. Sent as `false` it passes.
+    Flag(&'static str),
     /// A value of the member `type` of the parameters.
     Type(&'static str),
     /// A variant of a member: the member's name, the variant, and the type that the message names.
@@ -33,6 +37,8 @@ impl Gate {
         match self {
             Self::Method => Some(method.to_owned()),
             Self::Field(name) => member(name).map(|_| format!("{method}.{name}")),
+            Self::Nullable(name) => params.get(*name).map(|_| format!("{method}.{name}")),
+            Self::Flag(name) => member(name).filter(|text| *text != "false").map(|_| format!("{method}.{name}")),
             Self::Type(name) => {
                 let kind: String = serde_json::from_str(member("type")?).ok()?;
                 (kind == *name).then(|| format!("{method}.{name}"))
@@ -68,6 +74,8 @@ mod tests {
 
     const GATES: &[Gate] = &[
         Gate::Field("dynamicTools"),
+        Gate::Nullable("projectId"),
+        Gate::Flag("attachToSource"),
         Gate::Type("chatgptAuthTokens"),
         Gate::Variant { field: "approvalPolicy", variant: "granular", type_name: "askForApproval" },
     ];
@@ -86,6 +94,20 @@ mod tests {
     #[test]
     fn a_gated_field_of_null_passes() {
         assert_eq!(refusal(r#"{"dynamicTools":null,"approvalPolicy":"never","type":"apiKey"}"#), None);
+    }
+
+    #[test]
+    fn a_gated_field_whose_null_says_something_passes_only_when_it_is_absent() {
+        let message = Some("thread/start.projectId requires experimentalApi capability".to_owned());
+        assert_eq!(refusal(r#"{"projectId":null}"#), message);
+        assert_eq!(refusal(r#"{"projectId":"p"}"#), message);
+    }
+
+    #[test]
+    fn a_gated_switch_passes_when_it_is_off() {
+        assert_eq!(refusal(r#"{"attachToSource":false}"#), None);
+        let message = refusal(r#"{"attachToSource":true}"#);
+        assert_eq!(message.as_deref(), Some("thread/start.attachToSource requires experimentalApi capability"));
     }
 
     #[test]

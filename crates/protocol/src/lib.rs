@@ -13,7 +13,8 @@
 //!   or `Notification`.
 //! - **Null.** A request's optional member may be absent or `null`. A response's and a notification's
 //!   members are always present, and `null` where there is no value, except where a type's page says
-//!   that a member is absent.
+//!   that a member is absent. Where the `null` of a request's member is not the same as its absence, the
+//!   member is an `Option<Option<_>>` and says what it means.
 //! - **Numbers** are JSON numbers that a JavaScript `number` holds exactly. Names that end in `At` are
 //!   unix seconds, names that end in `AtMs` are unix milliseconds.
 //! - **Open enums.** A value that a newer peer invents is kept as it came and passed on; it is never an
@@ -29,6 +30,7 @@ pub mod experimental;
 pub mod export;
 pub mod jsonrpc;
 pub mod methods;
+mod nullable;
 mod open_enum;
 mod secret;
 pub mod v1;
@@ -38,7 +40,7 @@ pub use define::{
     ClientNotificationMethod, ClientRequestMethod, MethodVisitor, NoParams, Order, ServerNotificationMethod,
     ServerRequestMethod,
 };
-pub use error::{ErrorCode, ErrorData, ErrorKind, ErrorObject};
+pub use error::{ErrorCode, ErrorData, ErrorKind, ErrorObject, ThreadHolder};
 pub use jsonrpc::RequestId;
 pub use secret::Secret;
 

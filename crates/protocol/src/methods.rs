@@ -1,11 +1,15 @@
 //! The one table of methods. To add a method: its types in `v2`, one row here, one file in the server's
 //! `handlers`, one end-to-end test; then `just schema`.
 
+use serde_json::value::RawValue;
+
 use crate::define::{
     ClientNotificationMethod, ClientRequestMethod, MethodVisitor, Order, ServerNotificationMethod, ServerRequestMethod,
     define_methods,
 };
+use crate::error::ErrorObject;
 use crate::experimental::Gate;
+use crate::jsonrpc::RequestId;
 use crate::v1::{GetAuthStatusParams, GetAuthStatusResponse, InitializeParams, InitializeResponse};
 use crate::v2::*;
 
@@ -48,19 +52,72 @@ define_methods! {
             Gate::Field("multiAgentMode"),
             Gate::Variant { field: "approvalPolicy", variant: "granular", type_name: "askForApproval" },
         ];
+        /// Take a stored thread up again, or join a loaded one, and subscribe to it. Work of its own begins only with
+        /// a turn: a host that is about to end still lets clients back to the turns that run.
+        ThreadResume = "thread/resume" (ThreadResumeParams) -> ThreadResumeResponse, order: Thread(thread_id), gates: [
+            Gate::Field("history"),
+            Gate::Field("path"),
+            Gate::Field("runtimeWorkspaceRoots"),
+            Gate::Field("permissions"),
+            Gate::Field("initialTurnsPage"),
+            Gate::Variant { field: "approvalPolicy", variant: "granular", type_name: "askForApproval" },
+        ];
+        /// Start a thread with the turns of another one, and subscribe to it.
+        ThreadFork = "thread/fork" (ThreadForkParams) -> ThreadForkResponse, order: Thread(thread_id), new_work: true, gates: [
+            Gate::Field("beforeTurnId"),
+            Gate::Field("path"),
+            Gate::Field("runtimeWorkspaceRoots"),
+            Gate::Field("permissions"),
+            Gate::Flag("attachToSource"),
+            Gate::Flag("deferGoalContinuation"),
+            Gate::Flag("experimentalPredictionMode"),
+            Gate::Flag("experimentalDisablePredictionMcp"),
+            Gate::Variant { field: "approvalPolicy", variant: "granular", type_name: "askForApproval" },
+        ];
         /// One thread.
         ThreadRead = "thread/read" (ThreadReadParams) -> ThreadReadResponse, order: Thread(thread_id);
         /// Threads that hold at least one turn, a page at a time.
         ThreadList = "thread/list" (ThreadListParams) -> ThreadListResponse, order: Concurrent, gates: [
             Gate::Field("parentThreadId"),
             Gate::Field("ancestorThreadId"),
-            Gate::Field("projectId"),
+            Gate::Nullable("projectId"),
             Gate::Field("attachedToThreadId"),
+            Gate::Flag("includeAttachedThreads"),
         ];
+        /// Threads by what was said in them.
+        ThreadSearch = "thread/search" (ThreadSearchParams) -> ThreadSearchResponse, order: Concurrent, gates: [Gate::Method];
         /// The threads in memory.
         ThreadLoadedList = "thread/loaded/list" (ThreadLoadedListParams) -> ThreadLoadedListResponse, order: Concurrent;
         /// Get no more events of a thread.
         ThreadUnsubscribe = "thread/unsubscribe" (ThreadUnsubscribeParams) -> ThreadUnsubscribeResponse, order: Thread(thread_id);
+
+        /// The turns of a thread, a page at a time.
+        ThreadTurnsList = "thread/turns/list" (ThreadTurnsListParams) -> ThreadTurnsListResponse, order: Thread(thread_id);
+        /// The items of a thread, a page at a time.
+        ThreadItemsList = "thread/items/list" (ThreadItemsListParams) -> ThreadItemsListResponse, order: Thread(thread_id);
+        /// Put a thread away.
+        ThreadArchive = "thread/archive" (ThreadArchiveParams) -> ThreadArchiveResponse, order: Thread(thread_id);
+        /// Bring a thread back that was put away.
+        ThreadUnarchive = "thread/unarchive" (ThreadUnarchiveParams) -> ThreadUnarchiveResponse, order: Thread(thread_id);
+        /// Remove a thread for good.
+        ThreadDelete = "thread/delete" (ThreadDeleteParams) -> ThreadDeleteResponse, order: Thread(thread_id);
+        /// Name a thread.
+        ThreadNameSet = "thread/name/set" (ThreadSetNameParams) -> ThreadSetNameResponse, order: Thread(thread_id);
+        /// Change what is noted about a thread.
+        ThreadMetadataUpdate = "thread/metadata/update" (ThreadMetadataUpdateParams) -> ThreadMetadataUpdateResponse,
+            order: Thread(thread_id), gates: [Gate::Field("projectId"), Gate::Field("daybreakEnabled")];
+        /// Change what is in force for the turns of a thread.
+        ThreadSettingsUpdate = "thread/settings/update" (ThreadSettingsUpdateParams) -> ThreadSettingsUpdateResponse,
+            order: Thread(thread_id), gates: [Gate::Method];
+        /// Note that a thread was read, or was not. Refused when the caller has not seen the newest of it.
+        ThreadReadStateUpdate = "thread/readState/update" (ThreadReadStateUpdateParams) -> ThreadReadStateUpdateResponse,
+            order: Thread(thread_id), gates: [Gate::Method];
+        /// Forget a turn and all that came after it.
+        ThreadRevert = "thread/revert" (ThreadRevertParams) -> ThreadRevertResponse, order: Thread(thread_id);
+        /// Forget the newest turns. The older form of `thread/revert`.
+        ThreadRollback = "thread/rollback" (ThreadRollbackParams) -> ThreadRollbackResponse, order: Thread(thread_id);
+        /// What a thread is to reach.
+        ThreadGoalGet = "thread/goal/get" (ThreadGoalGetParams) -> ThreadGoalGetResponse, order: Thread(thread_id);
 
         /// Run a command line of the person's own, without a sandbox, in a turn of its own.
         ThreadShellCommand = "thread/shellCommand" (ThreadShellCommandParams) -> ThreadShellCommandResponse,
@@ -202,7 +259,21 @@ define_methods! {
         ThreadStarted = "thread/started" (ThreadStartedNotification);
         /// A thread changed its state.
         ThreadStatusChanged = "thread/status/changed" (ThreadStatusChangedNotification);
-        /// A turn changed what is in force.
+        /// A thread was put away.
+        ThreadArchived = "thread/archived" (ThreadArchivedNotification);
+        /// A thread was brought back.
+        ThreadUnarchived = "thread/unarchived" (ThreadUnarchivedNotification);
+        /// A thread is gone for good.
+        ThreadDeleted = "thread/deleted" (ThreadDeletedNotification);
+        /// A thread is no longer in memory.
+        ThreadClosed = "thread/closed" (ThreadClosedNotification);
+        /// A thread was named.
+        ThreadNameUpdated = "thread/name/updated" (ThreadNameUpdatedNotification);
+        /// Turns of a thread were taken back.
+        ThreadReverted = "thread/reverted" (ThreadRevertedNotification);
+        /// A thread has no goal. Also told after `thread/resume`.
+        ThreadGoalCleared = "thread/goal/cleared" (ThreadGoalClearedNotification);
+        /// What is in force for the turns of a thread has changed.
         ThreadSettingsUpdated = "thread/settings/updated" (ThreadSettingsUpdatedNotification);
         /// What of a thread is unread has changed.
         ThreadReadStateChanged = "thread/readState/changed" (ThreadReadStateChangedNotification);

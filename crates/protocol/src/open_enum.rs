@@ -1,5 +1,25 @@
 //! String enums that survive a value they do not know.
-//! Use for every enum that is *received*; values that a client sends are plain closed enums.
+//! Use for every enum that is *received*; values that a client sends are plain closed enums, or go through
+//! [`known`] where the same enum is sent back.
+
+use serde::de::{Deserialize, Deserializer, Error};
+
+/// What [`known`] asks of an enum that the macro has declared.
+pub(crate) trait OpenEnum {
+    /// The text, if it is not known, and the texts that are.
+    fn unknown(&self) -> Option<(&str, &'static [&'static str])>;
+}
+
+/// Reads an optional member that a client sends: a value that is not known is refused, as a closed enum refuses it.
+pub(crate) fn known<'de, D: Deserializer<'de>, T: OpenEnum + Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    let value = Option::<T>::deserialize(deserializer)?;
+    match value.as_ref().and_then(T::unknown) {
+        Some((text, known)) => Err(D::Error::unknown_variant(text, known)),
+        None => Ok(value),
+    }
+}
 
 /// Declares a string enum with an `Unknown` variant that keeps the text as it came.
 macro_rules! open_enum {
@@ -26,6 +46,15 @@ macro_rules! open_enum {
                 match self {
                     $( Self::$variant => $text, )+
                     Self::Unknown(text) => text,
+                }
+            }
+        }
+
+        impl crate::open_enum::OpenEnum for $name {
+            fn unknown(&self) -> Option<(&str, &'static [&'static str])> {
+                match self {
+                    Self::Unknown(text) => Some((text, Self::KNOWN)),
+                    _ => None,
                 }
             }
         }

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde::Serialize;
 use tokio::sync::watch;
 use valet_agent::Origin;
 use valet_auth::{Caller, OwnerId};
@@ -161,25 +160,33 @@ impl Connection {
     pub(crate) fn fail_open(&self, error: &ErrorObject) {
         let open = std::mem::take(&mut *self.open());
         for (id, times) in open {
-            (0..times).for_each(|_| self.answer::<()>(&id, Err(error)));
+            (0..times).for_each(|_| self.answer_error(&id, error));
         }
     }
 
     /// Refuses a request before anybody carries it out.
     pub(crate) fn refuse(&self, id: &RequestId, method: &'static str, error: &ErrorObject) {
         self.metrics.request(method, Some(error));
-        self.answer::<()>(id, Err(error));
+        self.answer_error(id, error);
     }
 
-    /// Answers a request.
-    pub(crate) fn answer<T: Serialize>(&self, id: &RequestId, result: Result<&T, &ErrorObject>) {
-        let bytes = match result {
-            Ok(result) => jsonrpc::write_response(id, result).unwrap_or_else(|error| {
+    /// Answers a request with what was written for it, or with an error.
+    pub(crate) fn answer(&self, id: &RequestId, written: Result<serde_json::Result<Vec<u8>>, ErrorObject>) {
+        match written {
+            Ok(Ok(bytes)) => self.outbox.push(bytes.into()),
+            Ok(Err(error)) => {
                 tracing::error!(%error, "a result could not be written");
-                jsonrpc::write_error(Some(id), &ErrorObject::internal("the result could not be written"))
-            }),
-            Err(error) if self.strict => jsonrpc::write_error(Some(id), &error.clone().strict()),
-            Err(error) => jsonrpc::write_error(Some(id), error),
+                self.answer_error(id, &ErrorObject::internal("the result could not be written"));
+            }
+            Err(error) => self.answer_error(id, &error),
+        }
+    }
+
+    /// Answers a request with an error.
+    pub(crate) fn answer_error(&self, id: &RequestId, error: &ErrorObject) {
+        let bytes = match self.strict {
+            true => jsonrpc::write_error(Some(id), &error.clone().strict()),
+            false => jsonrpc::write_error(Some(id), error),
         };
         self.outbox.push(bytes.into());
     }
@@ -267,11 +274,17 @@ impl Connections {
 
     /// Tells everybody of an audience.
     pub(crate) fn tell<N: ServerNotificationMethod>(&self, audience: Audience, params: &N::Params) {
-        let Some(notification) = Notification::new::<N>(params) else { return };
+        if let Some(notification) = Notification::new::<N>(params) {
+            self.each(audience, |connection| notification.send_to(connection));
+        }
+    }
+
+    /// Goes through everybody of an audience. Must not ask for the connections again.
+    pub(crate) fn each(&self, audience: Audience, act: impl FnMut(&Arc<Connection>)) {
         let connections = self.by_id.read().unwrap_or_else(PoisonError::into_inner);
         match audience {
-            Audience::Everybody => connections.values().for_each(|connection| notification.send_to(connection)),
-            Audience::One(id) => connections.get(&id).into_iter().for_each(|one| notification.send_to(one)),
+            Audience::Everybody => connections.values().for_each(act),
+            Audience::One(id) => connections.get(&id).into_iter().for_each(act),
         }
     }
 }

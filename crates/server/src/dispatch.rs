@@ -5,10 +5,13 @@ use std::future::Future;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use serde_json::value::RawValue;
 use strum::VariantNames;
 use valet_protocol::methods::{self, ClientRequestName};
-use valet_protocol::{ClientRequestMethod, ErrorKind, ErrorObject, RequestId, experimental, for_each_client_request};
+use valet_protocol::{
+    ClientRequestMethod, ErrorKind, ErrorObject, Order, RequestId, experimental, for_each_client_request,
+};
 
 use crate::connection::Connection;
 use crate::host::HostState;
@@ -61,18 +64,29 @@ pub(crate) async fn dispatch(
     macro_rules! route {
         ($($method:ident),+) => {
             match name {
-                $( ClientRequestName::$method => run::<methods::$method>(context, lanes, id, params).await, )+
+                $( ClientRequestName::$method => begin::<methods::$method>(context, id, params), )+
             }
         };
     }
-    for_each_client_request!(route);
+    let from = connection.id;
+    // Boxed, so that what follows is compiled once and not once per method.
+    let begun: Option<(Order, BoxFuture<'static, ()>)> = for_each_client_request!(route);
+    if let Some((order, request)) = begun {
+        lanes.run(from, order, request).await;
+    }
 }
 
-async fn run<M: Handler>(context: Context, lanes: &mut Lanes, id: RequestId, raw: Option<&RawValue>) {
+/// The request as work that waits for its turn. None: it has been answered.
+fn begin<M: Handler>(
+    context: Context,
+    id: RequestId,
+    raw: Option<&RawValue>,
+) -> Option<(Order, BoxFuture<'static, ()>)> {
     let bytes = raw.map_or(0, |raw| raw.get().len());
     let responder = Responder::<M>::new(Arc::clone(&context.connection), id, bytes);
     if M::NEW_WORK && context.host.is_draining() {
-        return responder.respond(Err(ErrorObject::draining()));
+        responder.respond(Err(ErrorObject::draining()));
+        return None;
     }
     let experimental = context.connection.session().is_some_and(|session| session.experimental);
     let params = M::parse(raw).and_then(|params| {
@@ -82,12 +96,11 @@ async fn run<M: Handler>(context: Context, lanes: &mut Lanes, id: RequestId, raw
         Ok(params)
     });
     match params {
-        // Boxed, so that the lanes are compiled once and not once per method.
-        Ok(params) => {
-            let (from, order) = (context.connection.id, M::order(&params));
-            lanes.run(from, order, M::handle(context, params, responder).boxed()).await;
+        Ok(params) => Some((M::order(&params), M::handle(context, params, responder).boxed())),
+        Err(error) => {
+            responder.respond(Err(error));
+            None
         }
-        Err(error) => responder.respond(Err(error)),
     }
 }
 

@@ -62,6 +62,7 @@ impl Ending {
         if timeout(LAST_EVENTS, last).await.is_err() {
             tracing::error!("a turn or a program did not end when it was interrupted");
         }
+        self.host.threads.release_all();
         let connections = self.host.connections.all();
         for connection in &connections {
             connection.fail_open(&shutting_down());

@@ -213,7 +213,7 @@ impl HostState {
     /// Takes out everything that is kept for a connection that has left.
     pub(crate) fn forget(&self, connection: ConnectionId) {
         self.owners.left(connection);
-        self.threads.unsubscribe_everywhere(connection);
+        self.threads.leave_all(connection);
         self.workspace.forget(connection);
         self.processes.forget(connection);
         if self.config.per_connection() {
@@ -227,7 +227,7 @@ impl HostState {
         let connections = Arc::new(Connections::default());
         let http = Arc::new(HttpClient::default());
         let owners = Arc::new(Owners::default());
-        let threads = Arc::new(Threads::default());
+        let threads = Threads::new(&config.home, config.thread_unload_delay());
         let metrics = if config.keys.valet.metrics { Metrics::new() } else { Metrics::default() };
         let whereabouts = Whereabouts {
             metrics: metrics.clone(),

@@ -28,6 +28,7 @@ mod parent_watch;
 mod probes;
 mod processes;
 mod responder;
+mod rollout;
 mod sandbox;
 mod threads;
 mod workspace;

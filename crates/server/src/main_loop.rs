@@ -120,7 +120,7 @@ impl MainLoop {
         let Some(connection) = self.host.connections.get(from) else { return };
         match Message::parse(message) {
             Ok(Message::Request { id, .. }) if self.end.is_some() => {
-                connection.answer::<()>(&id, Err(&shutting_down()));
+                connection.answer_error(&id, &shutting_down());
             }
             Ok(Message::Request { id, method, params }) => {
                 let context = Context { host: Arc::clone(&self.host), connection };
@@ -138,7 +138,7 @@ impl MainLoop {
             Target::Everybody => true,
             Target::One(id) => id == from,
             Target::Thread(id) => {
-                self.host.threads.get(&id.to_string()).is_some_and(|thread| thread.shared.has_subscriber(from))
+                self.host.threads.get(&id.to_string()).is_some_and(|thread| thread.shared.has_listener(from))
             }
         };
         if !self.callbacks.complete(id, asked, Answer::from(outcome)) {
@@ -169,7 +169,7 @@ impl MainLoop {
         let mut asked = match request.to {
             Target::One(id) => self.host.connections.get(id).into_iter().collect(),
             Target::Everybody => self.host.connections.all(),
-            Target::Thread(_) => thread.as_ref().map(|thread| thread.shared.subscribers()).unwrap_or_default(),
+            Target::Thread(_) => Vec::new(),
         };
         asked.retain(|connection| connection.session().is_some());
         if asked.is_empty() && thread.is_none() {
@@ -185,7 +185,7 @@ impl MainLoop {
         };
         let message = (request.write)(&id);
         if let Some(thread) = thread {
-            thread.shared.questions.asked(&id, message.clone());
+            thread.shared.ask(&id, &message);
         }
         for connection in asked {
             connection.send(message.clone());

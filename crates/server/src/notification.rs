@@ -1,58 +1,42 @@
 //! What is told to clients unasked: written once, for however many of them.
 
 use bytes::Bytes;
-use serde::Serialize;
 use valet_protocol::ServerNotificationMethod;
 use valet_protocol::jsonrpc::write_notification;
-use valet_transport::Delta;
+use valet_transport::{Delta, Piece};
 
 use crate::connection::Connection;
 use crate::convert::now_ms;
 
 /// A notification that is ready to be sent.
+#[derive(Clone)]
 pub(crate) struct Notification {
     method: &'static str,
     message: Message,
 }
 
+#[derive(Clone)]
 enum Message {
     Whole(Bytes),
     /// Carries a piece of a longer text.
     Delta(Delta),
 }
 
-/// A piece of a longer text: the parameters of every notification that carries one.
-#[derive(Clone, Copy, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Piece<'a> {
-    pub(crate) thread_id: &'a str,
-    pub(crate) turn_id: &'a str,
-    pub(crate) item_id: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) summary_index: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) content_index: Option<i64>,
-    /// Last, so that everything before it names the text that it is a piece of.
-    pub(crate) delta: &'a str,
-}
-
-/// What stands between the name of a text and a piece of it.
-const DELTA: &[u8] = br#""delta":""#;
-
 impl Notification {
     pub(crate) fn new<N: ServerNotificationMethod>(params: &N::Params) -> Option<Self> {
-        let (message, _emitted_at) = write::<N>(params)?;
-        Some(Self { method: N::METHOD, message: Message::Whole(message) })
+        match write_notification(N::METHOD, Some(params), Some(now())) {
+            Ok(message) => Some(Self { method: N::METHOD, message: Message::Whole(message.into()) }),
+            Err(error) => {
+                tracing::error!(method = N::METHOD, %error, "a notification could not be written");
+                None
+            }
+        }
     }
 
     /// Of a method whose parameters are a [`Piece`].
     pub(crate) fn piece<N: ServerNotificationMethod>(piece: &Piece<'_>) -> Option<Self> {
-        let (message, emitted_at) = write::<N>(piece)?;
-        // No text in a JSON message holds a bare quote: what is found is the member.
-        let start = message.windows(DELTA.len()).position(|window| window == DELTA)? + DELTA.len();
-        let tail = "\"},\"emittedAtMs\":}".len() + emitted_at.to_string().len();
-        let end = message.len().checked_sub(tail)?;
-        Some(Self { method: N::METHOD, message: Message::Delta(Delta::new(message, start..end)) })
+        let delta = Delta::of(N::METHOD, piece, now())?;
+        Some(Self { method: N::METHOD, message: Message::Delta(delta) })
     }
 
     /// Sends it unless the connection is not initialized or does not want it.
@@ -66,26 +50,19 @@ impl Notification {
     }
 }
 
-/// Writes a notification, and says when that was.
-fn write<N: ServerNotificationMethod>(params: &impl Serialize) -> Option<(Bytes, u64)> {
-    let now = u64::try_from(now_ms()).unwrap_or_default();
-    match write_notification(N::METHOD, Some(params), Some(now)) {
-        Ok(message) => Some((message.into(), now)),
-        Err(error) => {
-            tracing::error!(method = N::METHOD, %error, "a notification could not be written");
-            None
-        }
-    }
+/// Unix milliseconds.
+fn now() -> u64 {
+    u64::try_from(now_ms()).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Message, Notification, Piece};
+    use super::{Message, Notification};
     use pretty_assertions::assert_eq;
     use serde_json::{Value, json};
     use valet_protocol::ServerNotificationMethod;
     use valet_protocol::methods as m;
-    use valet_transport::{OutboxLimits, link};
+    use valet_transport::{OutboxLimits, Piece, link};
 
     const PIECE: Piece<'static> = Piece {
         thread_id: "thread \"delta\":\"",

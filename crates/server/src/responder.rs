@@ -35,11 +35,21 @@ impl<M: ClientRequestMethod> Responder<M> {
 
     /// Answers.
     pub(crate) fn respond(mut self, result: Result<M::Response, ErrorObject>) {
-        if let Some(Open { connection, id, weight }) = self.open.take()
-            && connection.closed(&id, weight)
-        {
-            connection.metrics.request(M::METHOD, result.as_ref().err());
-            connection.answer(&id, result.as_ref());
+        if let Some(open) = self.open.take() {
+            let written = result.map(|response| M::write_response(&open.id, &response));
+            open.close(M::METHOD, written);
+        }
+    }
+}
+
+impl Open {
+    /// Sends what was written, unless the request has been answered by then. Apart from `respond`, so that it is
+    /// compiled once and not once per method.
+    fn close(self, method: &'static str, written: Result<serde_json::Result<Vec<u8>>, ErrorObject>) {
+        let Self { connection, id, weight } = self;
+        if connection.closed(&id, weight) {
+            connection.metrics.request(method, written.as_ref().err());
+            connection.answer(&id, written);
         }
     }
 }

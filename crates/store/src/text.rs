@@ -1,9 +1,15 @@
-//! Finding a text in another, in any case, and showing where it is.
+//! Texts of logs: read from bytes, found in another in any case, and shown where they are.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// How many characters are shown before and after what was found.
 const AROUND: usize = 60;
+
+/// The bytes of a log as text. Nearly all are good, and to know just that takes a fraction of the time.
+pub(crate) fn lossy(bytes: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
+}
 
 /// Where `text` is in `all`, in any case.
 pub(crate) fn find(all: &str, text: &str) -> Option<Range<usize>> {

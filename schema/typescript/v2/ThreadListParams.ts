@@ -2,6 +2,7 @@
 import type { OneOrMany } from "./OneOrMany.js";
 import type { SortDirection } from "./SortDirection.js";
 import type { ThreadSortKey } from "./ThreadSortKey.js";
+import type { ThreadSourceKind } from "./ThreadSourceKind.js";
 
 /**
  * `thread/list`.
@@ -28,9 +29,25 @@ sortDirection?: SortDirection | null,
  */
 modelProviders?: Array<string> | null, 
 /**
+ * Only of programs of these kinds. Empty: of those that a person sits at.
+ */
+sourceKinds?: Array<ThreadSourceKind> | null, 
+/**
+ * Only of clients with these names. Not served here: a list that is not empty is refused.
+ */
+originators?: Array<string> | null, 
+/**
  * Archived threads instead of the others.
  */
 archived?: boolean | null, 
+/**
+ * Only of this section. Null: only of none.
+ */
+sectionId?: string | null, 
+/**
+ * Only of this project. Null: only of none. Experimental.
+ */
+projectId?: string | null, 
 /**
  * Only of this working directory, or of these.
  */
@@ -40,9 +57,25 @@ cwd?: OneOrMany | null,
  */
 searchTerm?: string | null, 
 /**
- * Without these.
+ * Without these, at most 100.
  */
 excludedThreadIds?: Array<string> | null, 
+/**
+ * Only threads whose parent this is. Experimental.
+ */
+parentThreadId?: string | null, 
+/**
+ * Only threads below this one, however deep. Not with `parentThreadId`. Experimental.
+ */
+ancestorThreadId?: string | null, 
+/**
+ * Only threads that are attached to this one. Not with the two above. Experimental.
+ */
+attachedToThreadId?: string | null, 
+/**
+ * Also threads that are attached to another one. Experimental.
+ */
+includeAttachedThreads?: boolean, 
 /**
  * Accepted and without effect.
  */

@@ -2,7 +2,7 @@
 import type { ThreadSettings } from "./ThreadSettings.js";
 
 /**
- * `thread/settings/updated`: a turn changed what is in force. Not sent when nothing changed.
+ * `thread/settings/updated`: what is in force has changed. Not sent when nothing changed.
  */
 export type ThreadSettingsUpdatedNotification = { 
 /**

@@ -5,4 +5,4 @@
  *
  * Each kind is documented where it arises; messages may change, kinds do not.
  */
-export type ErrorKind = "overloaded" | "draining" | "shuttingDown" | "methodNotFound" | "invalidParams" | "notInitialized" | "alreadyInitialized" | "experimentalRequired" | "notSupported" | "threadNotFound" | "threadBusy" | "turnMismatch" | "noActiveTurn" | "authRequired" | "loginRestricted" | "invalidToken" | "refreshTimeout" | "refreshRejected" | "refreshInvalid" | "accountMismatch" | "workspaceRestricted" | "noOwner" | "reauthRequired" | "upstream" | "fileSystem";
+export type ErrorKind = "overloaded" | "draining" | "shuttingDown" | "methodNotFound" | "invalidParams" | "notInitialized" | "alreadyInitialized" | "experimentalRequired" | "notSupported" | "threadNotFound" | "threadBusy" | "turnMismatch" | "noActiveTurn" | "readStateConflict" | "authRequired" | "loginRestricted" | "invalidToken" | "refreshTimeout" | "refreshRejected" | "refreshInvalid" | "accountMismatch" | "workspaceRestricted" | "noOwner" | "reauthRequired" | "upstream" | "fileSystem";

@@ -1,16 +1,14 @@
 //! The body and the headers of `POST /responses`.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use reqwest::{Method, Request, Url};
-use serde::Serialize;
-use serde_json::value::RawValue;
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::catalog;
 use crate::failure::{Failure, FailureClass};
+use crate::history::History;
 use crate::settings::{Origin, Settings};
 
 /// Which conversation and turn a request belongs to.
@@ -34,7 +32,7 @@ struct Body<'a> {
     model: &'a str,
     stream: bool,
     store: bool,
-    input: &'a [Arc<RawValue>],
+    input: Input<'a>,
     tools: &'a [Value],
     tool_choice: &'static str,
     parallel_tool_calls: bool,
@@ -47,6 +45,15 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     service_tier: Option<&'a str>,
     client_metadata: Value,
+}
+
+/// The history, written from the texts it is kept as.
+struct Input<'a>(&'a History);
+
+impl Serialize for Input<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.input())
+    }
 }
 
 #[derive(Serialize)]
@@ -65,11 +72,14 @@ struct Text<'a> {
     format: Option<Value>,
 }
 
-/// Writes the body. The history is written from the texts it is kept as.
+/// As much as a body usually holds beside the history.
+const BESIDE_THE_ITEMS: usize = 16 * 1024;
+
+/// Writes the body.
 pub(crate) fn body(
     settings: &Settings,
     ids: RequestIds<'_>,
-    input: &[Arc<RawValue>],
+    history: &History,
     tools: &[Value],
     kind: RequestKind,
 ) -> Result<Bytes, Failure> {
@@ -84,7 +94,7 @@ pub(crate) fn body(
         model: &settings.model,
         stream: true,
         store: false,
-        input,
+        input: Input(history),
         tools,
         tool_choice: "auto",
         parallel_tool_calls: kind == RequestKind::Turn,
@@ -96,8 +106,11 @@ pub(crate) fn body(
         service_tier: settings.service_tier.as_deref(),
         client_metadata: metadata(ids, kind),
     };
-    let bytes = serde_json::to_vec(&body);
-    bytes.map(Bytes::from).map_err(|error| Failure::new(FailureClass::Other, error.to_string()))
+    // A long history is not to be moved again and again while the body grows.
+    let items: usize = history.input().map(|item| item.get().len() + 1).sum();
+    let mut bytes = Vec::with_capacity(items + BESIDE_THE_ITEMS);
+    serde_json::to_writer(&mut bytes, &body).map_err(|error| Failure::new(FailureClass::Other, error.to_string()))?;
+    Ok(bytes.into())
 }
 
 fn metadata(ids: RequestIds<'_>, kind: RequestKind) -> Value {

@@ -99,3 +99,27 @@ async fn a_parent_that_leaves_takes_its_programs_along() {
     assert_eq!(server.process.wait(LIMIT).await.unwrap().code(), Some(0));
     gone(&family).await;
 }
+
+#[tokio::test]
+async fn the_host_may_have_many_files_open_and_a_command_as_many_as_the_user_said() {
+    let sim = Sim::start(Script::new()).await.unwrap();
+    let home = home(&sim);
+    let valet = valet(home.path(), &["app-server"]);
+    let mut limited = std::process::Command::new("sh");
+    limited.args(["-c", "ulimit -Sn 200; exec \"$0\" app-server"]).arg(valet.get_program());
+    limited.env("VALET_HOME", home.path());
+    let server = AppServer::spawn(&mut limited).unwrap();
+    let (client, _told) = Client::new(server.link, Handlers::new());
+    client.initialize("client", "1", true).await.unwrap();
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.process.id().unwrap())).unwrap();
+    let open_files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let values: Vec<_> = open_files.split_whitespace().filter(|word| word.parse::<u64>().is_ok()).collect();
+    assert_eq!(values[0], values[1], "the limit is not raised to what it may be");
+    let params = v2::CommandExecParams {
+        command: ["sh", "-c", "ulimit -Sn"].map(str::to_owned).into(),
+        sandbox_policy: Some(v2::SandboxPolicy::DangerFullAccess {}),
+        ..Default::default()
+    };
+    let result = in_time(client.request::<m::CommandExec>(params)).await.unwrap();
+    assert_eq!(result.stdout, "200\n");
+}

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Child;
 use valet_client::{AppServer, Client, Handlers, connect};
-use valet_protocol::v2;
+use valet_protocol::{methods as m, v2};
 use valet_sim::{Response, Script, Sim};
 
 use crate::probe::{
@@ -19,6 +19,9 @@ use crate::support::{home, valet};
 
 /// So short that the token is due for renewal from the start, and expires while the host is idle.
 const TOKEN: Duration = Duration::from_secs(4);
+
+/// How many descriptors a thread has as long as somebody listens: its log, and the lease on it.
+const OF_A_THREAD: usize = 2;
 
 fn window() -> Duration {
     Duration::from_secs(if long() { 60 } else { 5 })
@@ -76,7 +79,7 @@ async fn a_host_whose_command_has_ended_is_idle_again_and_has_no_process_and_no_
     start_turn_in(&client, v2::SandboxMode::DangerFullAccess).await;
     assert_eq!(turn_status(&mut told).await, Some(v2::TurnStatus::Completed));
     assert_eq!(tree(pid).len(), 1, "the host is alone");
-    has_again(pid, open).await;
+    has_again(pid, open + OF_A_THREAD).await;
     nothing_wakes(pid).await;
 }
 
@@ -144,4 +147,31 @@ async fn connections_that_have_come_and_gone_leave_no_memory_no_descriptor_and_n
     eprintln!("{memory} KiB after 500 visits, {after} KiB after {visits} more");
     assert!(after * 10 <= memory * 11, "{memory} KiB, then {after} KiB");
     assert_eq!(switches(pid).len(), threads);
+}
+
+#[tokio::test]
+async fn a_host_with_a_stored_thread_that_was_used_listed_and_searched_wakes_for_nothing() {
+    let sim = Sim::start(Script::text("Hello.")).await.unwrap();
+    let home = home(&sim);
+    let server = AppServer::spawn(&mut valet(home.path(), &["app-server"])).unwrap();
+    let pid = server.process.id().unwrap();
+    let (client, mut told) = Client::new(server.link, lender(&sim, TOKEN));
+    one_turn(&client, &mut told, &sim).await;
+    let row = in_time(client.request::<m::ThreadList>(v2::ThreadListParams::default())).await.unwrap().data.remove(0);
+    let named = v2::ThreadSetNameParams { thread_id: row.id.clone(), name: "a name".to_owned() };
+    in_time(client.request::<m::ThreadNameSet>(named)).await.unwrap();
+    let search = v2::ThreadSearchParams { search_term: "hello".to_owned(), ..Default::default() };
+    assert_eq!(in_time(client.request::<m::ThreadSearch>(search)).await.unwrap().data.len(), 1);
+    nothing_wakes(pid).await;
+    // The thread that keeps the index ends when there was nothing to do for some seconds.
+    assert!(!switches(pid).keys().any(|thread| thread.contains("valet-index")), "{:?}", switches(pid));
+    // What was idle goes on.
+    let turn = v2::TurnStartParams {
+        thread_id: row.id,
+        input: vec![v2::UserInput::Text { text: "again".to_owned(), text_elements: Vec::new() }],
+        ..Default::default()
+    };
+    in_time(client.request::<m::TurnStart>(turn)).await.unwrap();
+    assert_eq!(turn_status(&mut told).await, Some(v2::TurnStatus::Completed));
+    nothing_wakes(pid).await;
 }

@@ -121,7 +121,7 @@ async fn t_10_a_host_that_is_killed_takes_its_commands_with_it() {
 
 #[tokio::test]
 async fn t_11_stdin_that_ends_ends_a_command_that_does_not_want_to_and_both_are_told() {
-    let Host { child, parent: Parent { client, mut told, .. }, .. } = Host::start(STUBBORN, FULL).await;
+    let Host { child, parent: Parent { client, mut told, .. }, _sim, _home } = Host::start(STUBBORN, FULL).await;
     let (all, began) = (all_of(&child), Instant::now());
     drop(client);
     both_end(&mut told).await;
@@ -130,7 +130,7 @@ async fn t_11_stdin_that_ends_ends_a_command_that_does_not_want_to_and_both_are_
 
 #[tokio::test]
 async fn t_10_a_sigterm_over_stdio_ends_a_command_that_does_not_want_to_and_both_are_told() {
-    let Host { child, mut parent, .. } = Host::start(STUBBORN, FULL).await;
+    let Host { child, mut parent, _sim, _home } = Host::start(STUBBORN, FULL).await;
     let (all, began) = (all_of(&child), Instant::now());
     signal(&child, Signal::TERM);
     both_end(&mut parent.told).await;
@@ -139,7 +139,8 @@ async fn t_10_a_sigterm_over_stdio_ends_a_command_that_does_not_want_to_and_both
 
 #[tokio::test]
 async fn t_11_a_turn_that_is_being_interrupted_when_stdin_ends_is_told_in_time_as_well() {
-    let Host { child, parent: Parent { client, mut told, thread, turn }, .. } = Host::start(STUBBORN, FULL).await;
+    let Host { child, parent: Parent { client, mut told, thread, turn }, _sim, _home } =
+        Host::start(STUBBORN, FULL).await;
     let (all, began) = (all_of(&child), Instant::now());
     let params = v2::TurnInterruptParams { thread_id: thread, turn_id: turn };
     // The command has a second, but for the end of stdin.

@@ -35,6 +35,8 @@ mod sockets;
 #[cfg(target_os = "linux")]
 mod stderr;
 mod stdio;
+#[cfg(target_os = "linux")]
+mod stored;
 mod support;
 mod tenants;
 #[cfg(unix)]

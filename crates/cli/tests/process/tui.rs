@@ -1,7 +1,7 @@
 //! The real TUI, as it is published, joins a host whose parent lends the token: somebody types, approves,
 //! steers, interrupts and declines. `tui.py` presses the keys and reads the screen; `.ci/tools.sh` installs both.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -145,26 +145,32 @@ fn output_of(turn: &RecordedRequest, kind: &str) -> String {
     items.iter().rfind(|item| item["type"] == kind).map(|item| &item["output"]).map(Value::to_string).unwrap()
 }
 
-/// The Python with pyte and the TUI: named by the environment, which must do, or those that `.ci/tools.sh` made.
+/// The Python with pyte and the TUI.
 async fn tools() -> Option<(PathBuf, PathBuf)> {
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let cache = cache.or_else(|| Some(std::env::home_dir()?.join(".cache")))?.join("valet");
-    let python = tool("VALET_TUI_PYTHON", &cache.join("tui/bin/python"), &["-c", "import pyte"]).await;
-    let codex = tool("VALET_CODEX_BIN", &cache.join("codex/node_modules/.bin/codex"), &["--version"]).await;
-    let found = python.zip(codex);
-    if found.is_none() {
-        support::skip(
-            "not both of a Python with pyte and the TUI, @openai/codex, were found; `just compat` installs them",
-        );
+    let python = tool("VALET_TUI_PYTHON", "tui/bin/python", &["-c", "import pyte"]).await;
+    if python.is_none() {
+        support::skip("no Python with pyte was found; `just compat` installs one");
     }
-    found
+    python.zip(codex().await)
 }
 
-async fn tool(variable: &str, made: &Path, probe: &[&str]) -> Option<PathBuf> {
+/// The reference as it is published.
+pub(crate) async fn codex() -> Option<PathBuf> {
+    let codex = tool("VALET_CODEX_BIN", "codex/node_modules/.bin/codex", &["--version"]).await;
+    if codex.is_none() {
+        support::skip("@openai/codex was not found; `just compat` installs it");
+    }
+    codex
+}
+
+/// What is named by the environment, which must do, or what `.ci/tools.sh` made.
+async fn tool(variable: &str, made: &str, probe: &[&str]) -> Option<PathBuf> {
     if let Some(named) = std::env::var_os(variable) {
         return Some(named.into());
     }
-    let mut command = Command::new(made);
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let made = cache.or_else(|| Some(std::env::home_dir()?.join(".cache")))?.join("valet").join(made);
+    let mut command = Command::new(&made);
     let status = command.args(probe).stdout(Stdio::null()).stderr(Stdio::null()).status().await;
-    status.is_ok_and(|status| status.success()).then(|| made.to_owned())
+    status.is_ok_and(|status| status.success()).then_some(made)
 }

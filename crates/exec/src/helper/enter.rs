@@ -10,6 +10,7 @@ use std::sync::atomic::AtomicBool;
 use rustix::process::Signal;
 
 use crate::helper::{because, control};
+use crate::open_files;
 use crate::order::{Order, receive};
 use crate::sandbox;
 
@@ -53,6 +54,7 @@ pub(super) fn main() -> io::Result<()> {
 /// Gets everything ready. After the sandbox is on, only what it permits can be done.
 fn prepare(order: &Order, [stdin, stdout, stderr]: [OwnedFd; 3]) -> io::Result<Command> {
     rustix::process::setsid()?;
+    open_files::lower(order.open_files);
     let terminal = order.terminal.then(|| stdin.as_fd());
     if let Some(terminal) = terminal {
         rustix::process::ioctl_tiocsctty(terminal)?;

@@ -37,7 +37,7 @@ impl MethodVisitor for Writer {
     fn client_request<M: ClientRequestMethod>(&mut self) {
         let gated = |gate: &Gate| match gate {
             Gate::Method => "the method".to_owned(),
-            Gate::Field(name) => format!("params.{name}"),
+            Gate::Field(name) | Gate::Nullable(name) | Gate::Flag(name) => format!("params.{name}"),
             Gate::Type(name) => format!("params.type = {name}"),
             Gate::Variant { field, variant, .. } => format!("params.{field}.{variant}"),
         };

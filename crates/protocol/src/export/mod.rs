@@ -12,6 +12,8 @@ pub use json_schema::json_schema;
 pub use meta::meta;
 pub use typescript::typescript;
 
+use crate::experimental::Gate;
+
 /// Files by path relative to the output directory.
 pub type Files = BTreeMap<PathBuf, String>;
 
@@ -25,14 +27,14 @@ pub enum Surface {
 }
 
 impl Surface {
-    fn includes(self, gates: &[crate::experimental::Gate]) -> bool {
-        self == Self::Experimental || !gates.contains(&crate::experimental::Gate::Method)
+    fn includes(self, gates: &[Gate]) -> bool {
+        self == Self::Experimental || !gates.contains(&Gate::Method)
     }
 
     /// The members of the parameters that are left out.
-    fn hidden_fields(self, gates: &[crate::experimental::Gate]) -> Vec<&'static str> {
+    fn hidden_fields(self, gates: &[Gate]) -> Vec<&'static str> {
         let fields = gates.iter().filter_map(|gate| match gate {
-            crate::experimental::Gate::Field(name) if self == Self::Stable => Some(*name),
+            Gate::Field(name) | Gate::Nullable(name) | Gate::Flag(name) if self == Self::Stable => Some(*name),
             _ => None,
         });
         fields.collect()

@@ -15,7 +15,6 @@ mod policy;
 mod rate_limits;
 mod search;
 mod thread;
-mod thread_work;
 mod turn;
 mod user_question;
 
@@ -34,6 +33,5 @@ pub use policy::*;
 pub use rate_limits::*;
 pub use search::*;
 pub use thread::*;
-pub use thread_work::*;
 pub use turn::*;
 pub use user_question::*;

@@ -15,6 +15,7 @@ use valet_auth::{
 use valet_protocol::methods as m;
 use valet_protocol::v1::{AuthMode, PlanType};
 use valet_protocol::{ErrorObject, v2};
+use valet_store::Creator;
 
 use crate::config::Config;
 use crate::connection::{Audience, Connection, ConnectionId, Connections};
@@ -65,9 +66,10 @@ impl Accounts {
         self.shared.auth.current(self.shared.scope(asker))
     }
 
-    /// The ChatGPT account of that login, if it has one.
-    pub(crate) fn current_account_id(&self, asker: ConnectionId) -> Option<String> {
-        Some(self.current(asker)?.snapshot().identity.as_ref()?.account_id.clone())
+    /// The holder of that login, if it says who that is, as threads note it.
+    pub(crate) fn creator(&self, asker: ConnectionId) -> Option<Creator> {
+        let identity = self.current(asker)?.snapshot().identity.clone()?;
+        Some(Creator { account_id: identity.account_id, user_id: identity.user_id })
     }
 
     /// Whether a ChatGPT login that the host would own may begin now.

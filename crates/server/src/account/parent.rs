@@ -204,7 +204,7 @@ impl Inner {
         let mut candidates: Vec<Arc<Connection>> = Vec::new();
         for caller in request.waiters.now() {
             match self.whereabouts.threads.get(&caller) {
-                Some(thread) => candidates.extend(thread.shared.subscribers()),
+                Some(thread) => candidates.extend(thread.shared.listeners()),
                 // A call for a request is made on behalf of the connection that sent it.
                 None => candidates
                     .extend(ConnectionId::of_caller(&caller).and_then(|id| self.whereabouts.connections.get(id))),

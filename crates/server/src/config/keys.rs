@@ -33,6 +33,7 @@ pub struct ConfigToml {
     pub sandbox_mode: Option<SandboxMode>,
     pub sandbox_workspace_write: Option<WorkspaceWriteToml>,
     pub model_auto_compact_token_limit: Option<i64>,
+    pub thread_unload_delay_secs: Option<u64>,
     #[serde(default)]
     pub shell_environment_policy: Arc<EnvironmentPolicy>,
     #[serde(default)]

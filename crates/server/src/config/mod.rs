@@ -24,6 +24,7 @@ use layers::{Layer, merge};
 
 /// How long a parent may take to answer a token refresh unless somebody says otherwise.
 const REFRESH_TIMEOUT: Duration = Duration::from_secs(10);
+const THREAD_UNLOAD_DELAY: Duration = Duration::from_secs(30 * 60);
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
@@ -212,6 +213,11 @@ impl Config {
     pub fn chatgpt_base_url(&self) -> &str {
         let url = self.keys.chatgpt_base_url.as_deref().unwrap_or("https://chatgpt.com/backend-api");
         url.trim_end_matches('/')
+    }
+
+    /// How long a thread stays in memory to which nobody listens and in which nothing runs.
+    pub fn thread_unload_delay(&self) -> Duration {
+        self.keys.thread_unload_delay_secs.map_or(THREAD_UNLOAD_DELAY, Duration::from_secs)
     }
 
     /// How long turns that run may go on once the host is to end, if the configuration says so; zero: as long

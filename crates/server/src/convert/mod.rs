@@ -2,6 +2,7 @@
 //! `valet-protocol`, or back.
 
 mod item;
+mod thread;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -14,6 +15,7 @@ use valet_protocol::v2;
 use valet_protocol::{ErrorKind, ErrorObject};
 
 pub(crate) use item::{actions, item};
+pub(crate) use thread::{git_info, read_state, store_error, stored_read_state, thread, unread_nothing};
 
 /// How many characters of the first message stand for a thread in a list.
 const PREVIEW_CHARS: usize = 400;
@@ -105,6 +107,18 @@ pub(crate) fn usage(usage: &Usage) -> v2::ThreadTokenUsage {
         last: breakdown(&usage.last),
         model_context_window: usage.context_window,
     }
+}
+
+pub(crate) fn usage_from_wire(usage: &v2::ThreadTokenUsage) -> Usage {
+    let tokens = |usage: &v2::TokenUsageBreakdown| TokenUsage {
+        total: usage.total_tokens,
+        input: usage.input_tokens,
+        cached_input: usage.cached_input_tokens,
+        cache_write_input: usage.cache_write_input_tokens,
+        output: usage.output_tokens,
+        reasoning_output: usage.reasoning_output_tokens,
+    };
+    Usage { total: tokens(&usage.total), last: tokens(&usage.last), context_window: usage.model_context_window }
 }
 
 fn breakdown(usage: &TokenUsage) -> v2::TokenUsageBreakdown {

@@ -19,7 +19,7 @@ impl Handler for HooksList {
 fn cwds(context: &Context, params: HooksListParams) -> Result<Vec<String>, ErrorObject> {
     match params.thread_id {
         Some(_) if !params.cwds.is_empty() => Err(ErrorObject::invalid_request("specify either threadId or cwds")),
-        Some(thread_id) => Ok(vec![context.thread(&thread_id)?.shared.record().thread.cwd.clone()]),
+        Some(thread_id) => Ok(vec![context.thread(&thread_id)?.shared.stage().record.thread.cwd.clone()]),
         None => Ok(directories(params.cwds)),
     }
 }

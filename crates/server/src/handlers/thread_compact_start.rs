@@ -13,7 +13,7 @@ impl Handler for ThreadCompactStart {
             Ok(thread) => thread,
             Err(error) => return responder.respond(Err(error)),
         };
-        let settings = thread.shared.record().settings.clone();
+        let settings = thread.shared.stage().record.settings.clone();
         match terms(&context, &thread, &settings) {
             Ok(terms) => {
                 responder.respond(Ok(ThreadCompactStartResponse {}));

@@ -3,16 +3,19 @@
 use valet_protocol::methods::ThreadLoadedList;
 use valet_protocol::v2::{ThreadLoadedListParams, ThreadLoadedListResponse};
 
+use super::{invalid_cursor, thread_id_of};
 use crate::dispatch::{Context, Handler};
 use crate::responder::Responder;
 
 impl Handler for ThreadLoadedList {
     async fn handle(context: Context, params: ThreadLoadedListParams, responder: Responder<Self>) {
-        let mut ids: Vec<String> =
-            context.host.threads.visible_to(context.connection.id).iter().map(|thread| thread.id.clone()).collect();
+        let mut ids = context.own_threads();
         ids.sort();
         // A cursor is the last id of a page; ids sort by time.
         if let Some(cursor) = &params.cursor {
+            if thread_id_of(cursor).is_err() {
+                return responder.respond(Err(invalid_cursor(cursor)));
+            }
             ids.retain(|id| id > cursor);
         }
         let limit = params.limit.map_or(ids.len(), |limit| limit.max(1) as usize);

@@ -4,6 +4,8 @@ use valet_protocol::methods::{DeprecationNotice, ThreadRead};
 use valet_protocol::v2::{DeprecationNoticeNotification, ThreadReadParams, ThreadReadResponse};
 use valet_protocol::{ErrorKind, ErrorObject};
 
+use super::{not_loaded, reading, thread_id_of};
+use crate::convert;
 use crate::dispatch::{Context, Handler};
 use crate::responder::Responder;
 
@@ -11,24 +13,38 @@ const WHOLE_HISTORY: &str = "Full-history hydration is deprecated for paginated 
 
 impl Handler for ThreadRead {
     async fn handle(context: Context, params: ThreadReadParams, responder: Responder<Self>) {
-        responder.respond(read(&context, &params));
+        responder.respond(read(&context, params).await);
     }
 }
 
-fn read(context: &Context, params: &ThreadReadParams) -> Result<ThreadReadResponse, ErrorObject> {
-    let thread = context.loaded_thread(&params.thread_id)?.ok_or_else(|| {
-        let message = format!("thread not loaded: {}", params.thread_id);
-        ErrorObject::invalid_request(message).kind(ErrorKind::ThreadNotFound)
-    })?;
-    let record = thread.shared.record();
-    let read_state = record.read_state.clone();
+async fn read(context: &Context, params: ThreadReadParams) -> Result<ThreadReadResponse, ErrorObject> {
+    let id = thread_id_of(&params.thread_id)?;
+    let (mut thread, read_state, history) = match context.loaded_thread(&id)? {
+        Some(thread) => {
+            context.learn_name(&thread).await?;
+            let moment = thread.shared.moment().map_err(convert::store_error)?;
+            (moment.thread, moment.read_state, moment.history)
+        }
+        None => {
+            let summary = context.stored(&id).await?.ok_or_else(|| not_loaded(&id))?;
+            let read_state = summary.read_state.as_ref().map(convert::read_state);
+            let read_state = read_state.unwrap_or_else(|| convert::unread_nothing(&id));
+            let history = if params.include_turns { context.history(&id).await?.flatten() } else { None };
+            (convert::thread(&summary), Some(read_state), history)
+        }
+    };
     if !params.include_turns {
-        return Ok(ThreadReadResponse { thread: record.summary(), read_state });
+        return Ok(ThreadReadResponse { thread, read_state });
     }
-    if record.turns.is_empty() {
+    if thread.ephemeral {
+        let message = "ephemeral threads do not support includeTurns";
+        return Err(ErrorObject::invalid_request(message).kind(ErrorKind::NotSupported));
+    }
+    let Some(history) = history else {
         return Err(ErrorObject::method_not_found("list_turns is not supported yet"));
-    }
+    };
     let notice = DeprecationNoticeNotification { summary: WHOLE_HISTORY.to_owned(), details: None };
     context.connection.notify::<DeprecationNotice>(&notice);
-    Ok(ThreadReadResponse { thread: record.full(), read_state })
+    thread.turns = reading(move || history.turns()).await?;
+    Ok(ThreadReadResponse { thread, read_state })
 }

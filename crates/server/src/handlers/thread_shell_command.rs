@@ -21,7 +21,7 @@ impl Handler for ThreadShellCommand {
             Ok(thread) => thread,
             Err(error) => return responder.respond(Err(error)),
         };
-        let settings = thread.shared.record().settings.clone();
+        let settings = thread.shared.stage().record.settings.clone();
         let terms = match terms(&context, &thread, &settings) {
             Ok(terms) => terms,
             Err(error) => return responder.respond(Err(error)),

@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
+use chrono::{SecondsFormat, Utc};
 use uuid::Uuid;
 use valet_protocol::methods::{ThreadStart, ThreadStarted};
-use valet_protocol::{COMPATIBLE_VERSION, ErrorKind, ErrorObject, v2};
+use valet_protocol::{COMPATIBLE_VERSION, ErrorObject, v2};
+use valet_store::NewLine;
 
-use crate::connection::Audience;
+use super::opened;
 use crate::convert::{self, now_ms};
 use crate::dispatch::{Context, Handler};
 use crate::responder::Responder;
-use crate::threads::{Record, ThreadSettings, absolute};
+use crate::rollout::{Instructions, SessionMeta};
+use crate::threads::{Origin, Record, ThreadSettings, absolute, refused};
 
 impl Handler for ThreadStart {
     async fn handle(context: Context, params: v2::ThreadStartParams, responder: Responder<Self>) {
@@ -18,17 +21,22 @@ impl Handler for ThreadStart {
             Ok(record) => record,
             Err(error) => return responder.respond(Err(error)),
         };
-        let response = response(&record);
+        let head = match head(&record, params.dynamic_tools) {
+            Ok(head) => head,
+            Err(error) => return responder.respond(Err(ErrorObject::internal(error.to_string()))),
+        };
+        let response = opened(&record.thread, &record.settings);
         let confined = !matches!(
             response.sandbox,
             v2::SandboxPolicy::DangerFullAccess {} | v2::SandboxPolicy::ExternalSandbox { .. }
         );
-        let started = v2::ThreadStartedNotification { thread: record.summary() };
-        context.host.threads.start(&context.host, record, Arc::clone(&context.connection));
+        let started = v2::ThreadStartedNotification { thread: record.thread.clone() };
+        let (host, listener) = (&context.host, Arc::clone(&context.connection));
+        let tenant = host.tenant(listener.id);
+        let thread = host.threads.start(host, record, Origin::New(head), tenant, Some(listener));
         context.forget_if_gone();
         responder.respond(Ok(response));
-        let audience = Audience::of(context.host.tenant(context.connection.id));
-        context.host.connections.tell::<ThreadStarted>(audience, &started);
+        thread.shared.tell::<ThreadStarted>(&started);
         if confined {
             // Beside the answer: it takes some milliseconds, once.
             let host = &context.host;
@@ -38,15 +46,15 @@ impl Handler for ThreadStart {
 }
 
 fn record(context: &Context, params: &v2::ThreadStartParams) -> Result<Record, ErrorObject> {
-    let refused = |error: crate::ConfigError| {
-        ErrorObject::invalid_request(format!("failed to load configuration: {error}")).kind(ErrorKind::InvalidParams)
-    };
     let own_config = params.config.as_ref().map(|keys| context.host.config.overlay(keys)).transpose();
     let own_config = own_config.map_err(refused)?;
     let config = own_config.as_ref().unwrap_or(&context.host.config);
     let settings = ThreadSettings::new(config, params, absolute(params.cwd.as_deref().unwrap_or(".")));
     config.check_provider(&settings.provider_id).map_err(refused)?;
-    let id = Uuid::now_v7().to_string();
+    let ephemeral = params.ephemeral.unwrap_or_default();
+    let id = Uuid::now_v7();
+    let path = context.host.threads.store(ephemeral).place(id);
+    let id = id.to_string();
     let now = now_ms() / 1000;
     let thread = v2::Thread {
         environments: Some(vec![settings.environment()]),
@@ -57,7 +65,7 @@ fn record(context: &Context, params: &v2::ThreadStartParams) -> Result<Record, E
         attached_to_thread_id: None,
         parent_thread_id: None,
         preview: String::new(),
-        ephemeral: params.ephemeral.unwrap_or_default(),
+        ephemeral,
         section: None,
         section_entered_at: None,
         project_id: None,
@@ -69,8 +77,7 @@ fn record(context: &Context, params: &v2::ThreadStartParams) -> Result<Record, E
         updated_at: now,
         recency_at: Some(now),
         status: v2::ThreadStatus::Idle {},
-        // Threads live in memory: there is no file yet.
-        path: None,
+        path: path.map(|path| path.display().to_string()),
         cwd: settings.cwd.clone(),
         cli_version: COMPATIBLE_VERSION.to_owned(),
         originator: context.connection.session().map(|session| session.origin.originator.clone()),
@@ -84,33 +91,28 @@ fn record(context: &Context, params: &v2::ThreadStartParams) -> Result<Record, E
         daybreak_enabled: None,
         turns: Vec::new(),
     };
-    let account_id = context.host.accounts.current_account_id(context.connection.id);
     let config = own_config.map_or_else(|| Arc::clone(&context.host.config), Arc::new);
     let client_tools = convert::client_tools(params.dynamic_tools.as_deref().unwrap_or_default()).into();
-    Ok(Record { thread, settings, config, account_id, turns: Vec::new(), read_state: None, client_tools })
+    Ok(Record {
+        read_state: Some(convert::unread_nothing(&thread.id)),
+        thread,
+        settings,
+        config,
+        creator: context.creator(),
+        token_usage: None,
+        applied: None,
+        client_tools,
+    })
 }
 
-fn response(record: &Record) -> v2::ThreadStartResponse {
-    let settings = &record.settings;
-    v2::ThreadStartResponse {
-        thread: record.summary(),
-        model: settings.model.clone(),
-        model_provider: settings.provider_id.clone(),
-        service_tier: settings.service_tier.clone(),
-        disabled_plugin_ids: Vec::new(),
-        cwd: settings.cwd.clone(),
-        runtime_workspace_roots: vec![settings.cwd.clone()],
-        instruction_sources: instruction_sources(&settings.cwd),
-        approval_policy: settings.approval_policy,
-        approvals_reviewer: settings.approvals_reviewer,
-        sandbox: settings.sandbox_policy.clone(),
-        active_permission_profile: None,
-        reasoning_effort: settings.effort.clone(),
-        multi_agent_mode: v2::MultiAgentMode::ExplicitRequestOnly,
-    }
-}
-
-/// The files of the project that the model will be told of.
-fn instruction_sources(cwd: &str) -> Vec<String> {
-    valet_agent::project::files(cwd.as_ref()).into_iter().map(|file| file.display().to_string()).collect()
+/// The first line of the thread's log.
+fn head(record: &Record, dynamic_tools: Option<Vec<v2::DynamicToolSpec>>) -> serde_json::Result<NewLine> {
+    let base = valet_agent::base_instructions(record.settings.base_instructions.as_deref());
+    let now = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
+    let meta = SessionMeta {
+        base_instructions: Some(Instructions { text: base.to_owned() }),
+        dynamic_tools,
+        ..SessionMeta::of(&record.thread, now, record.creator.as_ref())
+    };
+    meta.line()
 }

@@ -10,7 +10,7 @@ impl Handler for ThreadUnsubscribe {
     async fn handle(context: Context, params: ThreadUnsubscribeParams, responder: Responder<Self>) {
         let status = context.loaded_thread(&params.thread_id).map(|thread| match thread {
             None => ThreadUnsubscribeStatus::NotLoaded,
-            Some(thread) if thread.shared.unsubscribe(context.connection.id) => ThreadUnsubscribeStatus::Unsubscribed,
+            Some(thread) if thread.shared.leave(context.connection.id) => ThreadUnsubscribeStatus::Unsubscribed,
             Some(_) => ThreadUnsubscribeStatus::NotSubscribed,
         });
         responder.respond(status.map(|status| ThreadUnsubscribeResponse { status }));

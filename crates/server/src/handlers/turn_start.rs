@@ -9,7 +9,7 @@ use valet_protocol::v2::{ThreadSettingsUpdatedNotification, TurnStartParams, Tur
 use crate::convert;
 use crate::dispatch::{Context, Handler};
 use crate::responder::Responder;
-use crate::threads::{Thread, ThreadSettings, terms};
+use crate::threads::terms;
 
 impl Handler for TurnStart {
     async fn handle(context: Context, params: TurnStartParams, responder: Responder<Self>) {
@@ -18,7 +18,7 @@ impl Handler for TurnStart {
             Err(error) => return responder.respond(Err(error)),
         };
         // What is in force is captured here, once; the turn does not look again.
-        let mut settings = thread.shared.record().settings.clone();
+        let mut settings = thread.shared.stage().record.settings.clone();
         let changed = settings.change(&params, &context.host.config.home);
         let mut terms = match terms(&context, &thread, &settings) {
             Ok(terms) => terms,
@@ -28,7 +28,7 @@ impl Handler for TurnStart {
         if let Some(tier) = params.service_tier_for_turn {
             terms.settings.service_tier = Some(tier);
         }
-        apply(&thread, &settings);
+        thread.apply(&settings);
         let accepted = {
             let thread = Arc::clone(&thread);
             move |turn_id: &str| {
@@ -47,14 +47,4 @@ impl Handler for TurnStart {
         };
         thread.conversation.turn(TurnRequest { said, terms, accepted: Box::new(accepted) }).await;
     }
-}
-
-/// What a turn sets stays set for later turns, and shows in the thread.
-fn apply(thread: &Thread, settings: &ThreadSettings) {
-    let mut record = thread.shared.record();
-    record.thread.model = Some(settings.model.clone());
-    record.thread.reasoning_effort.clone_from(&settings.effort);
-    record.thread.cwd.clone_from(&settings.cwd);
-    record.thread.environments = Some(vec![settings.environment()]);
-    record.settings = settings.clone();
 }

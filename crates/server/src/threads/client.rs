@@ -22,23 +22,27 @@ use crate::outgoing::{OutgoingMessageSender, Target};
 const ENVIRONMENT: &str = "local";
 
 pub(super) struct ThreadClient {
-    pub(super) thread_id: Uuid,
-    pub(super) shared: Arc<Shared>,
-    pub(super) outgoing: OutgoingMessageSender,
+    shared: Arc<Shared>,
+    outgoing: OutgoingMessageSender,
 }
 
 impl ThreadClient {
+    pub(super) fn new(shared: &Arc<Shared>, outgoing: &OutgoingMessageSender) -> Self {
+        Self { shared: Arc::clone(shared), outgoing: outgoing.clone() }
+    }
+
     fn thread_id(&self) -> String {
-        self.thread_id.to_string()
+        self.shared.id.clone()
     }
 
     /// Asks those who listen, and waits for as long as it takes. None: the answer is of no use.
     async fn ask<M: ServerRequestMethod>(&self, params: M::Params, told: bool) -> Option<M::Response> {
-        let (outgoing, shared, thread) = (self.outgoing.clone(), Arc::clone(&self.shared), self.thread_id);
+        let (outgoing, shared) = (self.outgoing.clone(), Arc::clone(&self.shared));
         // In a task of its own: a turn that is stopped in the middle of it still closes what was asked.
         let asking = tokio::spawn(async move {
+            let thread = Uuid::parse_str(&shared.id).ok()?;
             let pending = outgoing.send::<M>(Target::Thread(thread), params, None).await?;
-            let open = Open::new(shared, thread.to_string(), pending.id.clone(), told);
+            let open = Open::new(shared, pending.id.clone(), told);
             Some((pending, open))
         });
         let (pending, open) = asking.await.ok().flatten()?;

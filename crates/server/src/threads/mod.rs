@@ -1,34 +1,58 @@
 //! The threads in memory, and who listens to them.
 
 mod client;
+mod fork;
+mod history;
+mod join;
+mod journal;
+mod log;
+mod open;
+mod open_items;
+mod past;
 mod questions;
 mod record;
+mod revert;
+mod shared;
 mod sink;
+mod stage;
 mod terms;
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{BoxFuture, join_all};
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
-use valet_agent::{Conversation, Services};
+use valet_agent::{Conversation, Past, Services};
+use valet_protocol::{ErrorKind, ErrorObject, v2};
+use valet_store::{Creator, FileStore, MemoryStore, NewLine, ThreadLog, ThreadStore};
 
-use crate::connection::{Audience, Connection, ConnectionId};
+use crate::connection::{Connection, ConnectionId};
+use crate::convert;
 use crate::host::HostState;
-use crate::notification::{Notification, Piece};
+use crate::rollout::SessionMeta;
 
 use client::ThreadClient;
-use questions::Questions;
+pub(crate) use fork::Fork;
+pub(crate) use history::{History, no_items};
+pub(crate) use join::{Joining, Moment};
+use journal::ThreadJournal;
+use log::Log;
+pub(crate) use open::{Stored, open, refused};
 pub(crate) use record::{Record, ThreadSettings, absolute};
+pub(crate) use shared::Shared;
 use sink::ThreadSink;
+use stage::Stage;
 pub(crate) use terms::terms;
 
-/// The threads in memory by id.
-#[derive(Default)]
+/// The threads in memory by id, and where all of them are stored.
 pub(crate) struct Threads {
     by_id: RwLock<HashMap<String, Arc<Thread>>>,
+    pub(crate) stored: Arc<dyn ThreadStore>,
+    /// Keeps what is never to be stored.
+    ephemeral: Arc<dyn ThreadStore>,
+    /// When a thread is unloaded to which nobody listens and in which nothing runs.
+    unload_after: Duration,
     /// How many turns run.
     running: Arc<watch::Sender<usize>>,
 }
@@ -38,135 +62,78 @@ pub(crate) struct Thread {
     pub(crate) id: String,
     pub(crate) conversation: Conversation,
     pub(crate) shared: Arc<Shared>,
-    /// Whose it is, where each connection is a tenant of its own.
-    tenant: Option<ConnectionId>,
 }
 
-impl Thread {
-    /// Whether a connection may know of the thread.
-    pub(crate) fn is_visible_to(&self, connection: ConnectionId) -> bool {
-        self.tenant.is_none_or(|tenant| tenant == connection)
-    }
-}
-
-/// What a thread's driver and the handlers share.
-pub(crate) struct Shared {
-    record: std::sync::Mutex<Record>,
-    subscribers: RwLock<Vec<Arc<Connection>>>,
-    pub(crate) questions: Questions,
-    /// Whether everybody who could listen has left for good.
-    retired: CancellationToken,
-    /// Whether a turn runs.
-    running: watch::Sender<bool>,
-    /// How many turns run in all threads.
-    all_running: Arc<watch::Sender<usize>>,
-}
-
-impl Shared {
-    pub(crate) fn record(&self) -> std::sync::MutexGuard<'_, Record> {
-        // The record is whole between any two statements that change it.
-        self.record.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Tells those who listen.
-    pub(crate) fn notify<N: valet_protocol::ServerNotificationMethod>(&self, params: &N::Params) {
-        self.send(Notification::new::<N>(params));
-    }
-
-    /// Tells those who listen a piece of a text.
-    fn notify_piece<N: valet_protocol::ServerNotificationMethod>(&self, piece: &Piece<'_>) {
-        self.send(Notification::piece::<N>(piece));
-    }
-
-    fn send(&self, notification: Option<Notification>) {
-        let Some(notification) = notification else { return };
-        for connection in self.subscribers.read().unwrap_or_else(PoisonError::into_inner).iter() {
-            notification.send_to(connection);
-        }
-    }
-
-    /// Those who listen, the first to come first.
-    pub(crate) fn subscribers(&self) -> Vec<Arc<Connection>> {
-        self.subscribers.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Whether a connection listens.
-    pub(crate) fn has_subscriber(&self, id: ConnectionId) -> bool {
-        self.subscribers.read().unwrap_or_else(PoisonError::into_inner).iter().any(|one| one.id == id)
-    }
-
-    fn subscribe(&self, connection: Arc<Connection>) {
-        let mut subscribers = self.subscribers.write().unwrap_or_else(PoisonError::into_inner);
-        if !subscribers.iter().any(|subscriber| subscriber.id == connection.id) {
-            subscribers.push(connection);
-        }
-    }
-
-    /// Says whether the connection was subscribed.
-    pub(crate) fn unsubscribe(&self, id: ConnectionId) -> bool {
-        let mut subscribers = self.subscribers.write().unwrap_or_else(PoisonError::into_inner);
-        let before = subscribers.len();
-        subscribers.retain(|subscriber| subscriber.id != id);
-        subscribers.len() < before
-    }
-
-    fn turn_began(&self) {
-        self.all_running.send_modify(|running| *running += 1);
-        self.running.send_replace(true);
-    }
-
-    fn turn_ended(&self) {
-        self.running.send_replace(false);
-        self.all_running.send_modify(|running| *running -= 1);
-    }
-
-    fn is_running(&self) -> bool {
-        *self.running.borrow()
-    }
-
-    async fn idle(&self) {
-        // The sender lives in `self`, so waiting cannot fail.
-        let _ = self.running.subscribe().wait_for(|running| !running).await;
-    }
+/// What a thread goes on from.
+pub(crate) enum Origin {
+    /// It is new: its first line.
+    New(NewLine),
+    /// It is stored: its end, and what was before.
+    Stored(Box<dyn ThreadLog>, BoxFuture<'static, Result<Past, String>>),
 }
 
 impl Threads {
-    /// Starts a thread, with its first listener.
-    pub(crate) fn start(&self, host: &HostState, record: Record, subscriber: Arc<Connection>) -> Arc<Thread> {
+    pub(crate) fn new(home: &std::path::Path, unload_after: Duration) -> Arc<Self> {
+        Arc::new(Self {
+            by_id: RwLock::default(),
+            stored: Arc::new(FileStore::open(home)),
+            ephemeral: Arc::new(MemoryStore::default()),
+            unload_after,
+            running: Arc::default(),
+        })
+    }
+
+    /// Where a thread is stored.
+    pub(crate) fn store(&self, ephemeral: bool) -> Arc<dyn ThreadStore> {
+        Arc::clone(if ephemeral { &self.ephemeral } else { &self.stored })
+    }
+
+    /// Starts the driver of a thread, with its first listener. Where each connection is a tenant of its own, it is
+    /// that tenant's.
+    pub(crate) fn start(
+        self: &Arc<Self>,
+        host: &HostState,
+        record: Record,
+        origin: Origin,
+        tenant: Option<ConnectionId>,
+        listener: Option<Arc<Connection>>,
+    ) -> Arc<Thread> {
         let id = record.thread.id.clone();
-        let shared = Arc::new(Shared {
-            record: std::sync::Mutex::new(record),
-            subscribers: RwLock::default(),
-            questions: Questions::default(),
-            retired: CancellationToken::new(),
-            running: watch::Sender::new(false),
-            all_running: Arc::clone(&self.running),
-        });
-        let tenant = host.tenant(subscriber.id);
-        shared.subscribe(subscriber);
-        let sink = ThreadSink {
-            thread_id: id.clone(),
-            shared: Arc::clone(&shared),
-            connections: Arc::clone(&host.connections),
-            audience: Audience::of(tenant),
-            strict: host.config.strict(),
-            metrics: host.metrics.clone(),
-            waiting: std::sync::Mutex::default(),
+        let store = self.store(record.thread.ephemeral);
+        let (log, past) = match origin {
+            Origin::New(head) => (Log::new(id.clone(), store, head), None),
+            Origin::Stored(log, past) => (Log::stored(id.clone(), store, log), Some(past)),
         };
-        let client = ThreadClient {
-            thread_id: Uuid::parse_str(&id).unwrap_or_default(),
-            shared: Arc::clone(&shared),
-            outgoing: host.outgoing.clone(),
-        };
+        let mut stage = Stage::new(record, log, tenant);
+        if let Some(listener) = listener {
+            stage.listen(listener);
+        }
+        let shared = Shared::new(id.clone(), stage, Arc::clone(&host.connections), Arc::clone(&self.running));
         let services = Services {
             http: Arc::clone(&host.http),
             launcher: Arc::clone(&host.launcher),
-            client: Arc::new(client),
-            sink: Arc::new(sink),
+            client: Arc::new(ThreadClient::new(&shared, &host.outgoing)),
+            sink: Arc::new(ThreadSink::new(&shared, host)),
+            journal: Arc::new(ThreadJournal { shared: Arc::clone(&shared) }),
         };
-        let conversation = Conversation::start(id.clone(), services);
-        let thread = Arc::new(Thread { id: id.clone(), conversation, shared, tenant });
+        let past = {
+            let shared = Arc::clone(&shared);
+            async move {
+                let past = match past {
+                    Some(past) => past.await,
+                    None => Ok(Past::default()),
+                };
+                // Whoever goes on without it would write what does not follow from it.
+                past.unwrap_or_else(|reason| {
+                    shared.stage().log.give_up(reason);
+                    Past::default()
+                })
+            }
+        };
+        let conversation = Conversation::start(id.clone(), services, past);
+        let thread = Arc::new(Thread { id: id.clone(), conversation, shared });
         self.by_id.write().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(&thread));
+        tokio::spawn(unload(Arc::downgrade(self), Arc::downgrade(&thread), thread.shared.quiet(), self.unload_after));
         thread
     }
 
@@ -174,31 +141,49 @@ impl Threads {
         self.by_id.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
 
-    fn all(&self) -> Vec<Arc<Thread>> {
+    /// All threads in memory.
+    pub(crate) fn all(&self) -> Vec<Arc<Thread>> {
         self.by_id.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
-    /// The threads that a connection may know of.
-    pub(crate) fn visible_to(&self, connection: ConnectionId) -> Vec<Arc<Thread>> {
-        let threads = self.by_id.read().unwrap_or_else(PoisonError::into_inner);
-        threads.values().filter(|thread| thread.is_visible_to(connection)).cloned().collect()
+    /// Takes a thread out of memory.
+    fn remove(&self, thread: &Arc<Thread>) -> bool {
+        let mut threads = self.by_id.write().unwrap_or_else(PoisonError::into_inner);
+        let here = threads.get(&thread.id).is_some_and(|one| Arc::ptr_eq(one, thread));
+        here && threads.remove(&thread.id).is_some()
+    }
+
+    /// Takes a thread out of memory in which nothing runs, for others to take it up.
+    pub(crate) fn let_go(&self, thread: &Arc<Thread>) {
+        if self.take_out(thread, &mut thread.shared.stage()) {
+            thread.shared.set_status(v2::ThreadStatus::NotLoaded {});
+        }
+    }
+
+    /// The same at a moment of the thread: nobody can join it any more.
+    fn take_out(&self, thread: &Arc<Thread>, stage: &mut Stage) -> bool {
+        let here = self.remove(thread);
+        if here {
+            stage.log.give_up(format!("thread {} was closed", thread.id));
+        }
+        here
     }
 
     /// Forgets the threads of a tenant that has left, each when its turn has ended.
     pub(crate) fn retire(&self, tenant: ConnectionId) {
-        let mut threads = self.by_id.write().unwrap_or_else(PoisonError::into_inner);
         let gone: Vec<Arc<Thread>> =
-            threads.extract_if(|_, thread| thread.tenant == Some(tenant)).map(|(_, thread)| thread).collect();
+            self.all().into_iter().filter(|thread| thread.shared.stage().tenant == Some(tenant)).collect();
         for thread in gone {
+            self.remove(&thread);
             // Nobody is left who could answer what stands open.
             thread.shared.retired.cancel();
             tokio::spawn(async move { thread.shared.idle().await });
         }
     }
 
-    pub(crate) fn unsubscribe_everywhere(&self, id: ConnectionId) {
-        for thread in self.by_id.read().unwrap_or_else(PoisonError::into_inner).values() {
-            thread.shared.unsubscribe(id);
+    pub(crate) fn leave_all(&self, id: ConnectionId) {
+        for thread in self.all() {
+            thread.shared.leave(id);
         }
     }
 
@@ -217,13 +202,120 @@ impl Threads {
     pub(crate) async fn end_all(&self) {
         join_all(self.all().iter().map(|thread| thread.end())).await;
     }
+
+    /// Gives the leases on all threads back.
+    pub(crate) fn release_all(&self) {
+        self.all().iter().for_each(|thread| thread.shared.release());
+    }
 }
 
 impl Thread {
-    async fn end(&self) {
-        if *self.shared.running.borrow() {
-            tracing::warn!(thread = self.id, "a turn is interrupted: the host ends");
+    /// Interrupts what runs or would, and waits until the end of it was told.
+    pub(crate) async fn end(&self) {
+        if self.shared.is_running() {
+            tracing::warn!(thread = self.id, "a turn is interrupted: the thread ends");
         }
         self.conversation.end().await;
+        self.shared.noted().await;
     }
+
+    /// Puts settings in force for later turns, and shows them in the thread.
+    pub(crate) fn apply(&self, settings: &ThreadSettings) {
+        let mut stage = self.shared.stage();
+        let record = &mut stage.record;
+        record.thread.model = Some(settings.model.clone());
+        record.thread.reasoning_effort.clone_from(&settings.effort);
+        record.thread.cwd.clone_from(&settings.cwd);
+        record.thread.environments = Some(vec![settings.environment()]);
+        record.settings = settings.clone();
+        // Of a thread that is not stored yet, the first turn tells them.
+        if stage.log.is_stored()
+            && let Some(line) = stage.settings_line()
+        {
+            stage.log.append([line]);
+            let thread = &mut stage.record.thread;
+            thread.updated_at = thread.updated_at.max(convert::now_ms() / 1000);
+            self.shared.settle(&mut stage);
+        }
+    }
+
+    /// Stores the thread with what is in force for it, even if nothing was said in it yet.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be stored.
+    pub(crate) fn store(&self) -> Result<(), ErrorObject> {
+        let mut stage = self.shared.stage();
+        let line = stage.settings_line();
+        let stored = stage.store(line);
+        self.shared.settle(&mut stage);
+        stored
+    }
+
+    /// Notes what repository the thread works in.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be stored.
+    pub(crate) fn note(&self, git_info: Option<v2::GitInfo>) -> Result<v2::Thread, ErrorObject> {
+        let mut stage = self.shared.stage();
+        let thread = v2::Thread { git_info, ..stage.record.thread.clone() };
+        let line = SessionMeta::noting(&thread, stage.record.creator.as_ref());
+        let stored = stage.store(line);
+        self.shared.settle(&mut stage);
+        stored?;
+        stage.record.thread.git_info.clone_from(&thread.git_info);
+        Ok(thread)
+    }
+
+    /// Whether the thread is one that is stored.
+    ///
+    /// # Errors
+    ///
+    /// It is not; `what` needs a thread that is.
+    pub(crate) fn check_stored(&self, what: &str) -> Result<(), ErrorObject> {
+        if !self.shared.stage().record.thread.ephemeral {
+            return Ok(());
+        }
+        let message = format!("ephemeral thread does not support {what}: {}", self.id);
+        Err(ErrorObject::invalid_request(message).kind(ErrorKind::NotSupported))
+    }
+
+    /// Whose the thread is, as its log says.
+    pub(crate) fn creator(&self) -> Option<Creator> {
+        self.shared.stage().record.creator.clone()
+    }
+}
+
+/// Takes a thread out of memory when it was quiet for long enough.
+async fn unload(threads: Weak<Threads>, thread: Weak<Thread>, mut quiet: watch::Receiver<bool>, after: Duration) {
+    // The sender lives in the thread: when it is gone, there is nothing to do.
+    while quiet.wait_for(|quiet| *quiet).await.is_ok() {
+        tokio::select! {
+            changed = quiet.changed() => if changed.is_err() { return } else { continue },
+            () = tokio::time::sleep(after) => {}
+        }
+        let (Some(threads), Some(thread)) = (threads.upgrade(), thread.upgrade()) else { return };
+        thread.shared.noted().await;
+        let is_out = {
+            let mut stage = thread.shared.stage();
+            // Somebody may have come in the meantime.
+            if !*quiet.borrow() {
+                continue;
+            }
+            threads.take_out(&thread, &mut stage)
+        };
+        if is_out {
+            thread.shared.closed();
+        }
+        return;
+    }
+}
+
+/// What a person is told when something cannot be stored.
+fn not_stored(reason: &str) -> String {
+    format!(
+        "what happens in this thread cannot be stored, so the turn ends here: {reason}. Make room or give the host \
+         write access to its home; a thread started with `ephemeral: true` needs neither"
+    )
 }

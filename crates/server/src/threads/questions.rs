@@ -13,7 +13,7 @@ use super::Shared;
 
 /// The open questions, and those whose turn ended before anybody answered.
 #[derive(Default)]
-pub(crate) struct Questions(Mutex<State>);
+pub(super) struct Questions(Mutex<State>);
 
 #[derive(Default)]
 struct State {
@@ -28,9 +28,14 @@ impl Questions {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes what was sent.
-    pub(crate) fn asked(&self, id: &RequestId, message: Bytes) {
+    /// Notes what is sent.
+    pub(super) fn asked(&self, id: &RequestId, message: Bytes) {
         self.state().open.insert(id.to_string(), message);
+    }
+
+    /// What stands open, as it was sent.
+    pub(super) fn open(&self) -> Vec<Bytes> {
+        self.state().open.values().cloned().collect()
     }
 }
 
@@ -38,21 +43,20 @@ impl Questions {
 /// end of the turn.
 pub(super) struct Open {
     shared: Arc<Shared>,
-    thread_id: String,
     id: RequestId,
     /// Whether anybody is told that it needs no answer any more; not once that was done.
     told: bool,
 }
 
 impl Open {
-    pub(super) fn new(shared: Arc<Shared>, thread_id: String, id: RequestId, told: bool) -> Self {
-        Self { shared, thread_id, id, told }
+    pub(super) fn new(shared: Arc<Shared>, id: RequestId, told: bool) -> Self {
+        Self { shared, id, told }
     }
 
     /// The answer is there: whoever else was asked need not answer any more.
     pub(super) fn resolved(mut self) {
         if std::mem::take(&mut self.told) {
-            self.shared.resolve(self.thread_id.clone(), self.id.clone());
+            self.shared.resolve(self.id.clone());
         }
     }
 }
@@ -69,21 +73,22 @@ impl Drop for Open {
         }
         // Else the end of the turn tells it.
         if !self.shared.is_running() {
-            self.shared.resolve_given_up(&self.thread_id);
+            self.shared.resolve_given_up();
         }
     }
 }
 
 impl Shared {
     /// Tells that the questions of a turn that has ended need no answer any more.
-    pub(super) fn resolve_given_up(&self, thread_id: &str) {
+    pub(super) fn resolve_given_up(&self) {
         let given_up = std::mem::take(&mut self.questions.state().given_up);
         for id in given_up {
-            self.resolve(thread_id.to_owned(), id);
+            self.resolve(id);
         }
     }
 
-    fn resolve(&self, thread_id: String, request_id: RequestId) {
+    fn resolve(&self, request_id: RequestId) {
+        let thread_id = self.id.clone();
         self.notify::<ServerRequestResolved>(&ServerRequestResolvedNotification { thread_id, request_id });
     }
 }

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use valet_agent::{ClientTool, PLAN_MODE};
 use valet_exec::Sandbox;
 use valet_protocol::v2;
+use valet_store::Creator;
 
 use crate::config::Config;
+use crate::rollout::Settings;
 use crate::sandbox::sandbox;
 
 /// Everything that reads of a thread are answered from.
@@ -17,11 +19,13 @@ pub(crate) struct Record {
     pub(crate) settings: ThreadSettings,
     /// The configuration, with the keys that the thread was started with.
     pub(crate) config: Arc<Config>,
-    /// The account that was logged in when the thread was started.
-    pub(crate) account_id: Option<String>,
-    /// Turns with all their items, oldest first.
-    pub(crate) turns: Vec<v2::Turn>,
+    /// Who was logged in when the thread was started.
+    pub(crate) creator: Option<Creator>,
     pub(crate) read_state: Option<v2::ThreadReadState>,
+    /// What was used so far, and by which turn last.
+    pub(crate) token_usage: Option<(String, v2::ThreadTokenUsage)>,
+    /// The settings as the log says them last.
+    pub(crate) applied: Option<Settings>,
     /// Tools that the client declared.
     pub(crate) client_tools: Arc<[ClientTool]>,
 }
@@ -96,9 +100,14 @@ impl ThreadSettings {
         self.summary = params.summary.or(self.summary);
         self.service_tier = params.service_tier.clone().or(self.service_tier.take());
         if (&self.sandbox_policy, &self.cwd) != (&before.sandbox_policy, &before.cwd) {
-            self.sandbox = sandbox(&self.sandbox_policy, Path::new(&self.cwd), home);
+            self.resolve_sandbox(home);
         }
         *self != before
+    }
+
+    /// To be called after the policy or the working directory was set.
+    pub(crate) fn resolve_sandbox(&mut self, home: &Path) {
+        self.sandbox = sandbox(&self.sandbox_policy, Path::new(&self.cwd), home);
     }
 
     /// For clients.
@@ -148,16 +157,4 @@ fn set<T: Clone>(slot: &mut T, value: Option<&T>) {
 /// A directory as an absolute path; relative ones start where the host was started.
 pub(crate) fn absolute(path: &str) -> String {
     std::path::absolute(path).map_or_else(|_| path.to_owned(), |path| path.display().to_string())
-}
-
-impl Record {
-    /// The thread as a list shows it.
-    pub(crate) fn summary(&self) -> v2::Thread {
-        self.thread.clone()
-    }
-
-    /// The thread with everything in it.
-    pub(crate) fn full(&self) -> v2::Thread {
-        v2::Thread { turns: self.turns.clone(), ..self.thread.clone() }
-    }
 }

@@ -1,46 +1,49 @@
 //! A thread's events on their way to clients: each becomes the notifications of the protocol, in its order,
-//! and what is to be remembered goes into the record.
+//! and what is to be remembered goes into the log before anybody is told of it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use uuid::Uuid;
-use valet_agent::{Event, EventSink, Item, TurnOutcome, TurnSummary, Waiting};
-use valet_exec::OutputBudget;
+use valet_agent::{Event, EventSink, Failure, Item, ModelInfo, TurnOutcome, TurnSummary, Usage, Waiting};
 use valet_protocol::methods as m;
-use valet_protocol::v2;
+use valet_protocol::{ServerNotificationMethod, v2};
 
-use super::Shared;
-use crate::connection::{Audience, Connections};
+use super::{Shared, not_stored};
 use crate::convert;
+use crate::host::HostState;
 use crate::metrics::Metrics;
-use crate::notification::Piece;
+use crate::rollout::Happened;
+use valet_transport::Piece;
 
 /// The listener of one conversation.
 pub(super) struct ThreadSink {
-    pub(super) thread_id: String,
-    pub(super) shared: Arc<Shared>,
-    pub(super) connections: Arc<Connections>,
-    /// Who is told how the thread stands.
-    pub(super) audience: Audience,
-    pub(super) strict: bool,
-    pub(super) metrics: Metrics,
+    shared: Arc<Shared>,
+    strict: bool,
+    metrics: Metrics,
     /// What the turn waits for.
-    pub(super) waiting: Mutex<Vec<Waiting>>,
+    waiting: Mutex<Vec<Waiting>>,
 }
 
 impl ThreadSink {
+    pub(super) fn new(shared: &Arc<Shared>, host: &HostState) -> Self {
+        Self {
+            shared: Arc::clone(shared),
+            strict: host.config.strict(),
+            metrics: host.metrics.clone(),
+            waiting: Mutex::default(),
+        }
+    }
+
     fn thread_id(&self) -> String {
-        self.thread_id.clone()
+        self.shared.id.clone()
     }
 
     fn piece<'a>(&'a self, turn_id: &'a str) -> Piece<'a> {
-        Piece { thread_id: &self.thread_id, turn_id, ..Piece::default() }
+        Piece { thread_id: &self.shared.id, turn_id, ..Piece::default() }
     }
 
-    fn set_status(&self, status: v2::ThreadStatus) {
-        self.shared.record().thread.status = status.clone();
-        let params = v2::ThreadStatusChangedNotification { thread_id: self.thread_id(), status };
-        self.connections.tell::<m::ThreadStatusChanged>(self.audience, &params);
+    fn tell_piece<N: ServerNotificationMethod>(&self, piece: &Piece<'_>) {
+        self.shared.stage().notify_piece::<N>(piece);
     }
 
     /// Something that the turn waits for has begun, or is over.
@@ -58,42 +61,73 @@ impl ThreadSink {
             let input = flag(Waiting::UserInput, v2::ThreadActiveFlag::WaitingOnUserInput);
             approval.into_iter().chain(input).collect()
         };
-        self.set_status(v2::ThreadStatus::Active { active_flags });
+        self.shared.set_status(v2::ThreadStatus::Active { active_flags });
     }
 
     fn turn_started(&self, turn_id: &str, started_at: i64) {
         self.shared.turn_began();
-        self.set_status(v2::ThreadStatus::Active { active_flags: Vec::new() });
+        self.shared.set_status(v2::ThreadStatus::Active { active_flags: Vec::new() });
         let turn = v2::Turn { started_at: Some(started_at), ..convert::new_turn(turn_id) };
-        {
-            let mut record = self.shared.record();
-            record.thread.updated_at = started_at;
-            record.thread.recency_at = Some(started_at);
-            record.turns.push(v2::Turn { items_view: v2::TurnItemsView::Full, ..turn.clone() });
-        }
-        self.shared.notify::<m::TurnStarted>(&v2::TurnStartedNotification { thread_id: self.thread_id(), turn });
+        let mut stage = self.shared.stage();
+        let thread = &mut stage.record.thread;
+        // The clock may have gone back.
+        thread.updated_at = started_at.max(thread.updated_at);
+        thread.recency_at = Some(started_at);
+        let settings = &stage.record.settings;
+        let line = Happened::TaskStarted {
+            turn_id,
+            root_turn_id: turn_id,
+            started_at,
+            model_context_window: valet_agent::catalog::find(&settings.model).map(ModelInfo::usable_context),
+            collaboration_mode_kind: settings.mode,
+        };
+        let line = line.line();
+        stage.log.append(line);
+        stage.running = Some(turn_id.to_owned());
+        stage.notify::<m::TurnStarted>(&v2::TurnStartedNotification { thread_id: self.thread_id(), turn });
     }
 
+    fn item_started(&self, turn_id: &str, item: &Item) {
+        let started_at_ms = item.started_at_ms;
+        let mut stage = self.shared.stage();
+        let item = stage.item_began(item);
+        let (thread_id, turn_id) = (self.thread_id(), turn_id.to_owned());
+        stage.notify::<m::ItemStarted>(&v2::ItemStartedNotification { item, thread_id, turn_id, started_at_ms });
+    }
+
+    /// An item is told to be whole when it is stored, and else is not: its turn is about to fail.
     fn item_completed(&self, turn_id: &str, item: &Item) {
         let item = convert::item(item);
+        let mut stage = self.shared.stage();
+        if stage.record.thread.preview.is_empty()
+            && let Some(preview) = convert::preview(&item)
         {
-            let mut record = self.shared.record();
-            if record.thread.preview.is_empty()
-                && let Some(preview) = convert::preview(&item)
-            {
-                record.thread.preview = preview;
-            }
-            if let Some(turn) = record.turns.last_mut() {
-                turn.items.push(remembered(item.clone()));
-            }
+            stage.record.thread.preview = preview;
         }
+        if !stage.log.append(Happened::item(&self.shared.id, turn_id, &item).line()) {
+            return;
+        }
+        stage.open.end(item.id().unwrap_or_default());
         let completed_at_ms = item.completed_at_ms.unwrap_or_default();
-        self.shared.notify::<m::ItemCompleted>(&v2::ItemCompletedNotification {
+        stage.notify::<m::ItemCompleted>(&v2::ItemCompletedNotification {
             item,
             thread_id: self.thread_id(),
             turn_id: turn_id.to_owned(),
             content_token_count: None,
             completed_at_ms,
+        });
+    }
+
+    fn usage(&self, turn_id: &str, usage: &Usage) {
+        let token_usage = convert::usage(usage);
+        let mut stage = self.shared.stage();
+        stage.log.append(Happened::usage(&token_usage).line());
+        stage.record.token_usage = Some((turn_id.to_owned(), token_usage.clone()));
+        let (thread_id, turn_id) = (self.thread_id(), turn_id.to_owned());
+        stage.notify::<m::ThreadTokenUsageUpdated>(&v2::ThreadTokenUsageUpdatedNotification {
+            thread_id,
+            turn_id,
+            token_usage,
         });
     }
 
@@ -109,55 +143,61 @@ impl ThreadSink {
         let turn = v2::Turn {
             items: last.into_iter().collect(),
             items_view,
-            status: status.clone(),
-            error: error.clone(),
+            status,
+            error,
             started_at: Some(summary.started_at),
             completed_at: Some(summary.completed_at),
             duration_ms: Some(summary.duration_ms),
             ..convert::new_turn(turn_id)
         };
-        self.remember(&turn, summary.completed_at);
-        match error {
+        let turn = self.store_end(turn);
+        let completed = turn.status == v2::TurnStatus::Completed;
+        match turn.error.clone() {
             Some(error) => {
-                self.set_status(v2::ThreadStatus::SystemError {});
+                self.shared.set_status(v2::ThreadStatus::SystemError {});
                 self.error(turn_id, error, false);
                 self.mark_unread(turn_id);
             }
-            None if status == v2::TurnStatus::Completed => {
+            None if completed => {
                 self.mark_unread(turn_id);
-                self.set_status(v2::ThreadStatus::Idle {});
+                self.shared.set_status(v2::ThreadStatus::Idle {});
             }
-            None => self.set_status(v2::ThreadStatus::Idle {}),
+            None => self.shared.set_status(v2::ThreadStatus::Idle {}),
         }
         self.shared.notify::<m::TurnCompleted>(&v2::TurnCompletedNotification { thread_id: self.thread_id(), turn });
-        self.shared.resolve_given_up(&self.thread_id);
+        self.shared.resolve_given_up();
         self.shared.turn_ended();
         // What was given up in between.
-        self.shared.resolve_given_up(&self.thread_id);
+        self.shared.resolve_given_up();
     }
 
-    /// Puts the outcome of a turn onto the turn that is kept with all its items.
-    fn remember(&self, ended: &v2::Turn, now: i64) {
-        let mut record = self.shared.record();
-        record.thread.updated_at = now;
-        if let Some(turn) = record.turns.last_mut() {
-            let items = std::mem::take(&mut turn.items);
-            *turn = v2::Turn { items, items_view: v2::TurnItemsView::Full, ..ended.clone() };
+    /// Stores how a turn ended. A turn whose end cannot be stored has failed.
+    fn store_end(&self, mut turn: v2::Turn) -> v2::Turn {
+        let mut stage = self.shared.stage();
+        stage.open.clear();
+        stage.running = None;
+        let thread = &mut stage.record.thread;
+        thread.updated_at = turn.completed_at.unwrap_or_default().max(thread.updated_at);
+        if stage.log.append(Happened::turn_ended(&turn).line()) {
+            stage.log.sync();
+        } else if turn.error.is_none() {
+            let failure = Failure::not_kept(not_stored(stage.log.failure().unwrap_or("it was closed")));
+            turn.status = v2::TurnStatus::Failed;
+            turn.error = Some(convert::turn_error(&failure, self.strict));
         }
+        turn
     }
 
     /// The first unread turn stays the first unread one; only the revision is new.
     fn mark_unread(&self, turn_id: &str) {
-        let read_state = {
-            let mut record = self.shared.record();
-            let known = record.read_state.take().and_then(|state| state.first_unread);
-            let first = known.unwrap_or_else(|| v2::ThreadUnreadPosition::Turn { turn_id: turn_id.to_owned() });
-            let state = v2::ThreadReadState { first_unread: Some(first), revision: Uuid::now_v7().to_string() };
-            record.read_state = Some(state.clone());
-            state
-        };
+        let mut stage = self.shared.stage();
+        let known = stage.record.read_state.take().and_then(|state| state.first_unread);
+        let first = known.unwrap_or_else(|| v2::ThreadUnreadPosition::Turn { turn_id: turn_id.to_owned() });
+        let read_state = v2::ThreadReadState { first_unread: Some(first), revision: Uuid::now_v7().to_string() };
+        stage.record.read_state = Some(read_state.clone());
+        self.shared.read_state_changed();
         let params = v2::ThreadReadStateChangedNotification { thread_id: self.thread_id(), read_state };
-        self.shared.notify::<m::ThreadReadStateChanged>(&params);
+        stage.notify::<m::ThreadReadStateChanged>(&params);
     }
 
     fn error(&self, turn_id: &str, error: v2::TurnError, will_retry: bool) {
@@ -176,15 +216,10 @@ impl EventSink for ThreadSink {
         let turn_id_owned = || turn_id.to_owned();
         match event {
             Event::TurnStarted { started_at } => self.turn_started(turn_id, started_at),
-            Event::ItemStarted(item) => self.shared.notify::<m::ItemStarted>(&v2::ItemStartedNotification {
-                item: convert::item(item),
-                thread_id: thread_id(),
-                turn_id: turn_id_owned(),
-                started_at_ms: item.started_at_ms,
-            }),
+            Event::ItemStarted(item) => self.item_started(turn_id, item),
             Event::ItemCompleted(item) => self.item_completed(turn_id, item),
             Event::TextDelta { item_id, delta } => {
-                self.shared.notify_piece::<m::AgentMessageDelta>(&Piece { item_id, delta, ..self.piece(turn_id) });
+                self.tell_piece::<m::AgentMessageDelta>(&Piece { item_id, delta, ..self.piece(turn_id) });
             }
             Event::SummaryPartAdded { item_id, index } => {
                 self.shared.notify::<m::ReasoningSummaryPartAdded>(&v2::ReasoningSummaryPartAddedNotification {
@@ -196,15 +231,15 @@ impl EventSink for ThreadSink {
             }
             Event::SummaryDelta { item_id, index, delta } => {
                 let piece = Piece { item_id, summary_index: Some(index), delta, ..self.piece(turn_id) };
-                self.shared.notify_piece::<m::ReasoningSummaryTextDelta>(&piece);
+                self.tell_piece::<m::ReasoningSummaryTextDelta>(&piece);
             }
             Event::ReasoningDelta { item_id, index, delta } => {
                 let piece = Piece { item_id, content_index: Some(index), delta, ..self.piece(turn_id) };
-                self.shared.notify_piece::<m::ReasoningTextDelta>(&piece);
+                self.tell_piece::<m::ReasoningTextDelta>(&piece);
             }
             Event::OutputDelta { item_id, delta } => {
                 let piece = Piece { item_id, delta, ..self.piece(turn_id) };
-                self.shared.notify_piece::<m::CommandExecutionOutputDelta>(&piece);
+                self.tell_piece::<m::CommandExecutionOutputDelta>(&piece);
             }
             Event::TerminalInput { item_id, process_id, text } => {
                 self.shared.notify::<m::TerminalInteraction>(&v2::TerminalInteractionNotification {
@@ -229,13 +264,7 @@ impl EventSink for ThreadSink {
                 diff: diff.to_owned(),
             }),
             Event::Waiting { on, begins } => self.waiting(on, begins),
-            Event::Usage(usage) => {
-                self.shared.notify::<m::ThreadTokenUsageUpdated>(&v2::ThreadTokenUsageUpdatedNotification {
-                    thread_id: thread_id(),
-                    turn_id: turn_id_owned(),
-                    token_usage: convert::usage(usage),
-                });
-            }
+            Event::Usage(usage) => self.usage(turn_id, usage),
             Event::RateLimits(limits) => {
                 let rate_limits = convert::rate_limits(limits);
                 let params = v2::AccountRateLimitsUpdatedNotification { rate_limits };
@@ -258,19 +287,4 @@ impl EventSink for ThreadSink {
             Event::TurnEnded(summary) => self.turn_ended(turn_id, &summary),
         }
     }
-}
-
-/// How much of what a command printed is kept in memory.
-const REMEMBERED_BYTES: usize = 64 * 1024;
-
-/// The item as it is kept: clients were told the whole, and a host lives long.
-fn remembered(mut item: v2::ThreadItem) -> v2::ThreadItem {
-    if let v2::ThreadItemDetails::CommandExecution { aggregated_output: Some(output), .. } = &mut item.details
-        && output.len() > REMEMBERED_BYTES
-    {
-        let mut budget = OutputBudget::bytes(REMEMBERED_BYTES);
-        budget.push(output.as_bytes());
-        *output = budget.finish().text;
-    }
-    item
 }

@@ -14,8 +14,8 @@ use crate::dispatch::Context;
 pub(crate) fn terms(context: &Context, thread: &Thread, settings: &ThreadSettings) -> Result<Terms, ErrorObject> {
     let host = &context.host;
     let (config, client_tools) = {
-        let record = thread.shared.record();
-        (Arc::clone(&record.config), Arc::clone(&record.client_tools))
+        let stage = thread.shared.stage();
+        (Arc::clone(&stage.record.config), Arc::clone(&stage.record.client_tools))
     };
     let login = host.accounts.current(context.connection.id);
     let provider = config

@@ -10,6 +10,7 @@ use memchr::{memchr, memrchr};
 use crate::error::{StoreError, io as failed};
 use crate::line::{Line, Position};
 use crate::log::{Direction, Lines};
+use crate::text;
 
 /// How much is read at once, at least.
 const BLOCK: u64 = 64 * 1024;
@@ -128,7 +129,7 @@ fn line(base: u64, bytes: &[u8], start: usize, next: usize) -> Line {
     Line {
         at: Position(base + start as u64),
         next: Position(base + next as u64),
-        text: String::from_utf8_lossy(&bytes[start..next - 1]).into_owned(),
+        text: text::lossy(&bytes[start..next - 1]).into_owned(),
     }
 }
 

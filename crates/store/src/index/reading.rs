@@ -11,6 +11,7 @@ use crate::files::Files;
 use crate::line::Position;
 use crate::log::{Direction, Lines};
 use crate::summary::Fold;
+use crate::text;
 
 /// What is said in one reading at most, in bytes, so that a huge log does not fill the memory.
 const BUDGET: usize = 4 << 20;
@@ -115,7 +116,7 @@ impl Reading {
         let mut file = File::open(path).map_err(failed("cannot open", path))?;
         file.seek(SeekFrom::Start(self.known.folded)).map_err(failed("cannot read", path))?;
         let read = each_line(file, |line| {
-            self.line(&String::from_utf8_lossy(line));
+            self.line(&text::lossy(line));
             self.known.folded += line.len() as u64 + 1;
             !self.is_cut()
         });

@@ -5,7 +5,6 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use sha1::{Digest, Sha1};
-use similar::TextDiff;
 
 use super::{Changes, File, Kind, unified};
 
@@ -123,14 +122,8 @@ fn mode(file: &File) -> &'static str {
 }
 
 /// How much of a renamed file is the same, in percent of its lines. Only the same is 100.
-fn similarity(old: &str, new: &str) -> u32 {
-    let lines = |text| str::split_inclusive(text, '\n').collect::<Vec<_>>();
-    if old == new {
-        return 100;
-    }
-    let ratio = TextDiff::configure().timeout(unified::PATIENCE).diff_slices(&lines(old), &lines(new)).ratio();
-    // The ratio is between 0 and 1.
-    ((ratio * 100.0) as u32).min(99)
+fn similarity(old: &str, new: &str) -> usize {
+    if old == new { 100 } else { unified::similarity(old, new).min(99) }
 }
 
 /// The id that git gives to the content.

@@ -37,7 +37,7 @@ pub enum UserInput {
         /// `https:` or `data:`.
         url: String,
         /// How closely to look.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default)]
         #[ts(optional = nullable)]
         detail: Option<ImageDetail>,
     },
@@ -46,7 +46,7 @@ pub enum UserInput {
         /// The file.
         path: String,
         /// How closely to look.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default)]
         #[ts(optional = nullable)]
         detail: Option<ImageDetail>,
     },

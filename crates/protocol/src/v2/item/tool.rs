@@ -33,35 +33,25 @@ pub enum FunctionCallOutputBody {
 
 /// What the model did on the web.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type", rename_all = "camelCase")]
 pub enum WebSearchAction {
-    /// It searched. Absent members are not known.
+    /// It searched. Members that are null are not known.
     Search {
         /// For this.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        #[ts(optional)]
         query: Option<String>,
         /// For each of these.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        #[ts(optional)]
         queries: Option<Vec<String>>,
     },
     /// It opened a page.
     OpenPage {
-        /// Its address. Absent when it is not known.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        #[ts(optional)]
+        /// Its address. Null when it is not known.
         url: Option<String>,
     },
-    /// It looked for a text in a page. Absent members are not known.
+    /// It looked for a text in a page. Members that are null are not known.
     FindInPage {
         /// The address of the page.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        #[ts(optional)]
         url: Option<String>,
         /// The text.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        #[ts(optional)]
         pattern: Option<String>,
     },
     /// None of the others.

@@ -1,25 +1,29 @@
-//! What the host costs: its start, its memory and size, and its share of a turn, a delta and a request.
-//! Run by `cargo bench -p valet-cli --bench host`. It fails when a mark is missed.
+//! What the host costs: its start, its memory and size, its share of a turn, a delta and a request, and what stored
+//! threads add to that. Run by `cargo bench -p valet-cli --bench host`. It fails when a mark is missed.
+//! With the argument `threads` the stored threads are all that is measured.
 
 #![expect(clippy::print_stdout, reason = "a bench prints its table")]
 
+mod backend;
+mod support;
+mod threads;
+
 use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
-use tempfile::TempDir;
-use valet_client::{AppServer, AppServerProcess, Client, Handlers, Notifications};
-use valet_protocol::methods::{AgentMessageDelta, ThreadLoadedList, ThreadStart, TurnCompleted, TurnStart};
-use valet_protocol::{ServerNotificationMethod, v2};
+use valet_protocol::methods::ThreadLoadedList;
+use valet_protocol::v2;
 use valet_sim::{Chunks, Response, Rule, Script, Sim, TokenPolicy};
 
-const VALET: &str = env!("CARGO_BIN_EXE_valet");
+use support::{Host, Table, VALET, home, memory_of, ms};
+
 const MADE_BY: &str = "cargo bench -p valet-cli --bench host";
 
 const MARK_START: Duration = Duration::from_millis(15);
 const MARK_MEMORY_MIB: f64 = 12.0;
-const MARK_SIZE_MIB: f64 = 12.0;
+/// A database is in it.
+const MARK_SIZE_MIB: f64 = 12.5;
 
 const STARTS: usize = 20;
 const TURNS: usize = 50;
@@ -47,19 +51,28 @@ fn main() -> anyhow::Result<ExitCode> {
 
 /// Measures one thing after the other; returns how many marks were missed.
 async fn measure() -> anyhow::Result<usize> {
-    let sim = Sim::start(script()).await?;
-    let home = home(&sim)?;
     let mut table = Table::default();
     table.head();
-    start_up(home.path(), &mut table).await?;
-    memory(home.path(), &mut table).await?;
-    size(&mut table)?;
-    turns(home.path(), &mut table).await?;
-    deltas(home.path(), &mut table).await?;
-    requests(home.path(), &mut table).await?;
-    sim.shutdown().await;
+    if !std::env::args().any(|argument| argument == "threads") {
+        bare(&mut table).await?;
+    }
+    threads::measure(&mut table).await?;
     println!("\nThe backend of the turns and this client share the cores with the host.");
     Ok(table.missed)
+}
+
+/// What there is without a stored thread.
+async fn bare(table: &mut Table) -> anyhow::Result<()> {
+    let sim = Sim::start(script()).await?;
+    let home = home(&sim.base_url())?;
+    start_up(home.path(), table).await?;
+    memory(home.path(), table).await?;
+    size(table)?;
+    turns(home.path(), table).await?;
+    deltas(home.path(), table).await?;
+    requests(home.path(), table).await?;
+    sim.shutdown().await;
+    Ok(())
 }
 
 /// Every turn is answered at once.
@@ -69,73 +82,6 @@ fn script() -> Script {
         .tokens(TokenPolicy { anonymous: true, ..TokenPolicy::default() })
         .rule(Rule::when("many deltas").respond(many))
         .rule(Rule::always().respond("Done."))
-}
-
-/// A home whose configuration names the sim as a model provider that wants no login.
-fn home(sim: &Sim) -> anyhow::Result<TempDir> {
-    let home = tempfile::tempdir()?;
-    let config = format!(
-        "model = \"gpt-5.5\"\n\
-         model_provider = \"sim\"\n\
-         chatgpt_base_url = \"{}\"\n\
-         [model_providers.sim]\n\
-         base_url = \"{}\"\n\
-         wire_api = \"responses\"\n",
-        sim.chatgpt_base_url(),
-        sim.base_url(),
-    );
-    std::fs::write(home.path().join("config.toml"), config)?;
-    Ok(home)
-}
-
-/// A host that has answered `initialize`.
-struct Host {
-    client: Client,
-    notifications: Notifications,
-    process: AppServerProcess,
-    /// From the spawn to the answer.
-    start: Duration,
-}
-
-impl Host {
-    async fn start(home: &Path) -> anyhow::Result<Self> {
-        let mut command = Command::new(VALET);
-        command.arg("app-server").env("VALET_HOME", home).env_remove("CODEX_HOME").env_remove("VALET_LOG");
-        let begin = Instant::now();
-        let server = AppServer::spawn(&mut command)?;
-        let (client, notifications) = Client::new(server.link, Handlers::new());
-        client.initialize("bench", "1.0", true).await?;
-        Ok(Self { client, notifications, process: server.process, start: begin.elapsed() })
-    }
-
-    async fn thread(&self) -> anyhow::Result<String> {
-        Ok(self.client.request::<ThreadStart>(v2::ThreadStartParams::default()).await?.thread.id)
-    }
-
-    /// Runs a turn to its end; returns its time, and how many deltas came.
-    async fn turn(&mut self, thread_id: &str, text: &str) -> anyhow::Result<(Duration, u32)> {
-        let input = vec![v2::UserInput::Text { text: text.to_owned(), text_elements: Vec::new() }];
-        let params = v2::TurnStartParams { thread_id: thread_id.to_owned(), input, ..Default::default() };
-        let begin = Instant::now();
-        self.client.request::<TurnStart>(params).await?;
-        let mut deltas = 0;
-        loop {
-            let notification = self.notifications.next().await.context("the host ended in a turn")?;
-            if notification.method == AgentMessageDelta::METHOD {
-                deltas += 1;
-            } else if let Some(done) = notification.read::<TurnCompleted>() {
-                ensure!(done.turn.status == v2::TurnStatus::Completed, "a turn failed: {:?}", done.turn.error);
-                return Ok((begin.elapsed(), deltas));
-            }
-        }
-    }
-
-    async fn end(self) -> anyhow::Result<()> {
-        drop((self.client, self.notifications));
-        let status = self.process.wait(Duration::from_secs(5)).await?;
-        ensure!(status.success(), "the host ended with {status}");
-        Ok(())
-    }
 }
 
 async fn start_up(home: &Path, table: &mut Table) -> anyhow::Result<()> {
@@ -163,23 +109,14 @@ async fn memory(home: &Path, table: &mut Table) -> anyhow::Result<()> {
     let host = Host::start(home).await?;
     // When a second answer is here, everything that the first one set off is done.
     host.client.request::<ThreadLoadedList>(v2::ThreadLoadedListParams::default()).await?;
-    let id = host.process.id().context("the host has ended")?;
-    let resident = mib(&format!("/proc/{id}/status"), "VmRSS:")?;
-    let shared_out = mib(&format!("/proc/{id}/smaps_rollup"), "Pss:")?;
-    let anonymous = mib(&format!("/proc/{id}/smaps_rollup"), "Anonymous:")?;
+    let resident = memory_of(&host, "status", "VmRSS:")?;
+    let shared_out = memory_of(&host, "smaps_rollup", "Pss:")?;
+    let anonymous = memory_of(&host, "smaps_rollup", "Anonymous:")?;
     let mark = format!("{MARK_MEMORY_MIB} MiB");
     table.mark("idle memory, resident", &format!("{resident:.1} MiB"), &mark, resident <= MARK_MEMORY_MIB);
     table.row("idle memory, proportional", &format!("{shared_out:.1} MiB"));
     table.row("idle memory, anonymous", &format!("{anonymous:.1} MiB"));
     host.end().await
-}
-
-/// A line such as `VmRSS:     5120 kB`.
-fn mib(file: &str, name: &str) -> anyhow::Result<f64> {
-    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {file}"))?;
-    let value = text.lines().find_map(|line| line.strip_prefix(name)?.trim().strip_suffix(" kB"));
-    let kib: f64 = value.with_context(|| format!("{file} has no {name}"))?.parse()?;
-    Ok(kib / 1024.0)
 }
 
 fn size(table: &mut Table) -> anyhow::Result<()> {
@@ -241,29 +178,4 @@ async fn requests(home: &Path, table: &mut Table) -> anyhow::Result<()> {
     let rate = count as f64 / begin.elapsed().as_secs_f64();
     table.row(&format!("the same, {IN_FLIGHT} in flight"), &format!("{rate:.0} requests/s"));
     host.end().await
-}
-
-fn ms(time: Duration) -> String {
-    format!("{:.1} ms", time.as_secs_f64() * 1_000.0)
-}
-
-/// Prints rows as they come, and counts the marks that were missed.
-#[derive(Default)]
-struct Table {
-    missed: usize,
-}
-
-impl Table {
-    fn head(&self) {
-        println!("{:<44} {:<40} mark", "what", "measured");
-    }
-
-    fn row(&self, what: &str, value: &str) {
-        println!("{what:<44} {value:<40} -");
-    }
-
-    fn mark(&mut self, what: &str, value: &str, mark: &str, held: bool) {
-        self.missed += usize::from(!held);
-        println!("{what:<44} {value:<40} {mark}{}", if held { "" } else { "  MISSED" });
-    }
 }

@@ -1,0 +1,106 @@
+//! `thread/fork`.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+use valet_protocol::methods::{DeprecationNotice, ThreadFork, ThreadStarted, ThreadTokenUsageUpdated};
+use valet_protocol::v2::{
+    DeprecationNoticeNotification, ThreadForkParams, ThreadForkResponse, ThreadStartedNotification,
+    ThreadTokenUsageUpdatedNotification,
+};
+use valet_protocol::{ErrorKind, ErrorObject};
+use valet_store::{Position, StoreError};
+
+use super::{TURNS_OF_AN_OPENED_THREAD, opened, reading, session_id_of};
+use crate::convert;
+use crate::dispatch::{Context, Handler};
+use crate::responder::Responder;
+use crate::threads::{Fork, History, Thread, open};
+
+impl Handler for ThreadFork {
+    async fn handle(context: Context, params: ThreadForkParams, responder: Responder<Self>) {
+        if !params.exclude_turns {
+            let notice = DeprecationNoticeNotification { summary: TURNS_OF_AN_OPENED_THREAD.to_owned(), details: None };
+            context.connection.notify::<DeprecationNotice>(&notice);
+        }
+        let with_turns = !params.exclude_turns;
+        let thread = match fork(&context, params).await {
+            Ok(thread) => thread,
+            Err(error) => return responder.respond(Err(error)),
+        };
+        let joined = thread.shared.join(&context.connection);
+        let (joining, moment) = match joined.and_then(|joined| joined.ok_or(StoreError::NotFound(thread.id.clone()))) {
+            Ok(joined) => joined,
+            Err(error) => return responder.respond(Err(convert::store_error(error))),
+        };
+        context.forget_if_gone();
+        let mut response = opened(&moment.thread, &moment.settings);
+        if let Some(history) = moment.history.filter(|_| with_turns) {
+            match reading(move || history.turns()).await {
+                Ok(turns) => response.thread.turns = turns,
+                Err(error) => return responder.respond(Err(error)),
+            }
+        }
+        responder.respond(Ok(ThreadForkResponse(response)));
+        if let Some((turn_id, token_usage)) = moment.token_usage.filter(|_| with_turns) {
+            let params = ThreadTokenUsageUpdatedNotification { thread_id: thread.id.clone(), turn_id, token_usage };
+            context.connection.notify::<ThreadTokenUsageUpdated>(&params);
+        }
+        joining.answered();
+        thread.shared.tell::<ThreadStarted>(&ThreadStartedNotification { thread: moment.thread });
+    }
+}
+
+async fn fork(context: &Context, params: ThreadForkParams) -> Result<Arc<Thread>, ErrorObject> {
+    if params.last_turn_id.is_some() && params.before_turn_id.is_some() {
+        return Err(ErrorObject::invalid_request("`beforeTurnId` cannot be combined with `lastTurnId`")
+            .kind(ErrorKind::InvalidParams));
+    }
+    if params.ephemeral && !params.exclude_turns {
+        let message = "ephemeral paginated thread/fork requires `excludeTurns: true`";
+        return Err(ErrorObject::invalid_request(message).kind(ErrorKind::InvalidParams));
+    }
+    let source_id = session_id_of(&params.thread_id)?;
+    let not_found = || convert::store_error(StoreError::NotFound(source_id.clone()));
+    let source = context.stored(&source_id).await?.ok_or_else(not_found)?;
+    if source.archived {
+        return Err(convert::store_error(StoreError::Archived(source_id)));
+    }
+    let history = context.history(&source_id).await?.flatten();
+    let history = history.ok_or_else(not_found)?;
+    let (last, before) = (params.last_turn_id.clone(), params.before_turn_id.clone());
+    let (cut, history) = reading(move || Ok((cut(&history, last.as_deref(), before.as_deref())?, history))).await?;
+    let plan = Fork {
+        id: Uuid::now_v7(),
+        source_id,
+        name: source.name,
+        originator: context.connection.session().map(|session| session.origin.originator.clone()),
+        thread_source: params.thread_source,
+        creator: context.creator(),
+        cut,
+    };
+    let id = plan.id.to_string();
+    let store = context.host.threads.store(params.ephemeral);
+    let written = move || {
+        let stored = plan.write(&*store, history)?;
+        Ok((stored, store.find(&id)?.ok_or(StoreError::NotFound(id))?))
+    };
+    let (stored, summary) = reading(move || written().map_err(convert::store_error)).await?;
+    let thread =
+        open(context, &summary, stored, &params.overrides, params.ephemeral, Some(Arc::clone(&context.connection)))?;
+    thread.store()?;
+    Ok(thread)
+}
+
+/// Up to where the history is taken over.
+fn cut(history: &History, last: Option<&str>, before: Option<&str>) -> Result<Option<Position>, ErrorObject> {
+    match (last, before) {
+        (Some(last), _) if history.running() == Some(last) => {
+            let message = format!("lastTurnId '{last}' identifies an in-progress turn");
+            Err(ErrorObject::invalid_request(message).kind(ErrorKind::ThreadBusy))
+        }
+        (Some(last), _) => history.place_of(last).map(|(_, end)| Some(end)),
+        (None, Some(before)) => history.place_of(before).map(|(start, _)| Some(start)),
+        (None, None) => Ok(None),
+    }
+}

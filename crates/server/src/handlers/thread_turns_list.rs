@@ -1,0 +1,30 @@
+//! `thread/turns/list`.
+
+use valet_protocol::methods::ThreadTurnsList;
+use valet_protocol::v2::{ThreadTurnsListParams, ThreadTurnsListResponse};
+use valet_protocol::{ErrorKind, ErrorObject};
+
+use super::{not_loaded, reading};
+use crate::dispatch::{Context, Handler};
+use crate::responder::Responder;
+
+impl Handler for ThreadTurnsList {
+    async fn handle(context: Context, params: ThreadTurnsListParams, responder: Responder<Self>) {
+        responder.respond(list(&context, params).await);
+    }
+}
+
+async fn list(context: &Context, params: ThreadTurnsListParams) -> Result<ThreadTurnsListResponse, ErrorObject> {
+    let id = &params.thread_id;
+    let thread = context.loaded_thread(id)?;
+    if thread.is_some_and(|thread| thread.shared.stage().record.thread.ephemeral) {
+        let message = "ephemeral threads do not support thread/turns/list";
+        return Err(ErrorObject::invalid_request(message).kind(ErrorKind::NotSupported));
+    }
+    let Some(history) = context.history(id).await?.ok_or_else(|| not_loaded(id))? else {
+        let message =
+            format!("thread {id} is not materialized yet; thread/turns/list is unavailable before first user message");
+        return Err(ErrorObject::invalid_request(message).kind(ErrorKind::NotSupported));
+    };
+    reading(move || history.turns_page(&params)).await.map(ThreadTurnsListResponse)
+}

@@ -1,0 +1,167 @@
+//! The end of a thread's log, for whoever writes it. The lease on the thread is taken with the first line that is
+//! written, and given back when nobody needs it; a log that somebody else has changed in between is left alone.
+
+use std::sync::Arc;
+
+use valet_store::{NewLine, Position, StoreError, ThreadLog, ThreadStore, Until};
+
+/// The end of a thread's log.
+pub(super) struct Log {
+    id: String,
+    store: Arc<dyn ThreadStore>,
+    writer: Writer,
+    /// What could not be written yet.
+    pending: Vec<NewLine>,
+    /// Why.
+    failure: Option<String>,
+}
+
+enum Writer {
+    /// Nothing is stored; this would be the first line.
+    New(NewLine),
+    Held(Box<dyn ThreadLog>),
+    /// Where the log ended when the lease was given back.
+    Released(Position),
+    /// Nothing is written any more.
+    Lost,
+}
+
+impl Log {
+    /// Of a thread that is not stored before it has something to say.
+    pub(super) fn new(id: String, store: Arc<dyn ThreadStore>, head: NewLine) -> Self {
+        Self { id, store, writer: Writer::New(head), pending: Vec::new(), failure: None }
+    }
+
+    /// Of a thread that is stored, and leased.
+    pub(super) fn stored(id: String, store: Arc<dyn ThreadStore>, log: Box<dyn ThreadLog>) -> Self {
+        Self { id, store, writer: Writer::Held(log), pending: Vec::new(), failure: None }
+    }
+
+    /// Adds lines, after those that could not be written before. Says whether all of them are stored.
+    pub(super) fn append(&mut self, lines: impl IntoIterator<Item = NewLine>) -> bool {
+        self.pending.extend(lines);
+        self.flush()
+    }
+
+    /// Where the thread is stored.
+    pub(super) fn store(&self) -> Arc<dyn ThreadStore> {
+        Arc::clone(&self.store)
+    }
+
+    /// Why something is not stored.
+    pub(super) fn failure(&self) -> Option<&str> {
+        self.failure.as_deref()
+    }
+
+    /// Nothing more is written, for this reason.
+    pub(super) fn give_up(&mut self, reason: String) {
+        self.writer = Writer::Lost;
+        self.failure = Some(reason);
+    }
+
+    /// Writes what waits. Says whether nothing does any more.
+    fn flush(&mut self) -> bool {
+        let written = match self.hold() {
+            Ok(true) => match &mut self.writer {
+                Writer::Held(log) => log.append(&self.pending),
+                _ => return false,
+            },
+            Ok(false) => return false,
+            Err(error) => Err(error),
+        };
+        match written {
+            Ok(()) => {
+                self.pending.clear();
+                self.failure = None;
+                true
+            }
+            Err(error) => {
+                if self.failure.is_none() {
+                    tracing::error!(thread = self.id, %error, "a thread cannot be stored");
+                }
+                self.failure = Some(error.to_string());
+                false
+            }
+        }
+    }
+
+    /// Takes the lease, unless it is held. False: nothing is written any more; somebody else has changed the log since
+    /// the lease was given back, perhaps.
+    ///
+    /// # Errors
+    ///
+    /// Somebody else has it, or the disk refuses.
+    pub(super) fn hold(&mut self) -> Result<bool, StoreError> {
+        match &self.writer {
+            Writer::New(head) => {
+                let id = uuid::Uuid::parse_str(&self.id).unwrap_or_default();
+                self.writer = Writer::Held(self.store.create(id, head.clone())?);
+            }
+            Writer::Released(end) => {
+                let log = self.store.lease(&self.id)?;
+                if log.lines().end()? != *end {
+                    self.give_up(format!("thread {} was changed by another process; resume it again", self.id));
+                    return Ok(false);
+                }
+                self.writer = Writer::Held(log);
+            }
+            Writer::Held(_) | Writer::Lost => {}
+        }
+        Ok(matches!(self.writer, Writer::Held(_)))
+    }
+
+    /// Gives the lease back, if everything is stored.
+    pub(super) fn release(&mut self) {
+        if let Writer::Held(log) = &self.writer
+            && self.pending.is_empty()
+            && let Ok(end) = log.lines().end()
+            && end > Position::START
+        {
+            self.writer = Writer::Released(end);
+        }
+    }
+
+    /// Takes back everything from a place on.
+    ///
+    /// # Errors
+    ///
+    /// It could not be done, or somebody else went on with the thread. Nothing was changed.
+    pub(super) fn truncate(&mut self, from: Position) -> Result<(), StoreError> {
+        self.hold()?;
+        match &mut self.writer {
+            Writer::Held(log) => log.truncate(from),
+            _ => Err(StoreError::Leased { id: self.id.clone(), holder: None }),
+        }
+    }
+
+    /// Asks for what was written to survive the machine, too.
+    pub(super) fn sync(&self) {
+        if let Writer::Held(log) = &self.writer {
+            log.sync();
+        }
+    }
+
+    /// Whether there is a line already.
+    pub(super) fn is_stored(&self) -> bool {
+        match &self.writer {
+            Writer::New(_) => false,
+            Writer::Held(log) => log.lines().end().is_ok_and(|end| end > Position::START),
+            Writer::Released(_) | Writer::Lost => true,
+        }
+    }
+
+    /// What is stored now; none before the first turn.
+    ///
+    /// # Errors
+    ///
+    /// The log cannot be read.
+    pub(super) fn lines(&self) -> Result<Option<Until>, StoreError> {
+        let lines = match &self.writer {
+            Writer::New(_) => return Ok(None),
+            Writer::Held(log) => log.lines(),
+            Writer::Released(_) | Writer::Lost => self.store.lines(&self.id)?,
+        };
+        let end = lines.end()?;
+        Ok((end > Position::START).then(|| Until::new(lines, end)))
+    }
+}

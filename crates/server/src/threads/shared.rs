@@ -1,0 +1,197 @@
+//! What a thread's driver and the handlers share.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use valet_protocol::methods::{ThreadClosed, ThreadStatusChanged};
+use valet_protocol::{RequestId, ServerNotificationMethod, v2};
+
+use super::questions::Questions;
+use super::stage::Stage;
+use crate::connection::{Connection, ConnectionId, Connections};
+use crate::convert;
+
+/// How long the read state may differ from what is stored of it.
+const NOTE_AFTER: Duration = Duration::from_secs(1);
+
+/// What a thread's driver and the handlers share.
+pub(crate) struct Shared {
+    pub(super) id: String,
+    stage: Mutex<Stage>,
+    pub(super) questions: Questions,
+    connections: Arc<Connections>,
+    /// Whether everybody who could listen has left for good.
+    pub(super) retired: CancellationToken,
+    /// Whether a turn runs.
+    running: watch::Sender<bool>,
+    /// How many turns run in all threads.
+    all_running: Arc<watch::Sender<usize>>,
+    /// Whether no turn runs and nobody listens.
+    quiet: watch::Sender<bool>,
+    /// Whether the read state is newer than what is stored of it.
+    unnoted: AtomicBool,
+    noting: Mutex<()>,
+}
+
+impl Shared {
+    pub(super) fn new(
+        id: String,
+        stage: Stage,
+        connections: Arc<Connections>,
+        all_running: Arc<watch::Sender<usize>>,
+    ) -> Arc<Self> {
+        let quiet = watch::Sender::new(stage.is_alone());
+        Arc::new(Self {
+            id,
+            stage: Mutex::new(stage),
+            questions: Questions::default(),
+            connections,
+            retired: CancellationToken::new(),
+            running: watch::Sender::new(false),
+            all_running,
+            quiet,
+            unnoted: AtomicBool::new(false),
+            noting: Mutex::default(),
+        })
+    }
+
+    /// Everything of the thread that changes.
+    pub(crate) fn stage(&self) -> MutexGuard<'_, Stage> {
+        // The stage is whole between any two statements that change it.
+        self.stage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells those who listen.
+    pub(crate) fn notify<N: ServerNotificationMethod>(&self, params: &N::Params) {
+        self.stage().notify::<N>(params);
+    }
+
+    /// Tells everybody who may know of the thread.
+    pub(crate) fn tell<N: ServerNotificationMethod>(&self, params: &N::Params) {
+        self.stage().tell::<N>(&self.connections, params);
+    }
+
+    pub(crate) fn set_status(&self, status: v2::ThreadStatus) {
+        let mut stage = self.stage();
+        stage.record.thread.status = status.clone();
+        let params = v2::ThreadStatusChangedNotification { thread_id: self.id.clone(), status };
+        stage.tell::<ThreadStatusChanged>(&self.connections, &params);
+    }
+
+    /// Asks those who listen, now and whoever comes before there is an answer.
+    pub(crate) fn ask(&self, id: &RequestId, question: &Bytes) {
+        let mut stage = self.stage();
+        self.questions.asked(id, question.clone());
+        stage.ask(question);
+    }
+
+    /// Those who listen, the first to come first.
+    pub(crate) fn listeners(&self) -> Vec<Arc<Connection>> {
+        self.stage().listeners()
+    }
+
+    /// Whether a connection listens.
+    pub(crate) fn has_listener(&self, id: ConnectionId) -> bool {
+        self.stage().has(id)
+    }
+
+    /// Says whether the connection listened.
+    pub(crate) fn leave(&self, id: ConnectionId) -> bool {
+        let mut stage = self.stage();
+        let left = stage.leave(id);
+        self.settle(&mut stage);
+        left
+    }
+
+    pub(super) fn turn_began(&self) {
+        self.all_running.send_modify(|running| *running += 1);
+        self.running.send_replace(true);
+        self.settle(&mut self.stage());
+    }
+
+    pub(super) fn turn_ended(&self) {
+        self.running.send_replace(false);
+        self.all_running.send_modify(|running| *running -= 1);
+        self.settle(&mut self.stage());
+    }
+
+    /// Has the read state stored before long: turns do not wait for a database.
+    pub(super) fn read_state_changed(self: &Arc<Self>) {
+        if !self.unnoted.swap(true, Ordering::Relaxed) {
+            let shared = Arc::clone(self);
+            tokio::spawn(async move {
+                tokio::time::sleep(NOTE_AFTER).await;
+                tokio::task::spawn_blocking(move || shared.note_read_state());
+            });
+        }
+    }
+
+    /// Stores the read state, if it was not stored yet.
+    pub(super) async fn noted(self: &Arc<Self>) {
+        let shared = Arc::clone(self);
+        // A task that was not run has nothing left to note.
+        let _ = tokio::task::spawn_blocking(move || shared.note_read_state()).await;
+    }
+
+    /// The same, where it may wait for a disk.
+    fn note_read_state(&self) {
+        // Whoever comes second waits for the first.
+        let _noting = self.noting.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.unnoted.swap(false, Ordering::Relaxed) {
+            let (state, store) = {
+                let stage = self.stage();
+                (stage.record.read_state.clone(), stage.log.store())
+            };
+            let noted = state.map(|state| store.set_read_state(&self.id, &convert::stored_read_state(&state)));
+            if let Some(Err(error)) = noted {
+                tracing::warn!(thread = self.id, %error, "what is unread cannot be noted");
+            }
+        }
+    }
+
+    /// Whether there is anything of the thread that another process could take up.
+    pub(crate) fn is_stored(&self) -> bool {
+        let stage = self.stage();
+        !stage.record.thread.ephemeral && stage.log.is_stored()
+    }
+
+    /// Gives the lease back, if everything is stored.
+    pub(crate) fn release(&self) {
+        self.stage().log.release();
+    }
+
+    /// Whether a turn runs.
+    pub(crate) fn is_running(&self) -> bool {
+        *self.running.borrow()
+    }
+
+    /// The thread is no longer in memory.
+    pub(crate) fn closed(&self) {
+        self.set_status(v2::ThreadStatus::NotLoaded {});
+        self.tell::<ThreadClosed>(&v2::ThreadClosedNotification { thread_id: self.id.clone() });
+    }
+
+    pub(super) async fn idle(&self) {
+        // The sender lives in `self`, so waiting cannot fail.
+        let _ = self.running.subscribe().wait_for(|running| !running).await;
+    }
+
+    /// Whether no turn runs and nobody listens, now and later.
+    pub(super) fn quiet(&self) -> watch::Receiver<bool> {
+        self.quiet.subscribe()
+    }
+
+    /// To be called after a turn began or ended, somebody came or left, or something was stored.
+    pub(super) fn settle(&self, stage: &mut Stage) {
+        let quiet = stage.is_alone() && !self.is_running();
+        if quiet {
+            // Somebody else may want to go on with it.
+            stage.log.release();
+        }
+        self.quiet.send_if_modified(|before| std::mem::replace(before, quiet) != quiet);
+    }
+}
