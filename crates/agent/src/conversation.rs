@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -120,7 +122,7 @@ pub(crate) enum Command {
     Shell(Box<ShellRequest>),
     Compact { terms: Box<Terms>, accepted: Accepted },
     Inject { items: Vec<Arc<RawValue>>, done: Box<dyn FnOnce() + Send> },
-    TakeUp { past: Box<Past>, done: Box<dyn FnOnce() + Send> },
+    TakeUp { past: BoxFuture<'static, Option<Past>> },
 }
 
 /// A running conversation. When the last handle is dropped, its turn is interrupted and its driver ends.
@@ -190,9 +192,10 @@ impl Conversation {
         self.send(Command::Inject { items, done: Box::new(done) }).await;
     }
 
-    /// Goes on from another past, after the turn that runs.
-    pub async fn take_up(&self, past: Past, done: impl FnOnce() + Send + 'static) {
-        self.send(Command::TakeUp { past: Box::new(past), done: Box::new(done) }).await;
+    /// Goes on from another past, if there is one then. It is asked for after the turn that runs and all that wait,
+    /// and no turn begins before it is there.
+    pub async fn take_up(&self, past: impl Future<Output = Option<Past>> + Send + 'static) {
+        self.send(Command::TakeUp { past: past.boxed() }).await;
     }
 
     async fn send(&self, command: Command) {

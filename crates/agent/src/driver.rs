@@ -94,9 +94,10 @@ impl Driver {
                     }
                     done();
                 }
-                Command::TakeUp { past, done } => {
-                    self.take_up(past.mend());
-                    done();
+                Command::TakeUp { past } => {
+                    if let Some(past) = past.await {
+                        self.take_up(past.mend());
+                    }
                 }
                 Command::Steer { reply, .. } => reply(Err(ControlError::NothingToSteer)),
                 Command::Interrupt { reply, .. } => reply(Err(ControlError::NothingToInterrupt)),

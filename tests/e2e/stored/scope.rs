@@ -2,8 +2,10 @@
 
 use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
+use std::time::Duration;
 use valet_protocol::methods as m;
-use valet_sim::TokenRequest;
+use valet_protocol::v2::TurnStatus;
+use valet_sim::{Chunks, Response, Script, TokenRequest};
 use valet_tests::{HostBuilder, TestClient, TestHost};
 
 use super::{file_of, ids, log, mark, story, str_of, words};
@@ -161,6 +163,34 @@ async fn files_say_whose_they_are_and_a_fork_is_of_who_forked() {
 }
 
 #[tokio::test]
+async fn who_logs_in_with_another_account_is_somebody_else() {
+    let host = scoped().start().await;
+    let mut client = tenant(&host, "acct-1").await;
+    let thread = talk(&mut client).await;
+    client.lend(TokenRequest::account("acct-2")).await;
+    sees_nothing_of(&mut client, &thread).await;
+    client.lend(TokenRequest::account("acct-1")).await;
+    client.call("thread/read", json!({ "threadId": thread })).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_comes_back_in_the_middle_of_a_turn_can_follow_it_to_its_end() {
+    let slow = Chunks::repeat("w ", 60).every(Duration::from_millis(10));
+    let script = Script::respond(Response::new().chunks(slow));
+    let host = TestHost::builder().script(script).with("valet.auth_scope=connection").start().await;
+    let mut client = tenant(&host, "acct-1").await;
+    let thread = client.thread().await;
+    let turn = client.start_turn(&thread, "go").await;
+    client.wait_for::<m::AgentMessageDelta>().await;
+    drop(client);
+    let mut back = tenant(&host, "acct-1").await;
+    let resumed = back.call("thread/resume", json!({ "threadId": thread })).await.unwrap();
+    assert_eq!(resumed["thread"]["turns"][0]["status"], "inProgress");
+    assert_eq!(back.end_of(&turn).await.turn.status, TurnStatus::Completed);
+    assert_eq!(back.turn(&thread, "more").await.turn.status, TurnStatus::Completed);
+}
+
+#[tokio::test]
 async fn who_brings_a_key_sees_only_what_it_has_loaded_itself() {
     let host = scoped().start().await;
     let mut keys = Vec::new();
@@ -177,6 +207,8 @@ async fn who_brings_a_key_sees_only_what_it_has_loaded_itself() {
     let found = keys[0].call("thread/search", json!({ "searchTerm": "secret" })).await.unwrap();
     assert_eq!(ids(&found), [thread.as_str()]);
     assert_eq!(log(host.home(), &thread)[0]["payload"].get("creator_account_id"), None::<&Value>);
+    keys[0].call("thread/name/set", json!({ "threadId": thread, "name": "mine" })).await.unwrap();
+    keys[0].call("thread/fork", json!({ "threadId": thread })).await.unwrap();
     keys.clear();
     let mut account = tenant(&host, "acct-1").await;
     sees_nothing_of(&mut account, &thread).await;

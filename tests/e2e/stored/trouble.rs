@@ -117,6 +117,28 @@ async fn a_file_that_is_deleted_in_the_middle_of_a_turn_fails_the_turn() {
     assert_eq!(bench.turns(&fresh).await.len(), 1);
 }
 
+#[tokio::test]
+async fn an_item_that_could_not_be_stored_when_it_was_whole_fails_the_turn_though_it_was_later() {
+    let slow = || Chunks::repeat("w ", 30).every(Duration::from_millis(10));
+    let mut bench = Bench::start(model([Response::new().chunks(slow()), Response::new().text("later")])).await;
+    let thread = bench.parent.thread().await;
+    let turn = bench.parent.start_turn(&thread, "hello").await;
+    bench.parent.wait_for::<m::AgentMessageDelta>().await;
+    let (file, away) = (file_of(bench.host.home(), &thread), bench.host.home().join("away"));
+    std::fs::rename(&file, &away).unwrap();
+    // More is said, which is the model's next request.
+    let steer = json!({ "threadId": thread, "expectedTurnId": turn, "input": [{ "type": "text", "text": "more" }] });
+    bench.call("turn/steer", steer).await;
+    let ended = bench.parent.end_of(&turn).await.turn;
+    assert!(ended.error.unwrap().message.contains("cannot be stored"));
+    std::fs::rename(&away, &file).unwrap();
+    bench.say(&thread, "again").await;
+    let mut bench = bench.restarted().await;
+    let turns = bench.turns(&thread).await;
+    let outcomes: Vec<&str> = turns.iter().map(|turn| str_of(turn, "status")).collect();
+    assert_eq!(outcomes, ["failed", "completed"], "what was told is what is stored");
+}
+
 /// The ids of the items in a thread's file.
 fn stored_items(home: &Path, thread: &str) -> Vec<String> {
     let Some(path) = find(&home.join("sessions"), thread) else { return Vec::new() };

@@ -102,7 +102,11 @@ impl Context {
     /// Whether the asking connection may know of a loaded thread.
     fn may_see(&self, thread: &Thread) -> bool {
         let stage = thread.shared.stage();
-        stage.is_of(self.connection.id) || self.may_see_what_is_of(stage.record.creator.as_ref())
+        let creator = stage.record.creator.as_ref();
+        // Whoever has logged in with another account since then is somebody else.
+        let is_other = || creator.is_some() && self.creator().is_some_and(|now| Some(&now) != creator);
+        let is_own = stage.is_of(self.connection.id) && !(self.host.config.per_connection() && is_other());
+        is_own || self.may_see_what_is_of(creator)
     }
 
     /// Whether the asking connection may know of what was started with this login. Where each connection is a tenant,
@@ -144,8 +148,9 @@ impl Context {
     /// A thread that is stored, whether it is loaded or not.
     async fn stored(&self, thread_id: &str) -> Result<Option<Summary>, ErrorObject> {
         let id = thread_id_of(thread_id)?;
+        let is_own = self.loaded_thread(&id)?.is_some();
         let found = self.store(move |store| store.find(&id)).await?;
-        Ok(found.filter(|summary| self.may_see_what_is_of(summary.creator.as_ref())))
+        Ok(found.filter(|summary| is_own || self.may_see_what_is_of(summary.creator.as_ref())))
     }
 
     /// A thread that is stored; the error says that there is none.

@@ -11,11 +11,12 @@ use valet_protocol::v2::{
 use valet_protocol::{ErrorKind, ErrorObject};
 use valet_store::{Position, StoreError};
 
+use super::thread_resume::{check_path, id_in};
 use super::{TURNS_OF_AN_OPENED_THREAD, opened, reading, session_id_of};
 use crate::convert;
 use crate::dispatch::{Context, Handler};
 use crate::responder::Responder;
-use crate::threads::{Fork, History, Thread, open};
+use crate::threads::{Fork, History, Thread, configuration, open, refused};
 
 impl Handler for ThreadFork {
     async fn handle(context: Context, params: ThreadForkParams, responder: Responder<Self>) {
@@ -60,12 +61,24 @@ async fn fork(context: &Context, params: ThreadForkParams) -> Result<Arc<Thread>
         let message = "ephemeral paginated thread/fork requires `excludeTurns: true`";
         return Err(ErrorObject::invalid_request(message).kind(ErrorKind::InvalidParams));
     }
-    let source_id = session_id_of(&params.thread_id)?;
+    let path = params.path.as_deref().filter(|path| !path.is_empty());
+    let source_id = match path.and_then(id_in) {
+        Some(id) => id,
+        None => session_id_of(&params.thread_id)?,
+    };
+    // What is not allowed is refused before anything is written.
+    let config = configuration(&context.host.config, &params.overrides)?;
+    if let Some(provider) = &params.overrides.model_provider {
+        config.check_provider(provider).map_err(refused)?;
+    }
     let not_found = || convert::store_error(StoreError::NotFound(source_id.clone()));
     let source = context.stored(&source_id).await?.ok_or_else(not_found)?;
     if source.archived {
         return Err(convert::store_error(StoreError::Archived(source_id)));
     }
+    check_path(path, source.path.as_deref(), |asked, current| {
+        format!("cannot fork thread {source_id} with stale path: requested {asked}, current {current}")
+    })?;
     let history = context.history(&source_id).await?.flatten();
     let history = history.ok_or_else(not_found)?;
     let (last, before) = (params.last_turn_id.clone(), params.before_turn_id.clone());
@@ -82,7 +95,10 @@ async fn fork(context: &Context, params: ThreadForkParams) -> Result<Arc<Thread>
     let id = plan.id.to_string();
     let store = context.host.threads.store(params.ephemeral);
     let written = move || {
-        let stored = plan.write(&*store, history)?;
+        let stored = plan.write(&*store, history).inspect_err(|_| {
+            // A part of a history is no thread.
+            let _ = store.delete(&id);
+        })?;
         Ok((stored, store.find(&id)?.ok_or(StoreError::NotFound(id))?))
     };
     let (stored, summary) = reading(move || written().map_err(convert::store_error)).await?;

@@ -67,14 +67,8 @@ fn follow(context: &Context, thread: &Thread, usage: Option<(String, ThreadToken
         let params = ThreadTokenUsageUpdatedNotification { thread_id: thread_id.clone(), turn_id, token_usage };
         context.connection.notify::<ThreadTokenUsageUpdated>(&params);
     }
-    let cleared = ThreadGoalClearedNotification { thread_id };
-    context.connection.notify::<ThreadGoalCleared>(&cleared);
+    joining.notify::<ThreadGoalCleared>(&ThreadGoalClearedNotification { thread_id });
     joining.answered();
-    for listener in thread.shared.listeners() {
-        if listener.id != context.connection.id {
-            listener.notify::<ThreadGoalCleared>(&cleared);
-        }
-    }
 }
 
 /// The thread, and whether it was loaded.
@@ -119,14 +113,14 @@ async fn load(
 }
 
 /// The id of the thread that a file is of, as its name says.
-fn id_in(path: &str) -> Option<String> {
+pub(super) fn id_in(path: &str) -> Option<String> {
     let stem = Path::new(path).file_stem()?.to_str()?;
     let id = stem.get(stem.len().checked_sub(36)?..)?;
     session_id_of(id).ok()
 }
 
 /// A thread has one file, and whoever names another is told which in these words.
-fn check_path(
+pub(super) fn check_path(
     asked: Option<&str>,
     known: Option<&str>,
     words: impl Fn(&str, &str) -> String,

@@ -29,6 +29,7 @@ async fn revert(context: &Context, params: &ThreadRevertParams) -> Result<Thread
         let message = "ephemeral threads do not support thread/revert";
         return Err(ErrorObject::invalid_request(message).kind(ErrorKind::NotSupported));
     }
+    thread.check_turn(&params.before_turn_id).await?;
     thread.stop().await;
     let unread = thread.revert(&params.before_turn_id).await?;
     thread.tell_reloaded(unread);

@@ -48,7 +48,7 @@ impl ThreadClient {
         let (pending, open) = asking.await.ok().flatten()?;
         let answer = tokio::select! {
             answer = pending.answer() => answer,
-            () = self.shared.retired.cancelled() => None,
+            () = self.shared.retired() => None,
         };
         open.resolved();
         read(answer?)

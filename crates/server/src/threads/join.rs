@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use valet_protocol::v2;
+use valet_protocol::{ServerNotificationMethod, v2};
 use valet_store::StoreError;
 
 use super::history::History;
@@ -75,6 +75,7 @@ impl Shared {
             return Ok(None);
         }
         let moment = self.moment_of(&stage)?;
+        self.set_retired(false);
         let new = stage.listen(Arc::clone(connection));
         stage.hold(connection.id);
         self.settle(&mut stage);
@@ -86,6 +87,11 @@ impl Shared {
 }
 
 impl Joining {
+    /// Tells those who listen, and the newcomer at once, behind the answer.
+    pub(crate) fn notify<N: ServerNotificationMethod>(&self, params: &N::Params) {
+        self.shared.stage().notify_first::<N>(self.connection.id, params);
+    }
+
     /// The answer is on its way: what stands open is asked again after it, and then comes what was held back.
     pub(crate) fn answered(mut self) {
         self.answered = true;

@@ -31,9 +31,9 @@ impl Journal for ThreadJournal {
     }
 
     fn check(&self) -> Result<(), Failure> {
-        match self.shared.stage().log.failure() {
+        match self.shared.stage().log.turn_failure() {
             None => Ok(()),
-            Some(reason) => Err(Failure::not_kept(super::not_stored(reason))),
+            Some(reason) => Err(Failure::not_kept(reason)),
         }
     }
 }

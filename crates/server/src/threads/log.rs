@@ -39,8 +39,23 @@ impl Log {
 
     /// Adds lines, after those that could not be written before. Says whether all of them are stored.
     pub(super) fn append(&mut self, lines: impl IntoIterator<Item = NewLine>) -> bool {
+        if matches!(self.writer, Writer::Lost) {
+            return false;
+        }
         self.pending.extend(lines);
         self.flush()
+    }
+
+    /// Takes back the last line, if it is not stored.
+    pub(super) fn take_back(&mut self) {
+        self.pending.pop();
+    }
+
+    /// A turn begins: what could not be stored before does not count against it, if it can be now.
+    pub(super) fn turn_begins(&mut self) {
+        if !matches!(self.writer, Writer::Lost) {
+            self.failure = None;
+        }
     }
 
     /// Where the thread is stored.
@@ -48,13 +63,29 @@ impl Log {
         Arc::clone(&self.store)
     }
 
-    /// Why something is not stored.
+    /// Why something is not stored, or was not when it should have been, since the last turn began.
     pub(super) fn failure(&self) -> Option<&str> {
         self.failure.as_deref()
     }
 
-    /// Nothing more is written, for this reason.
+    /// The same as the reason for a turn to fail.
+    pub(super) fn turn_failure(&self) -> Option<String> {
+        let reason = self.failure()?;
+        Some(match self.writer {
+            Writer::Lost => reason.to_owned(),
+            _ => format!(
+                "what happens in this thread cannot be stored, so the turn ends here: {reason}. Make room or give the \
+                 host write access to its home; a thread started with `ephemeral: true` needs neither"
+            ),
+        })
+    }
+
+    /// Nothing more is written, for this reason. What waits gets a last chance.
     pub(super) fn give_up(&mut self, reason: String) {
+        if !self.pending.is_empty() {
+            self.flush();
+        }
+        self.pending.clear();
         self.writer = Writer::Lost;
         self.failure = Some(reason);
     }
@@ -72,7 +103,6 @@ impl Log {
         match written {
             Ok(()) => {
                 self.pending.clear();
-                self.failure = None;
                 true
             }
             Err(error) => {
@@ -100,6 +130,7 @@ impl Log {
             Writer::Released(end) => {
                 let log = self.store.lease(&self.id)?;
                 if log.lines().end()? != *end {
+                    self.pending.clear();
                     self.give_up(format!("thread {} was changed by another process; resume it again", self.id));
                     return Ok(false);
                 }
@@ -112,6 +143,9 @@ impl Log {
 
     /// Gives the lease back, if everything is stored.
     pub(super) fn release(&mut self) {
+        if !self.pending.is_empty() {
+            self.flush();
+        }
         if let Writer::Held(log) = &self.writer
             && self.pending.is_empty()
             && let Ok(end) = log.lines().end()
@@ -129,7 +163,12 @@ impl Log {
     pub(super) fn truncate(&mut self, from: Position) -> Result<(), StoreError> {
         self.hold()?;
         match &mut self.writer {
-            Writer::Held(log) => log.truncate(from),
+            Writer::Held(log) => {
+                log.truncate(from)?;
+                // What waits came after it.
+                self.pending.clear();
+                Ok(())
+            }
             _ => Err(StoreError::Leased { id: self.id.clone(), holder: None }),
         }
     }

@@ -38,7 +38,7 @@ pub(crate) use history::{History, no_items};
 pub(crate) use join::{Joining, Moment};
 use journal::ThreadJournal;
 use log::Log;
-pub(crate) use open::{Stored, open, refused};
+pub(crate) use open::{Stored, configuration, open, refused};
 pub(crate) use record::{Record, ThreadSettings, absolute};
 pub(crate) use shared::Shared;
 use sink::ThreadSink;
@@ -164,20 +164,33 @@ impl Threads {
     fn take_out(&self, thread: &Arc<Thread>, stage: &mut Stage) -> bool {
         let here = self.remove(thread);
         if here {
-            stage.log.give_up(format!("thread {} was closed", thread.id));
+            close(thread, stage);
         }
         here
     }
 
-    /// Forgets the threads of a tenant that has left, each when its turn has ended.
-    pub(crate) fn retire(&self, tenant: ConnectionId) {
+    /// Forgets the threads of a tenant that has left, each when its turn has ended. Until then who has the same
+    /// account can join it.
+    pub(crate) fn retire(self: &Arc<Self>, tenant: ConnectionId) {
         let gone: Vec<Arc<Thread>> =
             self.all().into_iter().filter(|thread| thread.shared.stage().tenant == Some(tenant)).collect();
         for thread in gone {
-            self.remove(&thread);
             // Nobody is left who could answer what stands open.
-            thread.shared.retired.cancel();
-            tokio::spawn(async move { thread.shared.idle().await });
+            thread.shared.set_retired(true);
+            let is_of_nobody = thread.creator().is_none();
+            if is_of_nobody {
+                self.remove(&thread);
+            }
+            let threads = Arc::clone(self);
+            tokio::spawn(async move {
+                thread.shared.idle().await;
+                let mut stage = thread.shared.stage();
+                if is_of_nobody {
+                    close(&thread, &mut stage);
+                } else if stage.is_alone() {
+                    threads.take_out(&thread, &mut stage);
+                }
+            });
         }
     }
 
@@ -287,6 +300,16 @@ impl Thread {
     }
 }
 
+/// The end of a thread that is no longer in memory. What is never to be stored is gone then.
+fn close(thread: &Thread, stage: &mut Stage) {
+    stage.log.give_up(format!("thread {} was closed", thread.id));
+    if stage.record.thread.ephemeral
+        && let Err(error) = stage.log.store().delete(&thread.id)
+    {
+        tracing::debug!(thread = thread.id, %error, "there was nothing to forget");
+    }
+}
+
 /// Takes a thread out of memory when it was quiet for long enough.
 async fn unload(threads: Weak<Threads>, thread: Weak<Thread>, mut quiet: watch::Receiver<bool>, after: Duration) {
     // The sender lives in the thread: when it is gone, there is nothing to do.
@@ -310,12 +333,4 @@ async fn unload(threads: Weak<Threads>, thread: Weak<Thread>, mut quiet: watch::
         }
         return;
     }
-}
-
-/// What a person is told when something cannot be stored.
-fn not_stored(reason: &str) -> String {
-    format!(
-        "what happens in this thread cannot be stored, so the turn ends here: {reason}. Make room or give the host \
-         write access to its home; a thread started with `ephemeral: true` needs neither"
-    )
 }

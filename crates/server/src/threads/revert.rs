@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 use uuid::Uuid;
+use valet_agent::Past;
 use valet_protocol::methods::ThreadReadStateChanged;
 use valet_protocol::{ErrorObject, v2};
 use valet_store::{Lines, StoreError};
@@ -11,6 +12,7 @@ use valet_store::{Lines, StoreError};
 use super::open::last_usage;
 use super::{Moment, Thread, past};
 use crate::convert::store_error;
+use crate::rollout::SessionMeta;
 
 impl Thread {
     /// Ends the turn that runs, if one does, and waits until its end was told.
@@ -19,36 +21,66 @@ impl Thread {
         self.shared.idle().await;
     }
 
-    /// Forgets a turn and all that came after it. Nothing may run. Returns what is unread now, if that is something else.
+    /// Whether the thread has this turn.
+    ///
+    /// # Errors
+    ///
+    /// It does not.
+    pub(crate) async fn check_turn(&self, turn_id: &str) -> Result<(), ErrorObject> {
+        let not_found = || ErrorObject::invalid_request(format!("turn not found: {turn_id}"));
+        let history = self.shared.moment().map_err(store_error)?.history.ok_or_else(not_found)?;
+        let turn_id = turn_id.to_owned();
+        let place = tokio::task::spawn_blocking(move || history.place_of(&turn_id)).await;
+        place.unwrap_or_else(|error| Err(ErrorObject::internal(error.to_string()))).map(drop)
+    }
+
+    /// Forgets a turn and all that came after it, when what runs has ended. Returns what is unread now, if that is something else.
     ///
     /// # Errors
     ///
     /// There is no such turn, or the log cannot be changed.
     pub(crate) async fn revert(self: &Arc<Self>, turn_id: &str) -> Result<Option<v2::ThreadReadState>, ErrorObject> {
-        let not_found = || ErrorObject::invalid_request(format!("turn not found: {turn_id}"));
-        let Moment { history, read_state, .. } = self.shared.moment().map_err(store_error)?;
-        let history = history.ok_or_else(not_found)?;
+        self.check_turn(turn_id).await?;
+        let (reverted, outcome) = oneshot::channel();
         let (thread, turn_id) = (Arc::clone(self), turn_id.to_owned());
-        let reverted = tokio::task::spawn_blocking(move || {
-            let (start, _) = history.place_of(&turn_id)?;
-            let is_gone = |turn_id: &str| history.place_of(turn_id).is_ok_and(|(at, _)| at >= start);
-            let unread = read_state.and_then(|state| state.first_unread);
-            let unread_is_gone =
-                matches!(&unread, Some(v2::ThreadUnreadPosition::Turn { turn_id }) if is_gone(turn_id));
-            let lines = {
-                let mut stage = thread.shared.stage();
-                stage.log.truncate(start).map_err(store_error)?;
-                stage.log.lines().map_err(store_error)?.ok_or_else(|| ErrorObject::internal("the log is gone"))?
-            };
-            let read_state = thread.forget_after(&lines, unread_is_gone).map_err(store_error)?;
-            Ok((read_state, past::read(&lines).map_err(store_error)?))
-        });
-        let reverted = reverted.await.unwrap_or_else(|error| Err(ErrorObject::internal(error.to_string())));
-        let (read_state, past) = reverted?;
-        let (done, taken_up) = oneshot::channel::<()>();
-        self.conversation.take_up(past, move || drop(done)).await;
-        let _ = taken_up.await;
-        Ok(read_state)
+        // Carried out where no turn can begin meanwhile.
+        self.conversation
+            .take_up(async move {
+                let done = tokio::task::spawn_blocking(move || thread.cut_off(&turn_id)).await;
+                let done = done.unwrap_or_else(|error| Err(ErrorObject::internal(error.to_string())));
+                let (past, told) = match done {
+                    Ok((read_state, past)) => (Some(past), Ok(read_state)),
+                    Err(error) => (None, Err(error)),
+                };
+                let _ = reverted.send(told);
+                past
+            })
+            .await;
+        outcome.await.unwrap_or_else(|_| Err(ErrorObject::internal("the thread was closed")))
+    }
+
+    /// Ends the log before a turn. Returns what is unread then, if that is something else, and what the model was
+    /// given.
+    fn cut_off(&self, turn_id: &str) -> Result<(Option<v2::ThreadReadState>, Past), ErrorObject> {
+        let Moment { history, read_state, .. } = self.shared.moment().map_err(store_error)?;
+        let history = history.ok_or_else(|| ErrorObject::internal("the log is gone"))?;
+        let (start, _) = history.place_of(turn_id)?;
+        let is_gone = |turn_id: &str| history.place_of(turn_id).is_ok_and(|(at, _)| at >= start);
+        let unread = read_state.and_then(|state| state.first_unread);
+        let unread_is_gone = matches!(&unread, Some(v2::ThreadUnreadPosition::Turn { turn_id }) if is_gone(turn_id));
+        let lines = {
+            let mut stage = self.shared.stage();
+            stage.log.truncate(start).map_err(store_error)?;
+            // What was noted since then holds all the same.
+            stage.record.applied = None;
+            let settings = stage.settings_line();
+            let thread = &stage.record.thread;
+            let noted = thread.git_info.as_ref().map(|_| SessionMeta::noting(thread, stage.record.creator.as_ref()));
+            stage.log.append(settings.into_iter().chain(noted.and_then(Result::ok)));
+            stage.log.lines().map_err(store_error)?.ok_or_else(|| ErrorObject::internal("the log is gone"))?
+        };
+        let read_state = self.forget_after(&lines, unread_is_gone).map_err(store_error)?;
+        Ok((read_state, past::read(&lines).map_err(store_error)?))
     }
 
     /// Puts what is known of the thread back to what its log says.
@@ -58,7 +90,6 @@ impl Thread {
         let summary = store.find(&self.id)?;
         let mut stage = self.shared.stage();
         stage.record.token_usage = usage;
-        stage.record.applied = None;
         stage.record.thread.preview = summary.map(|summary| summary.preview).unwrap_or_default();
         let nothing = || v2::ThreadReadState { first_unread: None, revision: Uuid::now_v7().to_string() };
         let read_state = unread_is_gone.then(nothing);

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 use valet_protocol::methods::{ThreadClosed, ThreadStatusChanged};
 use valet_protocol::{RequestId, ServerNotificationMethod, v2};
 
@@ -24,8 +23,8 @@ pub(crate) struct Shared {
     stage: Mutex<Stage>,
     pub(super) questions: Questions,
     connections: Arc<Connections>,
-    /// Whether everybody who could listen has left for good.
-    pub(super) retired: CancellationToken,
+    /// Whether everybody who could listen has left.
+    retired: watch::Sender<bool>,
     /// Whether a turn runs.
     running: watch::Sender<bool>,
     /// How many turns run in all threads.
@@ -50,7 +49,7 @@ impl Shared {
             stage: Mutex::new(stage),
             questions: Questions::default(),
             connections,
-            retired: CancellationToken::new(),
+            retired: watch::Sender::new(false),
             running: watch::Sender::new(false),
             all_running,
             quiet,
@@ -173,6 +172,17 @@ impl Shared {
     pub(crate) fn closed(&self) {
         self.set_status(v2::ThreadStatus::NotLoaded {});
         self.tell::<ThreadClosed>(&v2::ThreadClosedNotification { thread_id: self.id.clone() });
+    }
+
+    /// Everybody who could listen has left, or somebody has come back.
+    pub(super) fn set_retired(&self, retired: bool) {
+        self.retired.send_replace(retired);
+    }
+
+    /// Waits until nobody is left who could listen.
+    pub(super) async fn retired(&self) {
+        // The sender lives in `self`, so waiting cannot fail.
+        let _ = self.retired.subscribe().wait_for(|retired| *retired).await;
     }
 
     pub(super) async fn idle(&self) {

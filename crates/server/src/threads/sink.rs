@@ -8,7 +8,7 @@ use valet_agent::{Event, EventSink, Failure, Item, ModelInfo, TurnOutcome, TurnS
 use valet_protocol::methods as m;
 use valet_protocol::{ServerNotificationMethod, v2};
 
-use super::{Shared, not_stored};
+use super::Shared;
 use crate::convert;
 use crate::host::HostState;
 use crate::metrics::Metrics;
@@ -73,6 +73,7 @@ impl ThreadSink {
         // The clock may have gone back.
         thread.updated_at = started_at.max(thread.updated_at);
         thread.recency_at = Some(started_at);
+        stage.log.turn_begins();
         let settings = &stage.record.settings;
         let line = Happened::TaskStarted {
             turn_id,
@@ -95,7 +96,7 @@ impl ThreadSink {
         stage.notify::<m::ItemStarted>(&v2::ItemStartedNotification { item, thread_id, turn_id, started_at_ms });
     }
 
-    /// An item is told to be whole when it is stored, and else is not: its turn is about to fail.
+    /// An item is told to be whole when it is stored, and else is not: its turn fails, also if it is stored later.
     fn item_completed(&self, turn_id: &str, item: &Item) {
         let item = convert::item(item);
         let mut stage = self.shared.stage();
@@ -178,12 +179,21 @@ impl ThreadSink {
         stage.running = None;
         let thread = &mut stage.record.thread;
         thread.updated_at = turn.completed_at.unwrap_or_default().max(thread.updated_at);
-        if stage.log.append(Happened::turn_ended(&turn).line()) {
-            stage.log.sync();
-        } else if turn.error.is_none() {
-            let failure = Failure::not_kept(not_stored(stage.log.failure().unwrap_or("it was closed")));
+        // What came of it is told and stored alike; nobody heard of what could not be stored when it happened.
+        if turn.error.is_none() && stage.log.failure().is_none() {
+            if stage.log.append(Happened::turn_ended(&turn).line()) {
+                stage.log.sync();
+                return turn;
+            }
+            stage.log.take_back();
+        }
+        if turn.error.is_none() {
+            let failure = Failure::not_kept(stage.log.turn_failure().unwrap_or_default());
             turn.status = v2::TurnStatus::Failed;
             turn.error = Some(convert::turn_error(&failure, self.strict));
+        }
+        if stage.log.append(Happened::turn_ended(&turn).line()) {
+            stage.log.sync();
         }
         turn
     }

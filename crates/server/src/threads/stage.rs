@@ -86,6 +86,15 @@ impl Stage {
         }
     }
 
+    /// Tells those who listen, and one of them even before its answer.
+    pub(super) fn notify_first<N: ServerNotificationMethod>(&mut self, first: ConnectionId, params: &N::Params) {
+        let Some(notification) = Notification::new::<N>(params) else { return };
+        for listener in &mut self.listeners {
+            let told = Held::Told(notification.clone());
+            if listener.connection.id == first { told.send_to(&listener.connection) } else { listener.send(told) }
+        }
+    }
+
     /// Tells everybody who may know of the thread.
     pub(crate) fn tell<N: ServerNotificationMethod>(&mut self, connections: &Connections, params: &N::Params) {
         let Some(notification) = Notification::new::<N>(params) else { return };

@@ -79,9 +79,14 @@ impl Layout {
     /// All logs of a thread, of which one is `place`, the newest last.
     pub(crate) fn parts(&self, place: &Place) -> io::Result<Vec<Place>> {
         let day = self.moved(place, false);
-        let folders = [day.as_ref().and_then(|place| place.path.parent()).map(Path::to_owned), Some(self.archive())];
+        let day = day.as_ref().and_then(|place| place.path.parent()).map(Path::to_owned);
+        // A file that somebody moved is in a folder of another day.
+        let here = place.path.parent().map(Path::to_owned);
+        let mut folders: Vec<PathBuf> = [day, Some(self.archive()), here].into_iter().flatten().collect();
+        folders.sort_unstable();
+        folders.dedup();
         let mut parts = Vec::new();
-        for folder in folders.into_iter().flatten() {
+        for folder in folders {
             parts.extend(self.files(&folder, |named, _| named == place.id)?);
         }
         parts.sort_by(|a, b| a.part.cmp(&b.part));

@@ -126,9 +126,12 @@ impl Files {
     pub(crate) fn delete(&self, id: &str, hint: Option<&Path>) -> Result<(), StoreError> {
         self.there(id, hint)?;
         let _lease = Lease::take(self.layout.home(), id)?;
-        names::remove(self.layout.home(), id)?;
         for Place { path, .. } in self.parts(id, hint)? {
             fs::remove_file(&path).map_err(failed("cannot delete", &path))?;
+        }
+        // A name without a thread harms nobody.
+        if let Err(error) = names::remove(self.layout.home(), id) {
+            tracing::warn!(id, %error, "the name of a deleted thread stays");
         }
         Ok(())
     }
@@ -221,7 +224,7 @@ fn make_folder(path: &Path) -> io::Result<()> {
 }
 
 /// A file that is made this way is for nobody else to read.
-fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+pub(crate) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
     options

@@ -66,6 +66,8 @@ impl Index {
         let opened = schema::open(home).and_then(|writer| Ok((writer, Some(schema::open_for_reading(home)?))));
         let (writer, reader) = match opened {
             Ok(both) => both,
+            // Whoever asks again finds it free.
+            Err(error) if schema::is_busy(&error) => return Err(error.into()),
             Err(error) => {
                 tracing::warn!(%error, "the index of threads cannot be kept in the home, so it is made for this process");
                 (schema::open_private()?, None)
@@ -77,10 +79,7 @@ impl Index {
     /// Puts a new database into the place of one that cannot go on. Returns whether there was a reason to.
     fn replace(&self, old: &Arc<Db>, error: &rusqlite::Error) -> Result<bool, StoreError> {
         let damaged = schema::is_damage(error);
-        let useless = matches!(
-            error.sqlite_error_code(),
-            Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure | ErrorCode::ReadOnly | ErrorCode::CannotOpen)
-        );
+        let useless = matches!(error.sqlite_error_code(), Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen));
         if !damaged && !useless {
             return Ok(false);
         }
@@ -155,11 +154,11 @@ impl Db {
             })?;
             let files: Vec<_> = rows.iter().map(|(row, _)| (row.log.clone(), row.stamp)).collect();
             let mut gone = Vec::new();
-            if attempt == ATTEMPTS || !self.check(&files, &mut gone)? {
+            if attempt == ATTEMPTS || !passing(self.check(&files, &mut gone))?.unwrap_or_default() {
                 let found = |(row, snippet): (Stored, _)| row.summary.map(|thread| Found { thread, snippet });
                 return Ok(Page { data: rows.into_iter().filter_map(found).collect(), more });
             }
-            self.drop_gone(&gone, false)?;
+            passing(self.drop_gone(&gone, false))?;
         }
     }
 
@@ -167,7 +166,7 @@ impl Db {
     /// process is writing.
     fn look_around(&self) -> Result<(), StoreError> {
         let mut attempt = 0;
-        while !self.is_complete()? {
+        while !self.is_complete()? && !self.stop.load(Ordering::Relaxed) {
             attempt += 1;
             match self.sweep() {
                 // Another host is making the same index, and leaves the less to do.
@@ -175,28 +174,28 @@ impl Db {
                 result => result?,
             }
         }
-        match self.glance() {
-            Err(error) if is_busy(&error) => {
-                tracing::debug!(%error, "a list may not show the latest");
-                Ok(())
-            }
-            result => result,
-        }
+        passing(self.glance()).map(drop)
     }
 
     /// What is known of a thread.
     pub(crate) fn find(&self, id: &str) -> Result<Option<Summary>, StoreError> {
         let home = self.files.layout().home();
-        self.names()?;
+        passing(self.names())?;
         let row = self.read(|db| rows::by_id(db, home, id))?;
         let hint = row.as_ref().map(|row| home.join(&row.log.path));
         let Some(place) = self.files.find(id, hint.as_deref())? else {
             if row.is_some() {
-                self.write(|db| rows::remove(db, id))?;
+                passing(self.write(|db| rows::remove(db, id)))?;
             }
             return Ok(None);
         };
-        self.catch_up(&[self.log(place)])?;
+        let known = self.catch_up(&[self.log(place)]);
+        // What is not known at all cannot be told.
+        if row.is_none() {
+            known?;
+        } else {
+            passing(known)?;
+        }
         Ok(self.read(|db| rows::by_id(db, home, id))?.and_then(|row| row.summary))
     }
 
@@ -218,6 +217,8 @@ impl Db {
     /// Whether another thread than this one continues the history in one of these logs.
     pub(crate) fn is_base(&self, id: &str, logs: &[String]) -> Result<bool, StoreError> {
         self.look_around()?;
+        // What is not known of a fork would cost its history.
+        self.glance()?;
         self.read(|db| {
             for log in logs {
                 if rows::is_base(db, id, log)? {
@@ -276,6 +277,23 @@ impl Db {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What came of a change to the index, or nothing if that was not possible at the moment: another process is in the way,
+/// or the disk takes no more. Whoever only reads does not fail because of that, and may not see the latest.
+fn passing<T>(result: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+    match result {
+        Err(StoreError::Index(error)) if is_passing(&error) => {
+            tracing::debug!(%error, "the index of threads may not show the latest");
+            Ok(None)
+        }
+        result => result.map(Some),
+    }
+}
+
+fn is_passing(error: &rusqlite::Error) -> bool {
+    let full = matches!(error.sqlite_error_code(), Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure));
+    full || schema::is_busy(error)
 }
 
 /// Whether another process kept the index for too long.

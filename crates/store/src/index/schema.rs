@@ -12,6 +12,10 @@ pub(super) const FILE: &str = "valet-index.sqlite";
 /// Counts up with every change of the tables, or of what is read out of a log.
 const VERSION: i32 = 1;
 
+/// How often another process may be in the way of opening, and how long each time.
+const ATTEMPTS: u32 = 50;
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
+
 /// How long one waits for another process. Nobody writes for longer than a batch.
 const BUSY: Duration = Duration::from_secs(1);
 
@@ -83,22 +87,40 @@ pub(super) fn complete(connection: &Connection) -> rusqlite::Result<()> {
 /// Opens the index of a home, and makes it anew if it is none of ours.
 pub(super) fn open(home: &Path) -> rusqlite::Result<Connection> {
     let path = home.join(FILE);
-    match try_open(&path) {
+    match patiently(|| try_open(&path)) {
         Err(error) if is_damage(&error) => {
             tracing::warn!(%error, "the index of threads is made anew");
             discard(home);
-            try_open(&path)
+            patiently(|| try_open(&path))
         }
         result => result,
     }
 }
 
+/// Tries again while another process makes the same index: some of its steps wait for nobody.
+fn patiently<T>(open: impl Fn() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+    for _ in 0..ATTEMPTS {
+        match open() {
+            Err(error) if is_busy(&error) => std::thread::sleep(PAUSE),
+            result => return result,
+        }
+    }
+    open()
+}
+
+/// Whether another process is in the way.
+pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
 /// A second connection to what [`open`] opened, for those who only read.
 pub(super) fn open_for_reading(home: &Path) -> rusqlite::Result<Connection> {
-    let connection = Connection::open_with_flags(home.join(FILE), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    settle(&connection)?;
-    connection.pragma_update(None, "query_only", true)?;
-    Ok(connection)
+    patiently(|| {
+        let connection = Connection::open_with_flags(home.join(FILE), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        settle(&connection)?;
+        connection.pragma_update(None, "query_only", true)?;
+        Ok(connection)
+    })
 }
 
 /// An index that nobody else sees, and that goes with this process. It may use the disk for scratch.
@@ -111,7 +133,10 @@ pub(super) fn open_private() -> rusqlite::Result<Connection> {
 
 /// Whether only a new file helps.
 pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+    use rusqlite::Error as E;
+    let unreadable = matches!(error, E::FromSqlConversionFailure(..) | E::InvalidColumnType(..) | E::Utf8Error(..));
+    let code = error.sqlite_error_code();
+    unreadable || matches!(code, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }
 
 /// Removes the file. Who has it open goes on with what nobody else sees.
@@ -127,7 +152,16 @@ pub(super) fn discard(home: &Path) {
     }
 }
 
+/// What was said is for nobody else to read. The files beside the database get its rights.
+fn keep_private(path: &Path) {
+    // Where this cannot be done, opening says why.
+    let _ = crate::files::private(std::fs::File::options().create(true).append(true)).open(path);
+    #[cfg(unix)]
+    let _ = std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600));
+}
+
 fn try_open(path: &Path) -> rusqlite::Result<Connection> {
+    keep_private(path);
     let mut connection = Connection::open(path)?;
     settle(&connection)?;
     if version(&connection)? != VERSION {

@@ -24,7 +24,7 @@ const BATCH_TEXT: usize = 4 << 20;
 /// How many threads read logs when there are many to read.
 const READERS: usize = 2;
 /// The time of a folder may not change twice within this. So a time that is younger proves nothing.
-const SETTLED: Duration = Duration::from_millis(100);
+const SETTLED: Duration = Duration::from_secs(3);
 /// How many of the threads that changed last are looked at before every list.
 const LATEST: u32 = 64;
 /// How many of the newest folders of each level are looked at before every list: today and yesterday.
@@ -271,8 +271,13 @@ fn newest_days(home: &Path) -> Vec<PathBuf> {
     for _year_month_day in 0..3 {
         let mut below = Vec::new();
         for folder in folders {
-            let mut entries: Vec<PathBuf> =
-                fs::read_dir(folder).into_iter().flatten().flatten().map(|e| e.path()).collect();
+            let mut entries: Vec<PathBuf> = fs::read_dir(folder)
+                .into_iter()
+                .flatten()
+                .flatten()
+                .map(|e| e.path())
+                .filter(|path| path.is_dir())
+                .collect();
             entries.sort_unstable_by(|a, b| b.cmp(a));
             below.extend(entries.into_iter().take(NEWEST));
         }

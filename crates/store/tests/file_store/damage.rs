@@ -154,3 +154,19 @@ fn a_log_of_very_much_text_is_searched_to_its_end() {
     assert_eq!(found(&store, "marker0x"), [id.as_str()]);
     assert_eq!(store.list(&Query { text: Some("marker6x".to_owned()), ..all() }).unwrap().data, []);
 }
+
+#[cfg(unix)]
+#[test]
+fn what_is_stored_is_for_its_owner_alone_to_read() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = Home::new();
+    // As an older program may have left it.
+    fs::write(home.index(), "").unwrap();
+    let store = home.store();
+    own(&store, "a secret");
+    list(&store);
+    for suffix in ["", "-wal", "-shm"] {
+        let path = home.path().join(format!("valet-index.sqlite{suffix}"));
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600, "{suffix}");
+    }
+}
