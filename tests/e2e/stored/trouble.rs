@@ -119,20 +119,23 @@ async fn a_file_that_is_deleted_in_the_middle_of_a_turn_fails_the_turn() {
 
 #[tokio::test]
 async fn an_item_that_could_not_be_stored_when_it_was_whole_fails_the_turn_though_it_was_later() {
-    let slow = || Chunks::repeat("w ", 30).every(Duration::from_millis(10));
-    let mut bench = Bench::start(model([Response::new().chunks(slow()), Response::new().text("later")])).await;
+    let slow = || Chunks::repeat("w ", 40).every(Duration::from_millis(10));
+    let said_twice = Response::new().chunks(slow()).chunks(slow());
+    let mut bench = Bench::start(model([said_twice, Response::new().text("Again.")])).await;
     let thread = bench.parent.thread().await;
     let turn = bench.parent.start_turn(&thread, "hello").await;
-    bench.parent.wait_for::<m::AgentMessageDelta>().await;
+    let first = bench.parent.wait_for::<m::AgentMessageDelta>().await.item_id;
     let (file, away) = (file_of(bench.host.home(), &thread), bench.host.home().join("away"));
     std::fs::rename(&file, &away).unwrap();
-    // More is said, which is the model's next request.
-    let steer = json!({ "threadId": thread, "expectedTurnId": turn, "input": [{ "type": "text", "text": "more" }] });
-    bench.call("turn/steer", steer).await;
-    let ended = bench.parent.end_of(&turn).await.turn;
-    assert!(ended.error.unwrap().message.contains("cannot be stored"));
+    while bench.parent.wait_for::<m::AgentMessageDelta>().await.item_id == first {}
+    // The first message is whole, and nobody could store it. The second one is not, and can be stored.
     std::fs::rename(&away, &file).unwrap();
-    bench.say(&thread, "again").await;
+    let ended = bench.parent.end_of(&turn).await;
+    assert!(ended.turn.error.as_ref().unwrap().message.contains("cannot be stored"));
+    let told = ended.all::<m::ItemCompleted>();
+    assert!(told.iter().all(|told| told.item.id() != Some(first.as_str())), "{:?}", ended.story());
+    assert!(stored_items(bench.host.home(), &thread).contains(&first), "it was stored later");
+    bench.say(&thread, "more").await;
     let mut bench = bench.restarted().await;
     let turns = bench.turns(&thread).await;
     let outcomes: Vec<&str> = turns.iter().map(|turn| str_of(turn, "status")).collect();

@@ -109,7 +109,10 @@ impl History {
 
     fn with_open(&self, mut turn: Turn) -> Turn {
         if self.running.as_deref() == Some(turn.id.as_str()) {
-            turn.items.extend(self.open.iter().cloned());
+            // What could not be stored when it was whole may be in the log by now.
+            let is_stored = |open: &ThreadItem| turn.items.iter().any(|item| item.id() == open.id());
+            let open: Vec<_> = self.open.iter().filter(|open| !is_stored(open)).cloned().collect();
+            turn.items.extend(open);
         }
         turn
     }
