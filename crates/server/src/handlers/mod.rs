@@ -101,12 +101,16 @@ impl Context {
 
     /// Whether the asking connection may know of a loaded thread.
     fn may_see(&self, thread: &Thread) -> bool {
+        if !self.host.config.per_connection() {
+            return true;
+        }
+        let now = self.creator();
         let stage = thread.shared.stage();
-        let creator = stage.record.creator.as_ref();
-        // Whoever has logged in with another account since then is somebody else.
-        let is_other = || creator.is_some() && self.creator().is_some_and(|now| Some(&now) != creator);
-        let is_own = stage.is_of(self.connection.id) && !(self.host.config.per_connection() && is_other());
-        is_own || self.may_see_what_is_of(creator)
+        match (&stage.record.creator, &now) {
+            // Whoever has logged in with another account since then is somebody else.
+            (Some(creator), Some(now)) => creator == now,
+            _ => stage.is_of(self.connection.id),
+        }
     }
 
     /// Whether the asking connection may know of what was started with this login. Where each connection is a tenant,
@@ -208,6 +212,14 @@ fn thread_id_of(text: &str) -> Result<String, ErrorObject> {
     }
 }
 
+/// The same for the methods that call a thread a session when the id is none.
+fn session_id_of(text: &str) -> Result<String, ErrorObject> {
+    thread_id_of(text).map_err(|error| {
+        let message = error.message.replacen("thread", "session", 1);
+        ErrorObject { message, ..error }
+    })
+}
+
 /// Why whole histories are told with a notice.
 const TURNS_OF_AN_OPENED_THREAD: &str = "Full-history hydration is deprecated for paginated threads; use `excludeTurns: true`, then page with `thread/turns/list` and `thread/items/list`.";
 
@@ -239,14 +251,6 @@ fn opened(thread: &v2::Thread, settings: &ThreadSettings) -> v2::ThreadStartResp
         reasoning_effort: settings.effort.clone(),
         multi_agent_mode: v2::MultiAgentMode::ExplicitRequestOnly,
     }
-}
-
-/// The same for the methods that call a thread a session when the id is none.
-fn session_id_of(text: &str) -> Result<String, ErrorObject> {
-    thread_id_of(text).map_err(|error| {
-        let message = error.message.replacen("thread", "session", 1);
-        ErrorObject { message, ..error }
-    })
 }
 
 /// What is said of a thread that is not there, where one is to be read.

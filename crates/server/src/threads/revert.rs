@@ -34,7 +34,8 @@ impl Thread {
         place.unwrap_or_else(|error| Err(ErrorObject::internal(error.to_string()))).map(drop)
     }
 
-    /// Forgets a turn and all that came after it, when what runs has ended. Returns what is unread now, if that is something else.
+    /// Forgets a turn and all that came after it, when what runs has ended. Returns what is unread now, if that is
+    /// something else.
     ///
     /// # Errors
     ///

@@ -7,13 +7,13 @@ use uuid::Uuid;
 use valet_agent::{Event, EventSink, Failure, Item, ModelInfo, TurnOutcome, TurnSummary, Usage, Waiting};
 use valet_protocol::methods as m;
 use valet_protocol::{ServerNotificationMethod, v2};
+use valet_transport::Piece;
 
 use super::Shared;
 use crate::convert;
 use crate::host::HostState;
 use crate::metrics::Metrics;
 use crate::rollout::Happened;
-use valet_transport::Piece;
 
 /// The listener of one conversation.
 pub(super) struct ThreadSink {

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use valet_agent::Item;
 use valet_protocol::{ErrorKind, ErrorObject, ServerNotificationMethod, v2};
 use valet_store::NewLine;
+use valet_transport::Piece;
 
 use super::Record;
 use super::log::Log;
@@ -15,7 +16,6 @@ use crate::connection::{Audience, Connection, ConnectionId, Connections};
 use crate::convert;
 use crate::notification::Notification;
 use crate::rollout::line;
-use valet_transport::Piece;
 
 /// Everything of a thread that changes.
 pub(crate) struct Stage {
