@@ -7,10 +7,12 @@
 
 mod client;
 mod host;
+pub mod installed;
 mod record;
 mod schema;
 
 pub use client::{Asked, Refusal, TestClient, TestTurn};
 pub use host::{HostBuilder, TestHost, launcher};
+pub use installed::skip;
 pub use record::{Direction, Record};
 pub use schema::{Shape, misfit};

@@ -14,6 +14,8 @@ use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
 use valet_sim::{Script, Sim, TokenPolicy, TokenRequest};
 
+use valet_tests::skip;
+
 use crate::support::{home, valet};
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -203,7 +205,7 @@ async fn a_host_that_holds_a_token_cannot_be_dumped() {
     let home = home(&sim);
     let server = match valet_client::AppServer::spawn(&mut as_a_user(home.path())) {
         Ok(server) => server,
-        Err(error) => return crate::support::skip(&format!("cannot start the host as another user: {error}")),
+        Err(error) => return skip(&format!("cannot start the host as another user: {error}")),
     };
     let pid = server.process.id().unwrap();
     let (client, mut told) = valet_client::Client::new(server.link, valet_client::Handlers::new());

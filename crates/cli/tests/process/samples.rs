@@ -8,6 +8,7 @@ use std::time::Duration;
 use pretty_assertions::assert_eq;
 use tokio::process::Command;
 use valet_sim::{Script, Sim};
+use valet_tests::{installed, skip};
 
 use crate::support;
 
@@ -22,7 +23,7 @@ async fn the_rust_sample_refreshes_its_token_and_prints_the_answer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_python_sample_refreshes_its_token_and_prints_the_answer() {
     let Some(python) = first_that_runs(["python3".into(), "python".into()]).await else {
-        support::skip("no Python was found");
+        skip("no Python was found");
         return;
     };
     let mut command = Command::new(python);
@@ -35,18 +36,18 @@ async fn the_typescript_sample_refreshes_its_token_and_prints_the_answer() {
     let mut node = Command::new("node");
     node.args(["-p", "process.features.typescript"]).stderr(Stdio::null());
     let Ok(features) = node.output().await else {
-        support::skip("no Node was found");
+        skip("no Node was found");
         return;
     };
     let compiled = tempfile::tempdir().unwrap();
     let mut command = Command::new("node");
     if matches!(features.stdout.trim_ascii(), b"strip" | b"transform") {
         command.arg(example("typescript/parent.ts"));
-    } else if let Some(tsc) = tsc().await {
+    } else if let Some(tsc) = installed::tsc() {
         compile(&tsc, compiled.path()).await;
         command.arg(compiled.path().join("examples/typescript/parent.js"));
     } else {
-        support::skip("this Node runs no TypeScript, and no tsc was found");
+        skip("this Node runs no TypeScript, and no tsc was found");
         return;
     }
     refreshes_and_answers(command).await;
@@ -54,10 +55,7 @@ async fn the_typescript_sample_refreshes_its_token_and_prints_the_answer() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_typescript_sample_agrees_with_the_generated_types() {
-    let Some(tsc) = tsc().await else {
-        support::skip("no tsc was found");
-        return;
-    };
+    let Some(tsc) = installed::tsc() else { return };
     compile(&tsc, tempfile::tempdir().unwrap().path()).await;
 }
 
@@ -117,17 +115,6 @@ async fn rust_sample() -> PathBuf {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
     sample
-}
-
-/// The TypeScript compiler named by the environment, which must do, or one that is installed.
-async fn tsc() -> Option<PathBuf> {
-    if let Some(named) = std::env::var_os("VALET_TSC") {
-        return Some(named.into());
-    }
-    let name = if cfg!(windows) { "tsc.cmd" } else { "tsc" };
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let cache = cache.or_else(|| Some(std::env::home_dir()?.join(".cache")))?;
-    first_that_runs([name.into(), cache.join("valet/node/node_modules/.bin").join(name)]).await
 }
 
 /// Compiles the TypeScript sample, which checks its types.

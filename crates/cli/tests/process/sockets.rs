@@ -15,7 +15,9 @@ use tokio_tungstenite::client_async;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::listeners::{Server, status};
-use crate::support::{VALET, skip, valet};
+use valet_tests::skip;
+
+use crate::support::{VALET, valet};
 
 const DEFAULT: &str = "app-server-control/app-server-control.sock";
 

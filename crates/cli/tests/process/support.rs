@@ -47,11 +47,6 @@ pub(crate) fn valet(home: &Path, args: &[&str]) -> Command {
     command
 }
 
-/// Says why a test does nothing here. Shown by `cargo test -- --nocapture`, and by CI.
-pub(crate) fn skip(why: &str) {
-    eprintln!("skipped: {why}");
-}
-
 /// What a test does, and what it does with `VALET_LONG_TESTS=1`.
 pub(crate) fn long<T>(usual: T, long: T) -> T {
     if std::env::var_os("VALET_LONG_TESTS").is_some() { long } else { usual }

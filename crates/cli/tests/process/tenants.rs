@@ -13,7 +13,9 @@ use valet_client::{Client, Handlers, connect};
 use valet_protocol::{Secret, methods as m, v2};
 use valet_sim::{RecordedRequest, Script, Sim, TokenPolicy, TokenRequest};
 
-use crate::support::{home, skip, valet};
+use valet_tests::skip;
+
+use crate::support::{home, valet};
 
 const TENANTS: usize = 1000;
 /// Sockets of this process: one per tenant, one per request to the backend, and some to spare.

@@ -14,7 +14,9 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use crate::listeners::{Server, status};
-use crate::support::{VALET, skip};
+use valet_tests::skip;
+
+use crate::support::VALET;
 
 const PAGE: &str = include_str!("../../../../docs/transports.md");
 const LIMIT: Duration = Duration::from_secs(20);

@@ -2,7 +2,6 @@
 //! steers, interrupts and declines. `tui.py` presses the keys and reads the screen; `.ci/tools.sh` installs both.
 
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -13,6 +12,7 @@ use tokio::process::Command;
 use valet_client::{Client, Handlers, connect};
 use valet_protocol::{Secret, methods as m, v2};
 use valet_sim::{Chunks, Outcome, RecordedRequest, Response, Rule, Script, Sim, TokenPolicy, TokenRequest};
+use valet_tests::installed;
 
 use crate::support;
 
@@ -32,7 +32,7 @@ const STEPS: &[&str] = &[
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_real_tui_approves_steers_interrupts_and_declines_beside_a_parent_that_lends_the_token() {
-    let Some((python, codex)) = tools().await else { return };
+    let Some((python, codex)) = tools() else { return };
     let sim = Sim::start(backend()).await.unwrap();
     let home = support::home(&sim);
     let work = tempfile::tempdir().unwrap();
@@ -146,31 +146,6 @@ fn output_of(turn: &RecordedRequest, kind: &str) -> String {
 }
 
 /// The Python with pyte and the TUI.
-async fn tools() -> Option<(PathBuf, PathBuf)> {
-    let python = tool("VALET_TUI_PYTHON", "tui/bin/python", &["-c", "import pyte"]).await;
-    if python.is_none() {
-        support::skip("no Python with pyte was found; `just compat` installs one");
-    }
-    python.zip(codex().await)
-}
-
-/// The reference as it is published.
-pub(crate) async fn codex() -> Option<PathBuf> {
-    let codex = tool("VALET_CODEX_BIN", "codex/node_modules/.bin/codex", &["--version"]).await;
-    if codex.is_none() {
-        support::skip("@openai/codex was not found; `just compat` installs it");
-    }
-    codex
-}
-
-/// What is named by the environment, which must do, or what `.ci/tools.sh` made.
-async fn tool(variable: &str, made: &str, probe: &[&str]) -> Option<PathBuf> {
-    if let Some(named) = std::env::var_os(variable) {
-        return Some(named.into());
-    }
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let made = cache.or_else(|| Some(std::env::home_dir()?.join(".cache")))?.join("valet").join(made);
-    let mut command = Command::new(&made);
-    let status = command.args(probe).stdout(Stdio::null()).stderr(Stdio::null()).status().await;
-    status.is_ok_and(|status| status.success()).then_some(made)
+fn tools() -> Option<(PathBuf, PathBuf)> {
+    installed::tui_python().zip(installed::codex())
 }

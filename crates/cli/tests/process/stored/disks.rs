@@ -11,7 +11,9 @@ use valet_sim::{Chunks, Response, Rule, Script};
 
 use super::{Host, backend, home, is_whole, messages, point_at, resuming, rollouts, says};
 use crate::probe::in_time;
-use crate::support::{VALET, skip};
+use valet_tests::skip;
+
+use crate::support::VALET;
 
 /// Whether a process without privileges may mount something for itself here.
 fn can_mount() -> bool {

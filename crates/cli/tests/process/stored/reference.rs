@@ -11,11 +11,11 @@ use tempfile::TempDir;
 use valet_client::Handlers;
 use valet_protocol::{methods as m, v2};
 use valet_sim::{Chunks, Response, Rule, Script, Sim};
+use valet_tests::installed;
 
 use super::{Host, backend, messages, point_at};
 use crate::probe::in_time;
 use crate::support::valet;
-use crate::tui::codex;
 
 /// A home that both programs can live in, and a folder to work in.
 struct Room {
@@ -28,7 +28,7 @@ struct Room {
 impl Room {
     /// None: the reference is not here.
     async fn new() -> Option<Self> {
-        let codex = codex().await?;
+        let codex = installed::codex()?;
         let (sim, home) = (backend(script()).await, tempfile::tempdir().unwrap());
         point_at(home.path(), &sim);
         let config = home.path().join("config.toml");
