@@ -4,7 +4,8 @@
 use axum::http::{HeaderName, HeaderValue};
 
 use crate::{
-    http::{CONTROL_PREFIX, is_responses_path},
+    http::{CONTROL_PREFIX, is_model_path, issuer::PATHS},
+    issuer::{Decision, IssuerPolicy},
     response::Response,
     script::{Script, ScriptError},
     step::Step,
@@ -21,10 +22,37 @@ pub(crate) fn script(script: &Script) -> Result<(), ScriptError> {
             response(&format!("{at}.responses[{index}]"), answer)?;
         }
     }
+    issuer(&script.issuer)?;
     for (name, endpoint) in &script.endpoints {
         let at = format!("endpoints[{name:?}]");
         endpoint_name(name).map_err(|text| problem(&at, text))?;
         status(endpoint.status).map_err(|text| problem(&at, text))?;
+    }
+    Ok(())
+}
+
+fn issuer(issuer: &IssuerPolicy) -> Result<(), ScriptError> {
+    let decisions = [("issuer.approve", &issuer.approve), ("issuer.device.approve", &issuer.device.approve)];
+    for (at, decision) in decisions {
+        if let Decision::Approve(account) = decision
+            && !issuer.accounts.iter().any(|identity| identity.account == *account)
+        {
+            return Err(problem(at, format!("{account:?} is neither `ask`, `deny` nor one of the accounts")));
+        }
+    }
+    if !matches!(issuer.device.pending_status, 403 | 404) {
+        return Err(problem("issuer.device", "`pendingStatus` must be 403 or 404"));
+    }
+    for (index, fault) in issuer.faults.iter().enumerate() {
+        let at = format!("issuer.faults[{index}]");
+        if !PATHS.contains(&fault.path.as_str()) {
+            return Err(problem(at, format!("`path` must be one of {}, not {:?}", PATHS.join(", "), fault.path)));
+        }
+        if let Some(code) = fault.status {
+            status(code).map_err(|text| problem(&at, text))?;
+        } else if fault.body.is_some() {
+            return Err(problem(at, "`body` is sent only with a `status`"));
+        }
     }
     Ok(())
 }
@@ -75,7 +103,7 @@ fn endpoint_name(name: &str) -> Result<(), String> {
     if !path.starts_with('/') || path.contains(['?', ' ']) {
         return Err(format!("{path:?} is not a path without a query"));
     }
-    if is_responses_path(path) {
+    if is_model_path(path) {
         return Err("turns are answered by `rules`".to_owned());
     }
     if path.starts_with(CONTROL_PREFIX) {
@@ -130,5 +158,23 @@ mod tests {
             error(r#"{"endpoints": {"/v1/models": {}}}"#),
             r#"endpoints["/v1/models"]: the name must be a method, a space and a path"#
         );
+    }
+
+    #[test]
+    fn senseless_logins_are_refused_with_their_place() {
+        assert_eq!(
+            error(r#"{"issuer": {"approve": "acct-9"}}"#),
+            r#"issuer.approve: "acct-9" is neither `ask`, `deny` nor one of the accounts"#
+        );
+        assert_eq!(
+            error(r#"{"issuer": {"device": {"pendingStatus": 400}}}"#),
+            "issuer.device: `pendingStatus` must be 403 or 404"
+        );
+        assert!(error(r#"{"issuer": {"faults": [{"path": "/v1/models"}]}}"#).starts_with("issuer.faults[0]: `path`"));
+        assert_eq!(
+            error(r#"{"issuer": {"faults": [{"path": "/oauth/token", "body": {}}]}}"#),
+            "issuer.faults[0]: `body` is sent only with a `status`"
+        );
+        assert!(error(r#"{"issuer": {"acounts": []}}"#).starts_with("unknown field `acounts`"));
     }
 }

@@ -2,8 +2,9 @@
 //! What is answered is decided in the modules below, one per group of endpoints.
 
 mod call;
+mod chat;
 mod control;
-mod oauth;
+pub(crate) mod issuer;
 mod reply;
 mod side;
 mod turn;
@@ -30,10 +31,17 @@ use crate::{
 /// Where the control endpoints are. Calls of these are not recorded.
 pub(crate) const CONTROL_PREFIX: &str = "/sim/";
 
-/// Whether this is the path of the model.
-pub(crate) fn is_responses_path(path: &str) -> bool {
+/// Whether this is a path of the model.
+pub(crate) fn is_model_path(path: &str) -> bool {
+    is_responses_path(path) || path == CHAT_PATH
+}
+
+fn is_responses_path(path: &str) -> bool {
     matches!(path, "/v1/responses" | "/backend-api/codex/responses")
 }
+
+/// The model in its older form.
+const CHAT_PATH: &str = "/v1/chat/completions";
 
 /// Answers any request.
 pub(crate) async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> HttpResponse {
@@ -60,11 +68,13 @@ fn route(shared: &Shared, call: &Call) -> Reply {
         ("GET", path) if is_responses_path(path) => {
             Reply::error(426, "The model is served over POST.", "upgrade_required")
         }
+        ("POST", CHAT_PATH) => chat::reply(shared, call),
         ("GET", "/v1/models" | "/backend-api/codex/models") => side::models(shared, call),
         ("GET", "/backend-api/wham/accounts/check") => side::accounts_check(shared, call),
         ("GET", "/backend-api/wham/settings/user") => side::settings(shared, call),
         ("GET", "/backend-api/wham/usage") => side::usage(shared, call),
-        ("POST", "/oauth/token") => oauth::token(shared, call),
+        ("GET", "/backend-api/wham/profiles/me") => side::profile(shared, call),
+        (_, path) if issuer::PATHS.contains(&path) => issuer::reply(shared, call),
         _ => Reply::unknown_endpoint(call),
     }
 }
@@ -85,9 +95,20 @@ async fn send(shared: &Arc<Shared>, reply: Reply, mut ticket: Ticket) -> HttpRes
             tokio::spawn(async move { perform(&response, &shared.ids, wire).await });
             reply::build(reply.status, "text/event-stream", &reply.headers, body)
         }
+        Content::Chat(response, order) => {
+            let content_type = if order.stream { "text/event-stream" } else { "application/json" };
+            let (wire, body) = wire::pair(ticket, shared.stop.clone());
+            let shared = Arc::clone(shared);
+            tokio::spawn(async move { crate::chat::perform(&response, &order, &shared.ids, wire).await });
+            reply::build(reply.status, content_type, &reply.headers, body)
+        }
         Content::Value(value) => {
             ticket.end(Outcome::Finished);
             reply::value(reply.status, &reply.headers, &value)
+        }
+        Content::Page(html) => {
+            ticket.end(Outcome::Finished);
+            reply::build(reply.status, "text/html; charset=utf-8", &reply.headers, html.into())
         }
     }
 }

@@ -9,6 +9,7 @@ pub(crate) struct Ids {
     messages: AtomicU64,
     reasoning: AtomicU64,
     calls: AtomicU64,
+    chats: AtomicU64,
 }
 
 impl Ids {
@@ -25,6 +26,11 @@ impl Ids {
     /// `rs_1`, `rs_2`, ...
     pub(crate) fn reasoning(&self) -> String {
         next("rs", &self.reasoning)
+    }
+
+    /// `chatcmpl_1`, `chatcmpl_2`, ...
+    pub(crate) fn chat(&self) -> String {
+        next("chatcmpl", &self.chats)
     }
 
     /// The id a script gave a call, or `call_1`, `call_2`, ...

@@ -1,6 +1,6 @@
 //! A backend to try against: a scripted Responses API and an issuer of expiring tokens.
 //!
-//! The crate owns what a client can see of a backend: streams, refusals, side calls, tokens.
+//! The crate owns what a client can see of a backend: streams, refusals, side calls, logins, tokens.
 //! It knows nothing of the app server. People who do not write Rust use it through the
 //! command line and the control endpoints, both described in `docs/sim.md`.
 //!
@@ -22,24 +22,30 @@
 //! # }
 //! ```
 
+mod chat;
 mod check;
 mod http;
 mod ids;
+mod issuer;
 mod jwt;
 mod log;
 mod perform;
 mod playback;
 mod response;
 mod script;
+mod serve;
 mod shared;
 mod sim;
 mod step;
 mod tokens;
 mod wire;
 
+pub use issuer::{Decision, DecisionError, DevicePolicy, Fault, Issuer, IssuerPolicy, PendingLogin};
 pub use log::{Outcome, RecordedRequest, fingerprint};
 pub use response::{Response, Usage};
 pub use script::{Endpoint, Rule, Script, ScriptError, TokenPolicy, When};
 pub use sim::{Sim, SimBuilder};
 pub use step::{Chunks, CustomToolCall, Failure, FunctionCall, Step};
-pub use tokens::{IssuedToken, RefreshError, TokenIssuer, TokenRequest};
+pub use tokens::{
+    Grant, GrantKind, GrantedRefresh, Identity, IssuedToken, Redemption, RefreshState, TokenIssuer, TokenRequest,
+};

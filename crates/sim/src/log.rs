@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 use tokio::sync::watch;
 
-use crate::{http::is_responses_path, playback, shared::lock};
+use crate::{http::is_model_path, playback, shared::lock};
 
 /// One request, as it stands now: [`status`](Self::status) and [`outcome`](Self::outcome) follow
 /// later than the rest.
@@ -26,7 +26,8 @@ pub struct RecordedRequest {
     pub path: String,
     /// The headers by lower-case name, without `authorization`: see [`bearer`](Self::bearer).
     pub headers: BTreeMap<String, String>,
-    /// The body, decoded from JSON; null when there is none or it is something else.
+    /// The body, decoded from JSON or a form; null when there is none or it is something else.
+    /// Members that are secrets of a login are [`fingerprint`]s.
     pub body: Value,
     /// The status answered; `None` until the answer begins.
     pub status: Option<u16>,
@@ -57,7 +58,7 @@ impl RecordedRequest {
     /// Whether this is a turn: a request to the model.
     #[must_use]
     pub fn is_turn(&self) -> bool {
-        self.method == "POST" && is_responses_path(self.path_only())
+        self.method == "POST" && is_model_path(self.path_only())
     }
 
     /// The path without its query.

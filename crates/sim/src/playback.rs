@@ -86,17 +86,18 @@ impl When {
     }
 }
 
-/// The text of the last input item with the role `user`; empty when there is none.
+/// The text of the last input item, or message of a chat, with the role `user`; empty when there
+/// is none.
 pub(crate) fn last_user_text(body: &Value) -> String {
-    let input = match &body["input"] {
-        Value::String(text) => return text.clone(),
-        Value::Array(items) => items,
+    let input = match (&body["input"], &body["messages"]) {
+        (Value::String(text), _) => return text.clone(),
+        (Value::Array(items), _) | (_, Value::Array(items)) => items,
         _ => return String::new(),
     };
     match input.iter().rev().find(|item| item["role"] == "user").map(|item| &item["content"]) {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Array(parts)) => {
-            let texts = parts.iter().filter(|part| part["type"] == "input_text");
+            let texts = parts.iter().filter(|part| part["type"] == "input_text" || part["type"] == "text");
             texts.filter_map(|part| part["text"].as_str()).collect::<Vec<_>>().join("\n")
         }
         _ => String::new(),
@@ -150,6 +151,9 @@ mod tests {
         ]});
         assert_eq!(last_user_text(&body), "new");
         assert_eq!(last_user_text(&json!({"input": "plain"})), "plain");
+        let chat = json!({"messages": [
+            {"role": "user", "content": [{"type": "text", "text": "said"}]}, {"role": "tool", "content": "out"}]});
+        assert_eq!(last_user_text(&chat), "said");
         assert_eq!(last_user_text(&json!(null)), "");
     }
 }

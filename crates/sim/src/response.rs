@@ -1,4 +1,4 @@
-//! One answer to `POST /v1/responses`: a stream of steps, or a plain status and body.
+//! One answer of the model: a stream of steps, or a plain status and body.
 //! The builder methods mirror the members of the script format.
 
 use std::{collections::BTreeMap, time::Duration};
@@ -60,8 +60,23 @@ impl Usage {
             "input_tokens_details": {"cached_tokens": self.cached_input_tokens},
             "output_tokens": self.output_tokens,
             "output_tokens_details": {"reasoning_tokens": self.reasoning_tokens},
-            "total_tokens": self.input_tokens.saturating_add(self.output_tokens),
+            "total_tokens": self.total(),
         })
+    }
+
+    /// The object of a chat completion.
+    pub(crate) fn to_chat(self) -> Value {
+        json!({
+            "prompt_tokens": self.input_tokens,
+            "prompt_tokens_details": {"cached_tokens": self.cached_input_tokens},
+            "completion_tokens": self.output_tokens,
+            "completion_tokens_details": {"reasoning_tokens": self.reasoning_tokens},
+            "total_tokens": self.total(),
+        })
+    }
+
+    const fn total(self) -> u64 {
+        self.input_tokens.saturating_add(self.output_tokens)
     }
 }
 

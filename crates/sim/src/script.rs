@@ -10,7 +10,7 @@ use std::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{check, response::Response};
+use crate::{check, issuer::IssuerPolicy, response::Response};
 
 /// Everything the backend is told to do. The default answers every turn with a greeting.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -18,6 +18,8 @@ use crate::{check, response::Response};
 pub struct Script {
     /// How long tokens are good for, and which other credentials are accepted.
     pub tokens: TokenPolicy,
+    /// Who can log in, and how that goes.
+    pub issuer: IssuerPolicy,
     /// Tried in order; the first that matches and is not used up answers.
     pub rules: Vec<Rule>,
     /// Replacements for other endpoints, by `"METHOD /path"` (without a query).
@@ -44,6 +46,13 @@ pub struct TokenPolicy {
     pub anonymous: bool,
     /// Whether side calls refuse an expired token, too. Default false: only turns do.
     pub refuse_everywhere: bool,
+    /// Time until a refresh token expires, in milliseconds. Default `None`: it does not.
+    pub refresh_lifetime_ms: Option<u64>,
+    /// For how long after its redemption a refresh token gets the same answer again, in
+    /// milliseconds. Default 0: it is refused at once.
+    pub refresh_grace_ms: u64,
+    /// Whether the reuse of a refresh token revokes its whole grant. Default false.
+    pub reuse_revokes: bool,
 }
 
 impl Default for TokenPolicy {
@@ -56,6 +65,9 @@ impl Default for TokenPolicy {
             api_keys: None,
             anonymous: false,
             refuse_everywhere: false,
+            refresh_lifetime_ms: None,
+            refresh_grace_ms: 0,
+            reuse_revokes: false,
         }
     }
 }
@@ -71,6 +83,9 @@ impl fmt::Debug for TokenPolicy {
             .field("api_keys", &self.api_keys.as_ref().map(Vec::len))
             .field("anonymous", &self.anonymous)
             .field("refuse_everywhere", &self.refuse_everywhere)
+            .field("refresh_lifetime_ms", &self.refresh_lifetime_ms)
+            .field("refresh_grace_ms", &self.refresh_grace_ms)
+            .field("reuse_revokes", &self.reuse_revokes)
             .finish()
     }
 }
@@ -193,6 +208,13 @@ impl Script {
     #[must_use]
     pub fn tokens(mut self, tokens: TokenPolicy) -> Self {
         self.tokens = tokens;
+        self
+    }
+
+    /// Sets who can log in, and how that goes.
+    #[must_use]
+    pub fn issuer(mut self, issuer: IssuerPolicy) -> Self {
+        self.issuer = issuer;
         self
     }
 

@@ -4,22 +4,24 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
-use crate::{ids::Ids, log::RequestLog, playback::Playback, script::Script, tokens::TokenIssuer};
+use crate::{ids::Ids, issuer::Issuer, log::RequestLog, playback::Playback, script::Script, tokens::TokenIssuer};
 
 /// The state behind a [`Sim`](crate::Sim) and its endpoints.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) playback: Playback,
     pub(crate) tokens: TokenIssuer,
+    pub(crate) issuer: Issuer,
     pub(crate) log: Arc<RequestLog>,
     pub(crate) ids: Ids,
     pub(crate) stop: Stop,
 }
 
 impl Shared {
-    /// Starts another script. Tokens, ids and the log stay.
+    /// Starts another script. Tokens, logins, ids and the log stay.
     pub(crate) fn replace_script(&self, script: Script) {
         self.tokens.set_policy(script.tokens.clone());
+        self.issuer.set_policy(script.issuer.clone());
         self.playback.replace(script);
     }
 }

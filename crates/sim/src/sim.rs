@@ -7,15 +7,15 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, serve::ListenerExt as _};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 use crate::{
-    http,
     ids::Ids,
+    issuer::Issuer,
     log::{RecordedRequest, RequestLog},
     playback::Playback,
     script::{Rule, Script},
+    serve::serve,
     shared::{Shared, Stop, lock},
     tokens::TokenIssuer,
 };
@@ -83,6 +83,7 @@ impl SimBuilder {
         let stop = watch::Sender::new(false);
         let shared = Arc::new(Shared {
             tokens: TokenIssuer::new(self.script.tokens.clone()),
+            issuer: Issuer::new(self.script.issuer.clone()),
             playback: Playback::new(self.script),
             log: Arc::new(RequestLog::new(self.kept_requests)),
             ids: Ids::default(),
@@ -91,21 +92,6 @@ impl SimBuilder {
         let server = tokio::spawn(serve(listener, Arc::clone(&shared)));
         let server = Mutex::new(Some(server));
         Ok(Sim { running: Arc::new(Running { shared, address, stop, server }) })
-    }
-}
-
-async fn serve(listener: TcpListener, shared: Arc<Shared>) {
-    let mut stop = shared.stop.clone();
-    let router = Router::new().fallback(http::answer).with_state(shared);
-    // Paced streams are made of small writes, which must not wait for each other.
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "cannot set TCP_NODELAY");
-        }
-    });
-    let server = axum::serve(listener, router).with_graceful_shutdown(async move { stop.reached().await });
-    if let Err(error) = server.await {
-        tracing::error!(%error, "the sim's server ended");
     }
 }
 
@@ -127,7 +113,7 @@ impl Sim {
         self.running.address
     }
 
-    /// The origin, `http://127.0.0.1:PORT`, also the issuer of `/oauth/token`.
+    /// The origin, `http://127.0.0.1:PORT`, also that of the issuer.
     #[must_use]
     pub fn origin(&self) -> String {
         format!("http://{}", self.running.address)
@@ -145,7 +131,13 @@ impl Sim {
         format!("{}/backend-api", self.origin())
     }
 
-    /// The issuer.
+    /// Where people log in.
+    #[must_use]
+    pub fn issuer(&self) -> &Issuer {
+        &self.running.shared.issuer
+    }
+
+    /// The tokens, and the grants that they belong to.
     #[must_use]
     pub fn tokens(&self) -> &TokenIssuer {
         &self.running.shared.tokens

@@ -1,18 +1,24 @@
-//! The issuer: tokens with a limited number of uses and a limited life, and who may pass.
-//! It decides; the HTTP form of a refusal is in `http`.
+//! The issuer's tokens: a limited number of uses, a limited life, and who may pass.
+//! It decides; the HTTP form of a refusal is in `http`, how people log in is in `issuer`.
+
+mod book;
+mod grant;
+mod identity;
 
 use std::{
-    collections::{HashMap, HashSet},
     fmt,
     sync::Mutex,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use serde::Serialize;
-use serde_json::{Value, json};
-use uuid::Uuid;
 
-use crate::{jwt, log::fingerprint, script::TokenPolicy, shared::lock};
+pub use grant::{Grant, GrantKind, GrantedRefresh, Redemption, RefreshState};
+pub use identity::Identity;
+
+use crate::{log::fingerprint, script::TokenPolicy, shared::lock, step::millis};
+use book::Book;
+use grant::Family;
 
 /// What a token is to say and how long it is to last. See [`TokenRequest::default`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,14 +40,8 @@ pub struct TokenRequest {
 /// Account `acct-1`, user `user-1`, `user@example.com`, plan `pro`.
 impl Default for TokenRequest {
     fn default() -> Self {
-        Self {
-            account: "acct-1".to_owned(),
-            user: "user-1".to_owned(),
-            email: "user@example.com".to_owned(),
-            plan: "pro".to_owned(),
-            uses: None,
-            lifetime: None,
-        }
+        let Identity { account, user, email, plan } = Identity::default();
+        Self { account, user, email, plan, uses: None, lifetime: None }
     }
 }
 
@@ -80,6 +80,8 @@ impl TokenRequest {
 pub struct IssuedToken {
     /// The bearer token.
     pub access_token: String,
+    /// Tells the client whom it serves.
+    pub id_token: String,
     /// The account id.
     #[serde(rename = "chatgptAccountId")]
     pub account_id: String,
@@ -92,6 +94,9 @@ pub struct IssuedToken {
     pub plan: String,
     /// When it expires by the clock, in unix seconds.
     pub expires_at: u64,
+    /// Seconds from its issue until then.
+    #[serde(skip)]
+    pub expires_in: u64,
     /// Good for one call of `POST /oauth/token`.
     pub refresh_token: String,
 }
@@ -108,33 +113,48 @@ impl fmt::Debug for IssuedToken {
     }
 }
 
-/// Why a refresh token is refused. The text is the issuer's `error_description`.
+/// Why a refresh token is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RefreshError {
-    /// It was redeemed before.
-    #[error("refresh_token_reused")]
+pub(crate) enum RefreshError {
+    #[error("The refresh token was used before.")]
     Reused,
-    /// It was not issued here.
-    #[error("refresh_token_invalidated")]
+    #[error("The refresh token has expired.")]
+    Expired,
+    #[error("The refresh token was revoked.")]
+    Revoked,
+    #[error("The refresh token was not issued by this sim.")]
     Unknown,
+    #[error("The refresh token was issued to another client.")]
+    OtherClient,
+}
+
+impl RefreshError {
+    /// The issuer's `error.code`.
+    pub(crate) const fn code(self) -> &'static str {
+        match self {
+            Self::Reused => "refresh_token_reused",
+            Self::Expired => "refresh_token_expired",
+            Self::Revoked | Self::Unknown => "refresh_token_invalidated",
+            Self::OtherClient => "invalid_grant",
+        }
+    }
+}
+
+/// What a client says when it refreshes.
+pub(crate) struct RefreshRequest<'a> {
+    pub(crate) refresh_token: &'a str,
+    pub(crate) client_id: Option<&'a str>,
+    pub(crate) reason: Option<&'a str>,
 }
 
 /// Why a request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
     Expired,
+    Revoked,
     Unknown,
     BadKey,
     Missing,
-}
-
-/// Who a token belongs to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Identity {
-    pub(crate) account: String,
-    pub(crate) user: String,
-    pub(crate) email: String,
-    pub(crate) plan: String,
 }
 
 /// Issues tokens and knows which are still good. Part of a [`Sim`](crate::Sim).
@@ -149,80 +169,55 @@ impl fmt::Debug for TokenIssuer {
     }
 }
 
-#[derive(Default)]
-struct Book {
-    policy: TokenPolicy,
-    credentials: HashMap<String, Credential>,
-    accounts: HashSet<String>,
-    refresh_tokens: HashMap<String, RefreshToken>,
-}
-
-struct Credential {
-    uses_left: Option<u64>,
-    expires: Option<SystemTime>,
-    revoked: bool,
-}
-
-struct RefreshToken {
-    identity: Identity,
-    redeemed: bool,
-}
-
-impl Credential {
-    /// A credential that came from elsewhere: good until it is expired by hand.
-    const fn foreign() -> Self {
-        Self { uses_left: None, expires: None, revoked: false }
-    }
-
-    fn is_expired(&self) -> bool {
-        self.revoked || self.expires.is_some_and(|expires| expires <= SystemTime::now())
-    }
-
-    fn spend(&mut self) -> Result<(), Refusal> {
-        if self.is_expired() || self.uses_left == Some(0) {
-            return Err(Refusal::Expired);
-        }
-        self.uses_left = self.uses_left.map(|left| left - 1);
-        Ok(())
-    }
-}
-
 impl TokenIssuer {
     pub(crate) fn new(policy: TokenPolicy) -> Self {
-        Self { book: Mutex::new(Book { policy, ..Book::default() }) }
+        Self { book: Mutex::new(Book::new(policy)) }
     }
 
-    /// Issues a token. Each one is different, also for equal requests.
+    /// Issues a token, which begins a grant that any client may refresh. Each one is different,
+    /// also for equal requests.
     pub fn issue(&self, request: TokenRequest) -> IssuedToken {
         let TokenRequest { account, user, email, plan, uses, lifetime } = request;
-        lock(&self.book).issue(Identity { account, user, email, plan }, uses, lifetime)
+        let owner = Identity { account, user, email, plan };
+        lock(&self.book).grant(Family::new(GrantKind::Issued, owner, None), uses, lifetime)
+    }
+
+    /// The tokens of a login.
+    pub(crate) fn grant(&self, kind: GrantKind, owner: Identity, client_id: String) -> IssuedToken {
+        lock(&self.book).grant(Family::new(kind, owner, Some(client_id)), None, None)
     }
 
     /// Makes every credential seen so far, issued here or accepted from elsewhere, refused from
     /// now on. Returns how many were still good.
     pub fn expire_all(&self) -> usize {
-        let mut book = lock(&self.book);
-        let good = book.credentials.values_mut().filter(|credential| !credential.is_expired());
-        good.map(|credential| credential.revoked = true).count()
+        lock(&self.book).expire_all()
     }
 
     /// Makes a credential refused from now on, also one not issued here.
     pub fn expire(&self, token: &str) {
-        let mut book = lock(&self.book);
-        let entry = book.credentials.entry(token.to_owned()).or_insert_with(Credential::foreign);
-        entry.revoked = true;
+        lock(&self.book).expire(token);
     }
 
-    /// Redeems a refresh token: a new access token of the same identity and a new refresh token.
-    pub fn refresh(&self, refresh_token: &str) -> Result<IssuedToken, RefreshError> {
-        let mut book = lock(&self.book);
-        let entry = book.refresh_tokens.get_mut(refresh_token).ok_or(RefreshError::Unknown)?;
-        if entry.redeemed {
-            return Err(RefreshError::Reused);
-        }
-        entry.redeemed = true;
-        let identity = entry.identity.clone();
-        Ok(book.issue(identity, None, None))
+    /// Ends the time of a refresh token, given as it is or as its [`fingerprint`]. Returns whether
+    /// there is such a token.
+    pub fn expire_refresh(&self, token: &str) -> bool {
+        lock(&self.book).expire_refresh(token)
+    }
+
+    /// Revokes the grant of an access or refresh token, given as it is or as its [`fingerprint`].
+    /// Returns whether there is such a token.
+    pub fn revoke(&self, token: &str) -> bool {
+        lock(&self.book).revoke(token)
+    }
+
+    /// The grants so far, in order.
+    #[must_use]
+    pub fn grants(&self) -> Vec<Grant> {
+        lock(&self.book).grants()
+    }
+
+    pub(crate) fn refresh(&self, request: &RefreshRequest<'_>) -> Result<IssuedToken, RefreshError> {
+        lock(&self.book).refresh(request)
     }
 
     pub(crate) fn set_policy(&self, policy: TokenPolicy) {
@@ -236,82 +231,16 @@ impl TokenIssuer {
 
     /// Decides about a side call. It never counts as a use.
     pub(crate) fn admit_side_call(&self, bearer: Option<&str>) -> Result<(), Refusal> {
-        let book = lock(&self.book);
-        let expired = bearer.and_then(|token| book.credentials.get(token)).is_some_and(Credential::is_expired);
-        if book.policy.refuse_everywhere && expired { Err(Refusal::Expired) } else { Ok(()) }
-    }
-}
-
-impl Book {
-    fn issue(&mut self, identity: Identity, uses: Option<u64>, lifetime: Option<Duration>) -> IssuedToken {
-        let now = SystemTime::now();
-        let expires = now + lifetime.unwrap_or(Duration::from_millis(self.policy.lifetime_ms));
-        let expires_at = unix_seconds(expires);
-        let access_token = jwt::encode(&identity.claims(unix_seconds(now), expires_at));
-        let refresh_token = format!("rt_{}", Uuid::new_v4().simple());
-
-        let is_first = self.accounts.insert(identity.account.clone());
-        let by_policy = if is_first { self.policy.first_uses.or(self.policy.uses) } else { self.policy.uses };
-        let credential = Credential { uses_left: uses.or(by_policy), expires: Some(expires), revoked: false };
-        self.credentials.insert(access_token.clone(), credential);
-        self.refresh_tokens.insert(refresh_token.clone(), RefreshToken { identity: identity.clone(), redeemed: false });
-
-        let Identity { account, user, email, plan } = identity;
-        IssuedToken { access_token, account_id: account, user_id: user, email, plan, expires_at, refresh_token }
-    }
-
-    fn admit_turn(&mut self, bearer: Option<&str>) -> Result<(), Refusal> {
-        let Some(token) = bearer else {
-            return if self.policy.anonymous { Ok(()) } else { Err(Refusal::Missing) };
-        };
-        if let Some(credential) = self.credentials.get_mut(token) {
-            return credential.spend();
-        }
-        if jwt::decode(token).is_some() {
-            if !self.policy.accept_unknown {
-                return Err(Refusal::Unknown);
-            }
-        } else if let Some(keys) = &self.policy.api_keys
-            && !keys.iter().any(|key| key == token)
-        {
-            return Err(Refusal::BadKey);
-        }
-        self.credentials.insert(token.to_owned(), Credential::foreign());
-        Ok(())
-    }
-}
-
-impl Identity {
-    /// What a token says about its owner, whoever issued it.
-    pub(crate) fn of_token(token: &str) -> Option<Self> {
-        let claims = jwt::decode(token)?;
-        let auth = &claims["https://api.openai.com/auth"];
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        Some(Self {
-            account: text(&auth["chatgpt_account_id"]),
-            user: text(&auth["chatgpt_user_id"]),
-            email: text(&claims["email"]),
-            plan: text(&auth["chatgpt_plan_type"]),
-        })
-    }
-
-    fn claims(&self, issued_at: u64, expires_at: u64) -> Value {
-        json!({
-            "email": self.email,
-            "exp": expires_at,
-            "iat": issued_at,
-            "jti": Uuid::new_v4(),
-            "https://api.openai.com/auth": {
-                "chatgpt_plan_type": self.plan,
-                "chatgpt_account_id": self.account,
-                "chatgpt_user_id": self.user,
-            },
-            "https://api.openai.com/profile": {"email": self.email},
-        })
+        lock(&self.book).admit_side_call(bearer)
     }
 }
 
 /// Seconds since 1970; 0 for times before.
 pub(crate) fn unix_seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// Milliseconds since 1970; 0 for times before.
+pub(crate) fn unix_millis(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, millis)
 }

@@ -4,10 +4,14 @@ use std::collections::{BTreeMap, HashMap};
 
 use axum::{
     body::{Bytes, to_bytes},
-    extract::{Query, Request},
-    http::{HeaderMap, Uri, header::AUTHORIZATION},
+    extract::Request,
+    http::{
+        HeaderMap,
+        header::{AUTHORIZATION, CONTENT_TYPE},
+    },
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
+use url::form_urlencoded;
 
 use crate::log::{Outcome, RecordedRequest, fingerprint};
 
@@ -15,7 +19,8 @@ use crate::log::{Outcome, RecordedRequest, fingerprint};
 const BODY_LIMIT: usize = 256 * 1024 * 1024;
 
 /// Members of a body that are secrets. In the record they are fingerprints.
-const SECRETS: [&str; 5] = ["refresh_token", "access_token", "id_token", "client_secret", "code_verifier"];
+const SECRETS: [&str; 7] =
+    ["refresh_token", "access_token", "id_token", "client_secret", "code", "code_verifier", "token"];
 
 pub(super) struct Call {
     pub(super) method: String,
@@ -23,7 +28,7 @@ pub(super) struct Call {
     pub(super) query: Option<String>,
     pub(super) headers: HeaderMap,
     pub(super) bytes: Bytes,
-    /// The body as JSON; null when it is none.
+    /// The body, JSON or the members of a form; null when it is neither.
     pub(super) body: Value,
     pub(super) bearer: Option<String>,
 }
@@ -37,8 +42,8 @@ impl Call {
             path: parts.uri.path().to_owned(),
             query: parts.uri.query().map(ToOwned::to_owned),
             bearer: bearer(&parts.headers),
+            body: decode_body(&parts.headers, &bytes),
             headers: parts.headers,
-            body: serde_json::from_slice(&bytes).unwrap_or_default(),
             bytes,
         })
     }
@@ -50,18 +55,13 @@ impl Call {
 
     /// The members of the query.
     pub(super) fn query(&self) -> HashMap<String, String> {
-        decode_form(self.query.as_deref().unwrap_or_default())
+        form_urlencoded::parse(self.query.as_deref().unwrap_or_default().as_bytes()).into_owned().collect()
     }
 
-    /// The members of a form body, or the texts of a JSON body.
+    /// The members of the body that are texts.
     pub(super) fn fields(&self) -> HashMap<String, String> {
-        match &self.body {
-            Value::Object(members) => {
-                let texts = members.iter().filter_map(|(name, value)| Some((name, value.as_str()?)));
-                texts.map(|(name, text)| (name.clone(), text.to_owned())).collect()
-            }
-            _ => decode_form(std::str::from_utf8(&self.bytes).unwrap_or_default()),
-        }
+        let members = self.body.as_object().into_iter().flatten();
+        members.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
     }
 
     /// This request, as it has just arrived.
@@ -109,8 +109,13 @@ fn bearer(headers: &HeaderMap) -> Option<String> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
 }
 
-fn decode_form(text: &str) -> HashMap<String, String> {
-    let uri = Uri::builder().path_and_query(format!("/?{text}")).build();
-    let fields = uri.ok().and_then(|uri| Query::try_from_uri(&uri).ok());
-    fields.map(|Query(fields)| fields).unwrap_or_default()
+/// JSON under any name, since command line tools call all that they send a form.
+fn decode_body(headers: &HeaderMap, bytes: &[u8]) -> Value {
+    serde_json::from_slice(bytes).unwrap_or_else(|_| {
+        let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let is_form = kind.starts_with("application/x-www-form-urlencoded");
+        let members = form_urlencoded::parse(if is_form { bytes } else { &[] });
+        let members: Map<_, _> = members.map(|(name, value)| (name.into_owned(), Value::from(value))).collect();
+        if members.is_empty() { Value::Null } else { members.into() }
+    })
 }

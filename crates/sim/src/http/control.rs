@@ -1,6 +1,8 @@
 //! The control endpoints, for people who drive the sim from other languages.
 //! They do what the methods of [`Sim`](crate::Sim) do.
 
+mod issuer;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
@@ -18,6 +20,11 @@ pub(super) fn reply(shared: &Shared, call: &Call) -> Reply {
     let result = match (call.method.as_str(), call.path.as_str()) {
         ("POST", "/sim/tokens") => issue(shared, call),
         ("POST", "/sim/tokens/expire") => expire(shared, call),
+        ("GET", "/sim/issuer") => Ok(issuer::show(shared)),
+        ("POST", "/sim/issuer/approve") => issuer::approve(shared, call),
+        ("POST", "/sim/issuer/deny") => issuer::deny(shared, call),
+        ("POST", "/sim/issuer/expire") => issuer::expire(shared, call),
+        ("POST", "/sim/issuer/revoke") => issuer::revoke(shared, call),
         ("GET", "/sim/requests") => requests(shared, call),
         ("POST", "/sim/script") => script(shared, call),
         _ => return Reply::unknown_endpoint(call),

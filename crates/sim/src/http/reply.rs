@@ -9,7 +9,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use crate::response::Response;
+use crate::{chat::Order, response::Response};
 
 pub(super) struct Reply {
     pub(super) status: u16,
@@ -23,14 +23,36 @@ pub(super) struct Reply {
 
 pub(super) enum Content {
     Stream(Response),
+    Chat(Response, Order),
     /// A string is sent as it is, anything else as JSON.
     Value(Value),
+    Page(String),
 }
 
 impl Reply {
-    pub(super) fn value(status: u16, value: Value) -> Self {
-        let content = Content::Value(value);
+    fn new(status: u16, content: Content) -> Self {
         Self { status, headers: BTreeMap::new(), delay: Duration::ZERO, rule: None, content }
+    }
+
+    pub(super) fn value(status: u16, value: Value) -> Self {
+        Self::new(status, Content::Value(value))
+    }
+
+    /// A page of HTML.
+    pub(super) fn page(status: u16, html: String) -> Self {
+        Self::new(status, Content::Page(html))
+    }
+
+    /// Sends a browser elsewhere.
+    pub(super) fn redirect(location: String) -> Self {
+        let mut reply = Self::new(302, Content::Page(String::new()));
+        reply.headers.insert("location".to_owned(), location);
+        reply
+    }
+
+    /// An error as RFC 6749 spells it.
+    pub(super) fn refusal(error: &str, description: &str) -> Self {
+        Self::value(400, json!({"error": error, "error_description": description}))
     }
 
     pub(super) fn error(status: u16, message: &str, code: &str) -> Self {
@@ -56,11 +78,13 @@ impl Reply {
         self
     }
 
-    /// For answers that are not followed in the record, which are never streams.
+    /// For answers that are not followed in the record, which are always values.
     pub(super) fn into_http(self) -> HttpResponse {
         match self.content {
             Content::Value(content) => value(self.status, &self.headers, &content),
-            Content::Stream(_) => build(self.status, "text/event-stream", &self.headers, Body::empty()),
+            Content::Stream(_) | Content::Chat(..) | Content::Page(_) => {
+                build(self.status, "text/plain; charset=utf-8", &self.headers, Body::empty())
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     http::{call::Call, reply::Reply, turn::refused},
     shared::Shared,
-    tokens::{Identity, TokenRequest, unix_seconds},
+    tokens::{Identity, unix_seconds},
 };
 
 const HOUR: u64 = 3600;
@@ -66,6 +66,23 @@ pub(super) fn usage(shared: &Shared, call: &Call) -> Reply {
     })
 }
 
+/// What the account has used so far, for `account/usage/read`.
+pub(super) fn profile(shared: &Shared, call: &Call) -> Reply {
+    admitted(shared, call, || {
+        json!({"stats": {
+            "lifetime_tokens": 1_234_567,
+            "peak_daily_tokens": 200_000,
+            "longest_running_turn_sec": 600,
+            "current_streak_days": 2,
+            "longest_streak_days": 5,
+            "daily_usage_buckets": [
+                {"start_date": "2026-01-01", "tokens": 1000},
+                {"start_date": "2026-01-02", "tokens": 2000},
+            ],
+        }})
+    })
+}
+
 fn window(used_percent: u8, length: u64, reset_after: u64) -> Value {
     json!({
         "used_percent": used_percent,
@@ -84,7 +101,5 @@ fn admitted(shared: &Shared, call: &Call, body: impl FnOnce() -> Value) -> Reply
 
 /// Who calls, as the token says; somebody with the default names otherwise.
 fn owner(call: &Call) -> Identity {
-    let TokenRequest { account, user, email, plan, .. } = TokenRequest::default();
-    let anybody = Identity { account, user, email, plan };
-    call.bearer.as_deref().and_then(Identity::of_token).unwrap_or(anybody)
+    call.bearer.as_deref().and_then(Identity::of_token).unwrap_or_default()
 }

@@ -24,6 +24,7 @@ pub(super) fn reply(shared: &Shared, call: &Call) -> Reply {
 pub(super) fn refused(refusal: Refusal) -> Reply {
     let (message, code) = match refusal {
         Refusal::Expired => ("Provided authentication token is expired.", "token_expired"),
+        Refusal::Revoked => ("The authentication token was revoked.", "token_revoked"),
         Refusal::Unknown => ("The authentication token was not issued by this sim.", "token_unknown"),
         Refusal::BadKey => ("The API key is not one of the script's.", "invalid_api_key"),
         Refusal::Missing => ("The request carries no bearer token.", "missing_token"),

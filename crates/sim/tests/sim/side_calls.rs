@@ -35,6 +35,8 @@ async fn models_settings_and_usage_are_served() -> Result<()> {
     let usage = client.get("/backend-api/wham/usage").await?.1;
     assert_eq!(usage["plan_type"], "pro");
     assert_eq!(usage["rate_limit"]["primary_window"]["limit_window_seconds"], 18_000);
+    let profile = client.get("/backend-api/wham/profiles/me").await?.1;
+    assert_eq!(profile["stats"]["daily_usage_buckets"][0]["start_date"], "2026-01-01");
     let paths: Vec<_> = sim.requests().into_iter().map(|request| request.path).collect();
     assert_eq!(paths[0], "/v1/models?client_version=0.169.0");
     Ok(())
@@ -44,13 +46,16 @@ async fn models_settings_and_usage_are_served() -> Result<()> {
 async fn a_script_replaces_endpoints_and_usage() -> Result<()> {
     let mut script = Script::new()
         .endpoint("GET /backend-api/wham/accounts/check", Endpoint::new(503, json!({"error": "down"})))
-        .endpoint("GET /backend-api/wham/config/bundle", Endpoint::default());
+        .endpoint("GET /backend-api/wham/config/bundle", Endpoint::default())
+        .endpoint("GET /v1/models", Endpoint::new(200, json!({"models": [{"slug": "other"}]})));
     script.usage = Some(json!({"plan_type": "free"}));
     let client = Client::new(&Sim::start(script).await?)?;
     let check = client.get("/backend-api/wham/accounts/check").await?;
     assert_eq!(check, (503, json!({"error": "down"})));
     assert_eq!(client.get("/backend-api/wham/config/bundle").await?, (200, json!({})));
     assert_eq!(client.get("/backend-api/wham/usage").await?.1, json!({"plan_type": "free"}));
+    let models = client.get("/v1/models?client_version=0.169.0").await?.1;
+    assert_eq!(models, json!({"models": [{"slug": "other"}]}));
     Ok(())
 }
 

@@ -1,7 +1,10 @@
 //! A client that speaks plain HTTP and reads event streams.
 
+use std::collections::HashMap;
+
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
+use url::{Url, form_urlencoded};
 use valet_sim::Sim;
 
 /// A client of one sim.
@@ -12,7 +15,7 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn new(sim: &Sim) -> Result<Self> {
-        let http = reqwest::Client::builder().no_proxy().build()?;
+        let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build()?;
         Ok(Self { http, sim: sim.clone() })
     }
 
@@ -57,10 +60,71 @@ impl Client {
         answer(self.http.post(format!("{}{path}", self.sim.origin())).json(body)).await
     }
 
+    /// The same with a credential.
+    pub(crate) async fn post_as(&self, bearer: &str, path: &str, body: &Value) -> Result<(u16, Value)> {
+        answer(self.http.post(format!("{}{path}", self.sim.origin())).bearer_auth(bearer).json(body)).await
+    }
+
     pub(crate) async fn post_form(&self, path: &str, form: String) -> Result<(u16, Value)> {
         let request = self.http.post(format!("{}{path}", self.sim.origin()));
         answer(request.header("content-type", "application/x-www-form-urlencoded").body(form)).await
     }
+
+    /// What a browser gets for an address.
+    pub(crate) async fn browse(&self, address: &str) -> Result<Page> {
+        Page::read(self.http.get(address)).await
+    }
+
+    /// What a browser gets for a form.
+    pub(crate) async fn submit(&self, path: &str, fields: &[(&str, &str)]) -> Result<Page> {
+        let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let request = self.http.post(format!("{}{path}", self.sim.origin()));
+        Page::read(request.header("content-type", "application/x-www-form-urlencoded").body(form)).await
+    }
+
+    /// A call to the token endpoint, as a form.
+    pub(crate) async fn token(&self, fields: &[(&str, &str)]) -> Result<(u16, Value)> {
+        let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        self.post_form("/oauth/token", form).await
+    }
+
+    /// A refresh, as JSON.
+    pub(crate) async fn refresh(&self, refresh_token: &str) -> Result<(u16, Value)> {
+        self.post("/oauth/token", &json!({"grant_type": "refresh_token", "refresh_token": refresh_token})).await
+    }
+}
+
+/// What a browser sees.
+#[derive(Debug)]
+pub(crate) struct Page {
+    pub(crate) status: u16,
+    pub(crate) html: String,
+    location: Option<String>,
+}
+
+impl Page {
+    async fn read(request: reqwest::RequestBuilder) -> Result<Self> {
+        let response = request.send().await?;
+        let location = response.headers().get("location").and_then(|value| Some(value.to_str().ok()?.to_owned()));
+        Ok(Self { status: response.status().as_u16(), location, html: response.text().await? })
+    }
+
+    /// Where the browser is sent.
+    pub(crate) fn location(&self) -> Result<Url> {
+        Ok(Url::parse(self.location.as_deref().with_context(|| format!("not a redirect: {self:?}"))?)?)
+    }
+
+    /// The value of a field or button with this name.
+    pub(crate) fn value(&self, name: &str) -> Result<&str> {
+        let field = format!("name=\"{name}\" value=\"");
+        let value = self.html.split_once(&field).and_then(|(_, rest)| rest.split('"').next());
+        value.with_context(|| format!("no {name} in {}", self.html))
+    }
+}
+
+/// The members of an address's query.
+pub(crate) fn query(url: &Url) -> HashMap<String, String> {
+    url.query_pairs().into_owned().collect()
 }
 
 async fn answer(request: reqwest::RequestBuilder) -> Result<(u16, Value)> {

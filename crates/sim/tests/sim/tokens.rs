@@ -118,30 +118,9 @@ async fn secrets_are_recorded_but_not_shown() -> Result<()> {
     let listed = client.get("/sim/requests").await?.1.to_string();
     for text in [shown, listed] {
         assert!(text.contains(&fingerprint(&token.access_token)) && text.contains("/v1/responses"));
-        for secret in [token.access_token.as_str(), &token.refresh_token, "script-key"] {
+        for secret in [token.access_token.as_str(), &token.id_token, &token.refresh_token, "script-key"] {
             assert!(!text.contains(secret), "{text}");
         }
     }
-    Ok(())
-}
-
-#[tokio::test]
-async fn refresh_tokens_rotate_and_are_good_once() -> Result<()> {
-    let (sim, client) = start(TokenPolicy::default()).await?;
-    let issued = sim.tokens().issue(TokenRequest::account("acct-9").plan("team"));
-    let form = format!("grant_type=refresh_token&refresh_token={}", issued.refresh_token);
-    let (status, body) = client.post_form("/oauth/token", form.clone()).await?;
-    assert_eq!(status, 200);
-    let access_token = body["access_token"].as_str().unwrap_or_default();
-    assert_ne!(access_token, issued.access_token);
-    assert_ne!(body["refresh_token"], issued.refresh_token);
-    assert_eq!(client.turn_status(access_token).await?, 200);
-    let check = client.call("GET", "/backend-api/wham/accounts/check", Some(access_token)).await?.1;
-    assert_eq!((&check["default_account_id"], &check["accounts"][0]["plan_type"]), (&json!("acct-9"), &json!("team")));
-
-    let reused = json!({"error": "invalid_grant", "error_description": "refresh_token_reused"});
-    assert_eq!(client.post_form("/oauth/token", form).await?, (400, reused));
-    let other = json!({"grant_type": "authorization_code"});
-    assert_eq!(client.post("/oauth/token", &other).await?.1["error"], "unsupported_grant_type");
     Ok(())
 }
