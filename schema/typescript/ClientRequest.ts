@@ -31,6 +31,7 @@ import type { ListMcpServerStatusParams } from "./v2/ListMcpServerStatusParams.j
 import type { LoginAccountParams } from "./v2/LoginAccountParams.js";
 import type { ModelListParams } from "./v2/ModelListParams.js";
 import type { NoParams } from "./NoParams.js";
+import type { PermissionProfileListParams } from "./v2/PermissionProfileListParams.js";
 import type { PluginInstalledParams } from "./v2/PluginInstalledParams.js";
 import type { RequestId } from "./RequestId.js";
 import type { SkillsListParams } from "./v2/SkillsListParams.js";
@@ -125,5 +126,6 @@ export type ClientRequest =
   | { method: "config/mcpServer/reload", id: RequestId, params?: NoParams }
   | { method: "experimentalFeature/list", id: RequestId, params: ExperimentalFeatureListParams }
   | { method: "collaborationMode/list", id: RequestId, params: CollaborationModeListParams }
+  | { method: "permissionProfile/list", id: RequestId, params: PermissionProfileListParams }
   | { method: "threadSection/list", id: RequestId, params: ThreadSectionListParams }
   | { method: "account/bedrock/checkGovCloudRequirements", id: RequestId, params: BedrockCheckGovCloudRequirementsParams };

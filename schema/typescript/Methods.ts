@@ -90,6 +90,8 @@ import type { ModelListParams } from "./v2/ModelListParams.js";
 import type { ModelListResponse } from "./v2/ModelListResponse.js";
 import type { ModelReroutedNotification } from "./v2/ModelReroutedNotification.js";
 import type { NoParams } from "./NoParams.js";
+import type { PermissionProfileListParams } from "./v2/PermissionProfileListParams.js";
+import type { PermissionProfileListResponse } from "./v2/PermissionProfileListResponse.js";
 import type { PermissionsRequestApprovalParams } from "./v2/PermissionsRequestApprovalParams.js";
 import type { PermissionsRequestApprovalResponse } from "./v2/PermissionsRequestApprovalResponse.js";
 import type { PlanDeltaNotification } from "./v2/PlanDeltaNotification.js";
@@ -304,6 +306,8 @@ export interface ClientRequests {
   "experimentalFeature/list": { params: ExperimentalFeatureListParams; response: ExperimentalFeatureListResponse };
   /** The modes of collaboration to choose from. */
   "collaborationMode/list": { params: CollaborationModeListParams; response: CollaborationModeListResponse };
+  /** The profiles of permissions to choose from. */
+  "permissionProfile/list": { params: PermissionProfileListParams; response: PermissionProfileListResponse };
   /** The sections of the list of threads. */
   "threadSection/list": { params: ThreadSectionListParams; response: ThreadSectionListResponse };
   /** Whether a login at Bedrock needs more than it has. */

@@ -3,4 +3,4 @@
 /**
  * Parameters of a method that takes none: absent, `null` and an object are all the same.
  */
-export type NoParams = undefined;
+export type NoParams = undefined | null | Record<string, unknown>;

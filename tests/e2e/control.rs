@@ -176,5 +176,5 @@ async fn a_local_image_that_is_no_file_fails_in_words_to_the_model_and_not_for_e
     let ended = parent.end_of(started["turn"]["id"].as_str().unwrap()).await;
     assert_eq!(ended.turn.status, TurnStatus::Completed);
     let sent = host.sim.requests().last().unwrap().body["input"].to_string();
-    assert!(sent.contains("could not be read: it is not a regular file"), "{sent}");
+    assert!(sent.contains("/dev/zero is not a file"), "{sent}");
 }

@@ -37,8 +37,9 @@ async fn each_failure_of_the_backend_has_the_words_and_the_class_of_the_specific
             "exceeded retry limit, last status: 429 Too Many Requests",
         ),
         (
-            Response::status(429)
-                .body(json!({ "error": { "type": "usage_limit_reached", "resets_at": 1_800_000_000 } })),
+            Response::status(429).body(
+                json!({ "error": { "type": "usage_limit_reached", "plan_type": "pro", "resets_at": 1_800_000_000 } }),
+            ),
             Some(Info::UsageLimitExceeded),
             "You’ve hit your usage limit. Visit https://chatgpt.com/settings/usage to purchase more credits or try again at Jan ",
         ),
@@ -137,6 +138,22 @@ async fn h_7_a_message_that_was_shown_as_whole_is_not_said_twice() {
     let ended = parent.turn(&thread, "hello").await;
     assert_eq!((ended.turn.status.clone(), ended.streamed_text().as_str()), (TurnStatus::Failed, "Whole."));
     assert_eq!(host.sim.requests().into_iter().filter(RecordedRequest::is_turn).count(), 1);
+}
+
+#[tokio::test]
+async fn what_the_filter_has_ended_is_asked_again_in_other_words() {
+    let script = Script::responses([Response::new().incomplete("content_filter"), Response::new().text("Otherwise.")]);
+    let host = TestHost::builder().script(script).provider("stream_max_retries = 1").start().await;
+    let mut parent = host.parent().await;
+    let thread = parent.thread().await;
+    let ended = parent.turn(&thread, "hello").await;
+    assert_eq!(ended.turn.status, TurnStatus::Completed);
+    assert_eq!(ended.all::<m::Error>().len(), 1);
+    let asked: Vec<_> = host.sim.requests().into_iter().filter(RecordedRequest::is_turn).collect();
+    let [first, second] = [&asked[0], &asked[1]].map(|request| request.body["input"].as_array().unwrap());
+    assert_eq!(second[..first.len()], first[..]);
+    assert_eq!(second.len(), first.len() + 1);
+    assert_eq!(second[first.len()]["role"], "developer");
 }
 
 #[tokio::test]

@@ -4,7 +4,6 @@
 
 mod backend;
 mod deviations;
-mod pattern;
 mod player;
 mod recording;
 mod stage;

@@ -35,6 +35,38 @@ async fn a_new_thread_has_what_the_configuration_and_the_request_say() {
 }
 
 #[tokio::test]
+async fn a_profile_of_permissions_stands_for_a_sandbox_and_an_unknown_one_is_refused() {
+    let host = TestHost::builder().config("sandbox_mode = \"danger-full-access\"").start().await;
+    let mut client = host.client().await;
+    let profiles = client.call("permissionProfile/list", json!({})).await.unwrap();
+    let ids: Vec<_> = profiles["data"].as_array().unwrap().iter().map(|profile| profile["id"].clone()).collect();
+    assert_eq!(ids, [":read-only", ":workspace", ":danger-full-access"]);
+    for (profile, sandbox) in ids.iter().zip(["readOnly", "workspaceWrite", "dangerFullAccess"]) {
+        let started = client.call("thread/start", json!({ "permissions": profile })).await.unwrap();
+        assert_eq!(started["sandbox"]["type"], sandbox);
+    }
+    let thread = client.thread().await;
+    let requests = [
+        ("thread/start", json!({}), "sandbox", json!("read-only")),
+        ("turn/start", json!({ "threadId": thread, "input": [] }), "sandboxPolicy", json!({ "type": "readOnly" })),
+        ("thread/settings/update", json!({ "threadId": thread }), "sandboxPolicy", json!({ "type": "readOnly" })),
+    ];
+    for (method, mut params, other, value) in requests {
+        params["permissions"] = json!("strict");
+        let refusal = client.refused(method, params.clone()).await;
+        assert!(refusal.message.starts_with("unknown permission profile `strict`, expected one of"), "{method}");
+        params[other] = value;
+        let refusal = client.refused(method, params).await;
+        assert_eq!(refusal.message, format!("`permissions` cannot be combined with `{other}`"), "{method}");
+    }
+    let changed =
+        client.call("thread/settings/update", json!({ "threadId": thread, "permissions": ":read-only" })).await;
+    assert_eq!(changed.unwrap(), json!({}));
+    let told = client.wait_for::<m::ThreadSettingsUpdated>().await;
+    assert_eq!(told.thread_settings.sandbox_policy, v2::SandboxPolicy::ReadOnly { network_access: false });
+}
+
+#[tokio::test]
 async fn everybody_is_told_of_a_new_thread_after_its_starter_got_the_answer() {
     let host = TestHost::start(Script::new()).await;
     let mut starter = host.client().await;

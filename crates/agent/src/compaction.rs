@@ -7,6 +7,7 @@ use uuid::Uuid;
 use valet_auth::HttpClient;
 
 use crate::control::{Commands, Control};
+use crate::conversation::Said;
 use crate::driver::{Driver, Ended};
 use crate::event::{Event, EventSink};
 use crate::failure::{Failure, FailureClass};
@@ -34,27 +35,51 @@ struct Quiet(Arc<dyn EventSink>);
 
 impl EventSink for Quiet {
     fn emit(&self, turn_id: &str, event: Event<'_>) {
-        if matches!(event, Event::Retrying { .. } | Event::BackendAnswered { .. }) {
+        if matches!(event, Event::Retrying { .. } | Event::BackendAnswered { .. } | Event::RateLimits(_)) {
             self.0.emit(turn_id, event);
         }
     }
 }
 
 impl Driver {
-    /// Whether the next request would come near the end of what the model can read.
+    /// Whether the next request would come near the end of what the model can read, or is known to go beyond.
     pub(crate) fn is_nearly_full(&self, turn: &Turn) -> bool {
+        if self.overflowed {
+            return true;
+        }
         let window = catalog::find(&turn.settings.model).map(|model| model.context_window * 9 / 10);
         turn.settings.compact_at.or(window).is_some_and(|limit| self.context_tokens >= limit)
     }
 
-    /// Sums up, and puts the summary in the place of the history. On failure the history is as it was.
-    pub(crate) async fn compact(&mut self, turn: &Turn, commands: &mut Commands) -> Result<(), Ended> {
-        self.services.journal.check().map_err(Ended::Failed)?;
+    /// The backend has refused the conversation as too long: it is summed up before the next request. The usage says
+    /// so, too, and with it the log, for whoever goes on with it.
+    pub(crate) fn overflow(&mut self, turn: &Turn) {
+        self.overflowed = true;
+        if let Some(model) = catalog::find(&turn.settings.model) {
+            let window = model.usable_context();
+            self.usage.last = TokenUsage { total: window, ..TokenUsage::default() };
+            self.usage.context_window = Some(window);
+            turn.emit(Event::Usage(&self.usage));
+        }
+    }
+
+    /// Sums up, and puts the summary in the place of the history; on failure the history is as it was. `said` waits
+    /// for that and comes behind it, like what is said meanwhile.
+    pub(crate) async fn compact(
+        &mut self,
+        turn: &Turn,
+        mut said: Vec<Said>,
+        commands: &mut Commands,
+    ) -> Result<(), Ended> {
+        if let Err(failure) = self.services.journal.check() {
+            self.say_all(turn, said).await;
+            return Err(Ended::Failed(failure));
+        }
         let item = Item::started(Uuid::now_v7().to_string(), ItemKind::Compaction);
         turn.emit(Event::ItemStarted(&item));
-        let mut said = Vec::new();
+        let mut progress = Progress::default();
         let summarised = {
-            let summary = summary(&self.services.http, turn, self.history.clone());
+            let summary = summary(&self.services.http, turn, self.history.clone(), &mut progress);
             tokio::pin!(summary);
             loop {
                 tokio::select! {
@@ -71,10 +96,11 @@ impl Driver {
                 }
             }
         };
-        turn.emit(Event::ItemCompleted(&item.completed()));
         let (summary, usage) = match summarised {
             Ok(summarised) => summarised,
             Err(ended) => {
+                turn.emit_limits(&mut progress);
+                turn.emit(Event::ItemCompleted(&item.completed()));
                 self.say_all(turn, said).await;
                 return Err(ended);
             }
@@ -87,8 +113,11 @@ impl Driver {
         if let Some(usage) = usage {
             self.use_up(turn, usage);
         }
+        turn.emit_limits(&mut progress);
         self.context_tokens = 0;
+        self.overflowed = false;
         self.services.journal.replace(&summary, self.history.keep());
+        turn.emit(Event::ItemCompleted(&item.completed()));
         self.say_all(turn, said).await;
         Ok(())
     }
@@ -99,14 +128,16 @@ async fn summary(
     http: &HttpClient,
     turn: &Turn,
     mut history: History,
+    progress: &mut Progress,
 ) -> Result<(String, Option<TokenUsage>), Failure> {
     let quiet = turn.with_sink(Arc::new(Quiet(Arc::clone(&turn.sink))));
-    history.push_message(prompt::message("user", REQUEST));
+    // Of this nothing stays, so it has no id.
+    history.push_value(&prompt::message("user", REQUEST));
     let ids = RequestIds { thread_id: &turn.thread_id, turn_id: &turn.id };
     for _ in 0..SHORTENINGS {
         let body = request::body(&turn.settings, ids, &history, &[], RequestKind::Compaction)?;
-        let mut progress = Progress::default();
-        match quiet.respond(http, &body, &mut progress).await {
+        *progress = Progress::default();
+        match quiet.respond(http, &body, progress).await {
             Ok(response) => {
                 let message = progress.last_message.as_ref().and_then(Item::agent_message);
                 let text = message.map(|message| message.text.clone()).unwrap_or_default();

@@ -36,6 +36,8 @@ pub(crate) struct Driver {
     pub(crate) usage: Usage,
     /// What the last response says that the model has read and written; nothing after a compaction.
     pub(crate) context_tokens: i64,
+    /// Whether the backend has refused the conversation as too long since it was last summed up.
+    pub(crate) overflowed: bool,
     /// What the model was last told of the place where it works.
     told: Option<Scene>,
     /// Whose encrypted reasoning the history holds.
@@ -59,6 +61,7 @@ impl Driver {
             history: History::default(),
             usage: Usage::default(),
             context_tokens: 0,
+            overflowed: false,
             told: None,
             payer: None,
             tools,
@@ -71,9 +74,11 @@ impl Driver {
             match command {
                 Command::Turn(request) => {
                     let turn = self.begin(request.terms, request.accepted, TurnKind::Regular).await;
-                    self.say(&turn, request.said).await;
                     let mut progress = Progress::default();
-                    let ended = self.work(&turn, &mut progress, &mut commands).await;
+                    let ended = match self.open(&turn, request.said, &mut commands).await {
+                        Ok(()) => self.work(&turn, &mut progress, &mut commands).await,
+                        Err(ended) => ended,
+                    };
                     self.end(&turn, &progress, ended).await;
                 }
                 Command::Shell(request) => {
@@ -83,7 +88,7 @@ impl Driver {
                 }
                 Command::Compact { terms, accepted } => {
                     let turn = self.begin(*terms, accepted, TurnKind::Compaction).await;
-                    let ended = self.compact(&turn, &mut commands).await.err().unwrap_or(Ended::Completed);
+                    let ended = self.compact(&turn, Vec::new(), &mut commands).await.err().unwrap_or(Ended::Completed);
                     self.end(&turn, &Progress::default(), ended).await;
                 }
                 Command::Inject { items, done } => {
@@ -133,6 +138,7 @@ impl Driver {
         self.history = past.history;
         self.usage = past.usage;
         self.context_tokens = past.context_tokens;
+        self.overflowed = false;
         self.told = past.scene;
         self.payer = past.payer;
     }
@@ -145,17 +151,18 @@ impl Driver {
         }
     }
 
-    /// Enters what a person said into the history, and shows it.
+    /// Enters what a person said into the history, and shows it. Nothing is shown of somebody who said nothing.
     pub(crate) async fn say(&mut self, turn: &Turn, said: Said) {
+        if said.input.is_empty() {
+            return;
+        }
         let mut content = Vec::with_capacity(said.input.len());
         for part in &said.input {
             content.push(part.content().await);
         }
-        if !content.is_empty() {
-            self.history.push_message(json!({ "type": "message", "role": "user", "content": content }));
-            self.history.last_was_said();
-            self.keep();
-        }
+        self.history.push_message(json!({ "type": "message", "role": "user", "content": content }));
+        self.history.last_was_said();
+        self.keep();
         let kind = ItemKind::UserMessage(UserMessage { client_id: said.client_id, content: said.input });
         let item = Item::started(Uuid::now_v7().to_string(), kind);
         turn.emit(Event::ItemStarted(&item));
@@ -187,10 +194,19 @@ impl Driver {
         self.keep();
     }
 
+    /// Enters what a turn begins with. A conversation that is full is summed up before, so that nothing of this is.
+    async fn open(&mut self, turn: &Turn, said: Said, commands: &mut Commands) -> Result<(), Ended> {
+        if self.is_nearly_full(turn) {
+            return self.compact(turn, vec![said], commands).await;
+        }
+        self.say(turn, said).await;
+        Ok(())
+    }
+
     async fn work(&mut self, turn: &Turn, progress: &mut Progress, commands: &mut Commands) -> Ended {
         loop {
             if self.is_nearly_full(turn)
-                && let Err(ended) = self.compact(turn, commands).await
+                && let Err(ended) = self.compact(turn, Vec::new(), commands).await
             {
                 return ended;
             }
@@ -211,8 +227,11 @@ impl Driver {
                     // Before anything is done: who takes this up must know of it.
                     self.keep();
                     let ended = self.run_tools(turn, &response.calls, commands).await;
-                    if let Some(last) = response.usage {
-                        self.use_up(turn, last);
+                    match response.usage {
+                        Some(last) => self.use_up(turn, last),
+                        // As much as before, as far as anybody knows.
+                        None if self.usage != Usage::default() => turn.emit(Event::Usage(&self.usage)),
+                        None => {}
                     }
                     turn.emit_limits(progress);
                     match ended {
@@ -223,12 +242,19 @@ impl Driver {
                 }
                 Ok(Err(failure)) => {
                     self.history.extend(progress.shown.drain(..));
-                    // Whoever is at a limit wants to know what was used.
-                    if *failure.class() == FailureClass::UsageLimitExceeded && self.usage != Usage::default() {
-                        turn.emit(Event::Usage(&self.usage));
+                    match failure.class() {
+                        // Whoever is at a limit wants to know what was used.
+                        FailureClass::UsageLimitExceeded if self.usage != Usage::default() => {
+                            turn.emit(Event::Usage(&self.usage));
+                        }
+                        FailureClass::ContextWindowExceeded => self.overflow(turn),
+                        FailureClass::ContentFiltered => self.history.push_message(prompt::filtered_note()),
+                        _ => {}
                     }
                     turn.emit_limits(progress);
-                    return Ended::Failed(failure);
+                    if progress.again.is_none() {
+                        return Ended::Failed(failure);
+                    }
                 }
                 Err(Control::Said(said, accepted)) => {
                     accepted(&turn.id);

@@ -12,6 +12,8 @@ pub enum FailureClass {
     ContextWindowExceeded,
     /// The account's limit is reached.
     UsageLimitExceeded,
+    /// The account's plan does not hold this.
+    UsageNotIncluded,
     /// Too many requests.
     RateLimitExceeded,
     /// The model is at capacity.
@@ -20,6 +22,8 @@ pub enum FailureClass {
     ModelNotFound,
     /// The backend refused the content.
     CyberPolicy,
+    /// The backend's filter ended the response.
+    ContentFiltered,
     /// The backend failed.
     InternalServerError,
     /// No good credential.
@@ -73,6 +77,11 @@ impl Failure {
     /// The stream ended before the response did.
     pub(crate) fn disconnected(reason: &str) -> Self {
         Self::passing(FailureClass::Other, format!("stream disconnected before completion: {reason}"), None)
+    }
+
+    /// The same failure, known for what it is.
+    pub(crate) fn classed(self, class: FailureClass) -> Self {
+        Self { class, ..self }
     }
 
     /// What happens in the conversation cannot be kept.

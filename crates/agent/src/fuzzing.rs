@@ -1,4 +1,5 @@
-//! What the fuzz targets need of this crate and nobody else does: the readers of what a backend sends.
+//! What the fuzz targets and the benches need of this crate and nobody else does: the readers of what a backend sends,
+//! and the writer of what it is sent.
 
 use std::time::Duration;
 
@@ -8,7 +9,11 @@ use reqwest::StatusCode;
 
 use crate::model::errors;
 use crate::model::event::{CallHead, FinalResponse, OutputItem, StreamEvent};
+use crate::model::request::{self, RequestIds, RequestKind};
 use crate::model::stream::EventStream;
+use crate::past::Past;
+use crate::settings::Settings;
+use crate::tools::Tools;
 use crate::usage::{TokenUsage, Usage};
 
 /// Reads a stream of a response to its end. Returns the data of each event, and how the stream ended.
@@ -42,4 +47,10 @@ pub fn event(data: &str, used: &mut Usage) {
 pub fn refusal(status: u16, body: &str, lent: bool) -> Option<String> {
     let status = StatusCode::from_u16(status).ok()?;
     Some(errors::of_status(status, "http://backend/responses", None, body, lent).message)
+}
+
+/// The body of the next request of a conversation.
+pub fn body(settings: &Settings, past: &Past) -> Option<Bytes> {
+    let ids = RequestIds { thread_id: "thread", turn_id: "turn" };
+    request::body(settings, ids, &past.history, &Tools::definitions(settings), RequestKind::Turn).ok()
 }

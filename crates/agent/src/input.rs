@@ -1,11 +1,8 @@
 //! What a person sends, and how the model is given it.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde_json::{Value, json};
+use std::path::PathBuf;
 
-/// The largest image that is read from this machine.
-const MAX_IMAGE_BYTES: u64 = 20 * 1024 * 1024;
+use serde_json::{Value, json};
 
 /// One part of what a person sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,9 +85,9 @@ impl Input {
         match self {
             Self::Text { text, .. } => text_content(text),
             Self::Image { url, detail } => image_content(url, *detail),
-            Self::LocalImage { path, detail } => match read_image(path).await {
-                Ok(bytes) => image_content(&data_url(path, &bytes), *detail),
-                Err(error) => text_content(&format!("The image {path} could not be read: {error}.")),
+            Self::LocalImage { path, detail } => match read_image(path.into()).await {
+                Ok(url) => image_content(&url, *detail),
+                Err(error) => text_content(&format!("An image is missing here: {error}.")),
             },
             Self::Skill { name, path } => text_content(&format!("Use the skill `{name}`, described in {path}.")),
             Self::Mention { name, path } => text_content(&format!("`{name}` refers to {path}.")),
@@ -98,16 +95,11 @@ impl Input {
     }
 }
 
-/// Reads a file, unless it is none or too large: a pipe or a device would never end.
-async fn read_image(path: &str) -> std::io::Result<Vec<u8>> {
-    let metadata = tokio::fs::metadata(path).await?;
-    if !metadata.is_file() {
-        return Err(std::io::Error::other("it is not a regular file"));
-    }
-    if metadata.len() > MAX_IMAGE_BYTES {
-        return Err(std::io::Error::other(format!("it is larger than {MAX_IMAGE_BYTES} bytes")));
-    }
-    tokio::fs::read(path).await
+/// An image on this machine as a data URL, or else why there is none, in words for the model. What is no image is not
+/// sent: a backend would refuse it with this turn and all that follow.
+pub(crate) async fn read_image(path: PathBuf) -> Result<String, String> {
+    let read = tokio::task::spawn_blocking(move || valet_tools::image::data_url(&path)).await;
+    read.map_err(|error| format!("the image could not be read: {error}"))?.map_err(|error| error.to_string())
 }
 
 fn text_content(text: &str) -> Value {
@@ -120,15 +112,4 @@ fn image_content(url: &str, detail: Option<ImageDetail>) -> Value {
         content["detail"] = detail.as_str().into();
     }
     content
-}
-
-fn data_url(path: &str, bytes: &[u8]) -> String {
-    let extension = path.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
-    let kind = match extension.as_str() {
-        "jpg" | "jpeg" => "jpeg",
-        "gif" => "gif",
-        "webp" => "webp",
-        _ => "png",
-    };
-    format!("data:image/{kind};base64,{}", STANDARD.encode(bytes))
 }

@@ -47,7 +47,7 @@ pub use model::catalog::{self, ModelInfo};
 pub use past::Past;
 pub use permission::Approvals;
 pub use prompt::{PLAN_MODE, Surroundings, base_instructions};
-pub use settings::{Origin, Provider, Settings};
+pub use settings::{Origin, Provider, Retries, Settings};
 pub use tools::ClientTool;
 pub use usage::{TokenUsage, Usage};
 /// The vocabulary of the tools, as far as clients see it.

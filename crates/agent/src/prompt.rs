@@ -152,6 +152,15 @@ pub(crate) fn interrupted_note() -> Value {
     )
 }
 
+/// What the model is told of a response that the backend's filter has ended.
+pub(crate) fn filtered_note() -> Value {
+    message(
+        "developer",
+        "The last response was ended by the content filter of the service, and is lost. Do not try the same again: go \
+         on in a way that it lets through, or say what cannot be said.",
+    )
+}
+
 pub(crate) fn message(role: &str, text: &str) -> Value {
     json!({ "type": "message", "role": role, "content": [{ "type": "input_text", "text": text }] })
 }

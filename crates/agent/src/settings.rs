@@ -68,14 +68,27 @@ pub struct Provider {
     pub base_url: String,
     /// Sent with every request.
     pub headers: HeaderMap,
-    /// How often a request is sent again, together with `stream_max_retries`: both add up to one budget.
-    pub request_max_retries: u32,
-    /// The other part of the budget.
-    pub stream_max_retries: u32,
+    /// How often a request is sent again.
+    pub retries: Retries,
     /// How long the backend may be silent.
     pub stream_idle_timeout: Duration,
     /// A key that the configuration names; it is used instead of the login.
     pub key: Option<Arc<Account>>,
+}
+
+/// How often a request is sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retries {
+    /// So often, whatever failed; each is told.
+    Together(u32),
+    /// In the reference's way: what fails after the stream began, `streams` times, each told; what fails before, in each
+    /// of these attempts up to `requests` times more, untold. A plain 429 is not tried again.
+    Apart {
+        /// For each attempt.
+        requests: u32,
+        /// For the response.
+        streams: u32,
+    },
 }
 
 /// Who the backend is told is calling.

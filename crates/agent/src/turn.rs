@@ -14,6 +14,7 @@ use crate::failure::{Failure, FailureClass};
 use crate::item::{AgentMessage, Item, ItemKind, Reasoning};
 use crate::limits::RateLimits;
 use crate::model::event::{ContentPart, FinalResponse, OutputItem, StreamEvent};
+use crate::model::pieces::{PieceOf, Pieces};
 use crate::model::request::{self, RequestIds};
 use crate::model::{errors, stream::EventStream};
 use crate::retry::Attempts;
@@ -58,6 +59,8 @@ pub(crate) struct Progress {
     pub(crate) shown: Vec<Arc<RawValue>>,
     /// The limits that the current response's headers told, until they are passed on.
     pub(crate) limits: Option<RateLimits>,
+    /// Set when the current request has failed and is to be tried again in other words: its attempts so far.
+    pub(crate) again: Option<Attempts>,
     /// Whether it was told that another model answers.
     rerouted: bool,
 }
@@ -96,14 +99,15 @@ impl Turn {
         }
     }
 
-    /// Gets one whole response to `body`.
+    /// Gets one whole response to `body`. What the backend's filter has ended is not tried again with this body:
+    /// whether to ask in other words, after the pause that was made, `progress.again` says.
     pub(crate) async fn respond(
         &self,
         http: &HttpClient,
         body: &Bytes,
         progress: &mut Progress,
     ) -> Result<ModelResponse, Failure> {
-        let mut attempts = Attempts::new(&self.settings.provider);
+        let mut attempts = progress.again.take().unwrap_or_else(|| Attempts::new(self.settings.provider.retries));
         loop {
             let mut response = Response::new(self, progress);
             let failure = match response.stream(http, body.clone()).await {
@@ -111,11 +115,18 @@ impl Turn {
                 Err(failure) => failure,
             };
             // What was shown as whole stays shown: another attempt would say it twice.
-            let pause = if response.shown_whole { None } else { attempts.next(&failure) };
-            let Some(pause) = pause else { return Err(failure) };
+            let again = if response.shown_whole { None } else { attempts.next(&failure, response.began) };
+            let Some(again) = again else { return Err(failure) };
             tracing::info!(attempt = attempts.made(), %failure, "a model request is tried again");
-            self.emit(Event::Retrying { failure: &failure, attempt: attempts.made(), of: attempts.allowed() });
-            tokio::time::sleep(pause).await;
+            if again.told {
+                self.emit_limits(progress);
+                self.emit(Event::Retrying { failure: &failure, attempt: attempts.made(), of: attempts.allowed() });
+            }
+            tokio::time::sleep(again.after).await;
+            if *failure.class() == FailureClass::ContentFiltered {
+                progress.again = Some(attempts);
+                return Err(failure);
+            }
         }
     }
 }
@@ -140,21 +151,47 @@ struct Response<'a> {
     open: Vec<Item>,
     items: Vec<Arc<RawValue>>,
     calls: Vec<ToolCall>,
+    pieces: Pieces,
+    /// Whether the backend has begun to stream.
+    began: bool,
     shown_whole: bool,
 }
 
 impl<'a> Response<'a> {
     fn new(turn: &'a Turn, progress: &'a mut Progress) -> Self {
-        Self { turn, progress, open: Vec::new(), items: Vec::new(), calls: Vec::new(), shown_whole: false }
+        Self {
+            turn,
+            progress,
+            open: Vec::new(),
+            items: Vec::new(),
+            calls: Vec::new(),
+            pieces: Pieces::default(),
+            began: false,
+            shown_whole: false,
+        }
     }
 
     async fn stream(&mut self, http: &HttpClient, body: Bytes) -> Result<ModelResponse, Failure> {
         let idle = self.turn.settings.provider.stream_idle_timeout;
         let response = self.open(http, body, idle).await?;
+        self.began = true;
         self.progress.limits = Some(RateLimits::of(response.headers()));
         self.tell_who_answers(response.headers());
         let mut events = EventStream::new(response.bytes_stream(), idle);
-        while let Some(data) = events.next().await? {
+        loop {
+            let data = match events.next_now() {
+                Some(Ok(Some(data))) => data,
+                end_or_pause => {
+                    // What has come is told before anybody waits.
+                    self.pieces.tell(|event| self.turn.emit(event));
+                    let next = match end_or_pause {
+                        Some(end) => end?,
+                        None => events.next().await?,
+                    };
+                    let Some(data) = next else { break };
+                    data
+                }
+            };
             // An event that cannot be read is passed over; if it mattered, the stream ends without an end.
             let Ok(event) = serde_json::from_str::<StreamEvent<'_>>(&data) else { continue };
             if let Some(last) = self.take(&event)? {
@@ -215,18 +252,18 @@ impl<'a> Response<'a> {
         // A delta that does not say whose it is belongs to the item that began last.
         let last = self.open.last().map(|open| open.id.as_str());
         let item_id = event.item_id.as_deref().or(last).unwrap_or_default();
+        let piece_of = match event.kind.as_ref() {
+            "response.output_text.delta" => Some(PieceOf::Text),
+            "response.reasoning_summary_text.delta" => Some(PieceOf::Summary(event.summary_index.unwrap_or_default())),
+            "response.reasoning_text.delta" => Some(PieceOf::Reasoning(event.content_index.unwrap_or_default())),
+            _ => None,
+        };
+        if let Some(of) = piece_of {
+            self.pieces.add(of, item_id, &event.delta(), |event| turn.emit(event));
+            return Ok(None);
+        }
+        self.pieces.tell(|event| turn.emit(event));
         match event.kind.as_ref() {
-            "response.output_text.delta" => {
-                turn.emit(Event::TextDelta { item_id, delta: &event.delta() });
-            }
-            "response.reasoning_summary_text.delta" => {
-                let index = event.summary_index.unwrap_or_default();
-                turn.emit(Event::SummaryDelta { item_id, index, delta: &event.delta() });
-            }
-            "response.reasoning_text.delta" => {
-                let index = event.content_index.unwrap_or_default();
-                turn.emit(Event::ReasoningDelta { item_id, index, delta: &event.delta() });
-            }
             "response.reasoning_summary_part.added" => {
                 turn.emit(Event::SummaryPartAdded { item_id, index: event.summary_index.unwrap_or_default() });
             }

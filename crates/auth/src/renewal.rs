@@ -48,12 +48,17 @@ impl Account {
                 parent.given_up(&request);
                 Landing::Ended(Ok(()))
             }
-            answer = &mut answer => Landing::Ended(self.landed(answer, owner, deadline, renewal)),
-            // What runs ahead is waited for by nobody from the start.
+            // Before the answer, which is late if it comes after the last waiter has left. What runs ahead is waited for
+            // by nobody from the start.
             () = waiters.abandoned(), if !ahead => {
-                self.await_late_answer(answer, owner, rejected, renewal.clone());
+                if renewal.rules.strict {
+                    parent.given_up(&request);
+                } else {
+                    self.await_late_answer(answer, owner, rejected, renewal.clone());
+                }
                 Landing::Abandoned
             }
+            answer = &mut answer => Landing::Ended(self.landed(answer, owner, deadline, renewal)),
             () = tokio::time::sleep(deadline) => {
                 let asked = parent.given_up(&request);
                 if asked && !renewal.rules.strict {

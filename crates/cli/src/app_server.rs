@@ -10,6 +10,7 @@ use valet_server::{Config, ConfigError, Host};
 use valet_transport::listener::{self, AllowedOrigin, Auth, Endpoint, Settings};
 use valet_transport::{OutboxLimits, stdio};
 
+use crate::allocator;
 use crate::args::{AppServerArgs, AppServerCommand, GenerateArgs};
 use crate::bindings::{self, Bindings};
 use crate::ending::Endings;
@@ -75,6 +76,7 @@ fn serve(args: &AppServerArgs) -> anyhow::Result<ExitCode> {
         };
         let guard = Guard::of(&config)?;
         let host = Host::start(config);
+        tokio::spawn(allocator::give_back(host.clone()));
         if let Some(pid) = args.parent_pid {
             host.watch_parent(pid).context("--parent-pid")?;
         }

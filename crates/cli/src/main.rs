@@ -1,5 +1,6 @@
 //! The `valet` binary: arguments, wiring and exit codes; nothing else.
 
+mod allocator;
 mod app_server;
 mod args;
 mod bindings;
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
     if let Some(code) = valet_exec::helper_main() {
         return code;
     }
+    allocator::set_up();
     let args = Args::parse();
     let _last_lines = logging::LastLines;
     let outcome = match args.command {

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot};
 use valet_protocol::jsonrpc::{self, Message};
@@ -56,6 +57,14 @@ impl Client {
 
     /// Asks, and waits for the answer. There is no time limit: wrap it in one where one is wanted.
     pub async fn request<M: ClientRequestMethod>(&self, params: M::Params) -> Result<M::Response, RequestError> {
+        self.request_part::<M, M::Response>(params).await
+    }
+
+    /// The same for whoever wants a part of the answer: `T` has those of its members that are wanted.
+    pub async fn request_part<M: ClientRequestMethod, T: DeserializeOwned>(
+        &self,
+        params: M::Params,
+    ) -> Result<T, RequestError> {
         let (sender, answer) = oneshot::channel();
         let id = callbacks(&self.0.callbacks).register((), sender);
         let message = jsonrpc::write_request(M::METHOD, &id, &params)?;

@@ -1,5 +1,6 @@
 //! What the server tells, in the order of its telling.
 
+use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 use valet_protocol::ServerNotificationMethod;
@@ -16,6 +17,11 @@ pub struct Notification {
 impl Notification {
     /// The parameters, if this is a notification of type `N`.
     pub fn read<N: ServerNotificationMethod>(&self) -> Option<N::Params> {
+        self.read_part::<N, N::Params>()
+    }
+
+    /// The same for whoever wants a part of the parameters: `T` has those of their members that are wanted.
+    pub fn read_part<N: ServerNotificationMethod, T: DeserializeOwned>(&self) -> Option<T> {
         if self.method != N::METHOD {
             return None;
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::process::Child;
 use valet_transport::{Link, OutboxLimits, lines};
 
-/// A running app server. It is killed when this is dropped; see [`AppServer::wait`] for a gentler end.
+/// A running app server. It is killed when this is dropped; see [`AppServerProcess::wait`] for a gentler end.
 #[derive(Debug)]
 pub struct AppServer {
     /// To be given to [`crate::Client::new`]. When it is dropped, the server sees the end of its input.

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::de::{DeserializeOwned, Deserializer, IgnoredAny};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 use ts_rs::TS;
 
 use crate::error::ErrorObject;
@@ -29,8 +30,8 @@ pub enum Order {
 
 /// Parameters of a method that takes none: absent, `null` and an object are all the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema, TS)]
-#[ts(type = "undefined")]
-#[schemars(with = "Option<()>", inline)]
+#[ts(type = "undefined | null | Record<string, unknown>")]
+#[schemars(with = "Option<Map<String, Value>>", inline)]
 pub struct NoParams;
 
 impl<'de> Deserialize<'de> for NoParams {
@@ -69,8 +70,8 @@ pub trait ClientRequestMethod: 'static {
 /// What each row's `parse` does. The rows have functions of their own, and not one that is generic in the row, so that
 /// their code is made here, for size, and not where they are called.
 pub(crate) fn parse<P: DeserializeOwned>(params: Option<&RawValue>, optional: bool) -> Result<P, ErrorObject> {
-    let text = match params {
-        Some(raw) => raw.get(),
+    let text = match params.map(RawValue::get).filter(|text| *text != "null") {
+        Some(text) => text,
         None if optional => "null",
         None => return Err(ErrorObject::invalid_params("missing field `params`")),
     };

@@ -212,6 +212,9 @@ define_methods! {
         /// The modes of collaboration to choose from.
         CollaborationModeList = "collaborationMode/list"
             (CollaborationModeListParams) -> CollaborationModeListResponse, order: Concurrent, gates: [Gate::Method];
+        /// The profiles of permissions to choose from.
+        PermissionProfileList = "permissionProfile/list"
+            (PermissionProfileListParams) -> PermissionProfileListResponse, order: Concurrent;
         /// The sections of the list of threads.
         ThreadSectionList = "threadSection/list" (ThreadSectionListParams) -> ThreadSectionListResponse, order: Concurrent;
         /// Whether a login at Bedrock needs more than it has.

@@ -2,12 +2,16 @@
 //! Use for every enum that is *received*; values that a client sends are plain closed enums, or go through
 //! [`known`] where the same enum is sent back.
 
+use schemars::{Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error};
 
 /// What [`known`] asks of an enum that the macro has declared.
 pub(crate) trait OpenEnum {
-    /// The text, if it is not known, and the texts that are.
-    fn unknown(&self) -> Option<(&str, &'static [&'static str])>;
+    /// The texts that are known.
+    const TEXTS: &'static [&'static str];
+
+    /// The text, if it is not known.
+    fn unknown(&self) -> Option<&str>;
 }
 
 /// Reads an optional member that a client sends: a value that is not known is refused, as a closed enum refuses it.
@@ -16,9 +20,14 @@ pub(crate) fn known<'de, D: Deserializer<'de>, T: OpenEnum + Deserialize<'de>>(
 ) -> Result<Option<T>, D::Error> {
     let value = Option::<T>::deserialize(deserializer)?;
     match value.as_ref().and_then(T::unknown) {
-        Some((text, known)) => Err(D::Error::unknown_variant(text, known)),
+        Some(text) => Err(D::Error::unknown_variant(text, T::TEXTS)),
         None => Ok(value),
     }
+}
+
+/// The schema of what [`known`] reads.
+pub(crate) fn known_schema<T: OpenEnum>(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "anyOf": [{ "type": "string", "enum": T::TEXTS }, { "type": "null" }] })
 }
 
 /// Declares a string enum with an `Unknown` variant that keeps the text as it came.
@@ -51,9 +60,11 @@ macro_rules! open_enum {
         }
 
         impl crate::open_enum::OpenEnum for $name {
-            fn unknown(&self) -> Option<(&str, &'static [&'static str])> {
+            const TEXTS: &'static [&'static str] = Self::KNOWN;
+
+            fn unknown(&self) -> Option<&str> {
                 match self {
-                    Self::Unknown(text) => Some((text, Self::KNOWN)),
+                    Self::Unknown(text) => Some(text),
                     _ => None,
                 }
             }

@@ -8,6 +8,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde_json::value::RawValue;
 use strum::VariantNames;
+use valet_protocol::experimental::Gate;
 use valet_protocol::methods::{self, ClientRequestName};
 use valet_protocol::{
     ClientRequestMethod, ErrorKind, ErrorObject, Order, RequestId, experimental, for_each_client_request,
@@ -51,16 +52,6 @@ pub(crate) async fn dispatch(
     let Ok(name) = name else {
         return connection.refuse(&id, label, &unknown_method(method));
     };
-    let initialized = connection.session().is_some();
-    if initialized == (name == ClientRequestName::Initialize) {
-        let error = match name {
-            ClientRequestName::Initialize => {
-                ErrorObject::invalid_request("Already initialized").kind(ErrorKind::AlreadyInitialized)
-            }
-            _ => ErrorObject::invalid_request("Not initialized").kind(ErrorKind::NotInitialized),
-        };
-        return connection.refuse(&id, label, &error);
-    }
     macro_rules! route {
         ($($method:ident),+) => {
             match name {
@@ -84,23 +75,48 @@ fn begin<M: Handler>(
 ) -> Option<(Order, BoxFuture<'static, ()>)> {
     let bytes = raw.map_or(0, |raw| raw.get().len());
     let responder = Responder::<M>::new(Arc::clone(&context.connection), id, bytes);
-    if M::NEW_WORK && context.host.is_draining() {
-        responder.respond(Err(ErrorObject::draining()));
-        return None;
-    }
-    let experimental = context.connection.session().is_some_and(|session| session.experimental);
-    let params = M::parse(raw).and_then(|params| {
-        if !experimental {
-            experimental::check(M::METHOD, M::GATES, raw)?;
-        }
+    // What a request says is looked at before whether it may be made, as the reference does.
+    let read = || -> Result<M::Params, ErrorObject> {
+        let params = M::parse(raw)?;
+        context.admit(M::METHOD, M::NEW_WORK, M::GATES, raw)?;
         Ok(params)
-    });
-    match params {
+    };
+    match read() {
         Ok(params) => Some((M::order(&params), M::handle(context, params, responder).boxed())),
         Err(error) => {
             responder.respond(Err(error));
             None
         }
+    }
+}
+
+impl Context {
+    /// Whether a request may be made now. Apart from `begin`, so that it is compiled once and not once per method.
+    fn admit(
+        &self,
+        method: &'static str,
+        new_work: bool,
+        gates: &'static [Gate],
+        raw: Option<&RawValue>,
+    ) -> Result<(), ErrorObject> {
+        let session = match (self.connection.session(), method == methods::Initialize::METHOD) {
+            (Some(_), true) => {
+                return Err(ErrorObject::invalid_request("Already initialized").kind(ErrorKind::AlreadyInitialized));
+            }
+            (None, false) => {
+                return Err(ErrorObject::invalid_request("Not initialized").kind(ErrorKind::NotInitialized));
+            }
+            (session, _) => session,
+        };
+        // A host that is about to end begins nothing.
+        if new_work && self.host.is_draining() {
+            return Err(ErrorObject::draining());
+        }
+        // What is experimental is for those who asked for it.
+        if session.is_some_and(|session| session.experimental) {
+            return Ok(());
+        }
+        experimental::check(method, gates, raw)
     }
 }
 

@@ -110,6 +110,19 @@ impl Host {
         let _ = self.state.ended.subscribe().wait_for(|ended| *ended).await;
     }
 
+    /// Resolves when turns have run, and then none has for so long.
+    pub async fn rested(&self, time: Duration) {
+        let mut running = self.state.threads.running();
+        // Waiting cannot fail: the sender lives in the state.
+        let _ = running.wait_for(|running| *running > 0).await;
+        loop {
+            let _ = running.wait_for(|running| *running == 0).await;
+            if tokio::time::timeout(time, running.wait_for(|running| *running > 0)).await.is_err() {
+                return;
+            }
+        }
+    }
+
     /// Resolves when nobody was connected and no turn has run for so long.
     pub async fn idle_for(&self, time: Duration) {
         let mut connected = self.state.connections.count();

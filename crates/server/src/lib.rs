@@ -10,6 +10,7 @@
 //! into the queues of the connections that listen.
 
 mod account;
+mod blocking;
 pub mod config;
 mod connection;
 mod convert;

@@ -1,7 +1,7 @@
 //! Who lends tokens, across reconnects. A connection without a key is an owner of its own; connections with
 //! the same key are the same owner, and the latest of them is the one that is asked.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use subtle::ConstantTimeEq;
@@ -10,6 +10,9 @@ use valet_auth::OwnerId;
 use valet_protocol::Secret;
 
 use crate::connection::ConnectionId;
+
+/// So many owners that have left may come back. Parents that make up a key for each visit are not remembered for ever.
+const REMEMBERED: usize = 4_096;
 
 /// The owners that are connected, and the keys of those that may come back.
 #[derive(Default)]
@@ -21,7 +24,8 @@ pub(crate) struct Owners {
 #[derive(Default)]
 struct State {
     next: u64,
-    keys: Vec<(Secret, OwnerId)>,
+    /// The oldest first.
+    keys: VecDeque<(Secret, OwnerId)>,
     /// The connections of each owner, the latest last.
     connected: HashMap<OwnerId, Vec<ConnectionId>>,
 }
@@ -39,7 +43,7 @@ impl Owners {
             state.next += 1;
             let owner = OwnerId(state.next);
             if let Some(key) = key {
-                state.keys.push((Secret::new(key), owner));
+                state.remember(key, owner);
             }
             owner
         });
@@ -70,6 +74,14 @@ impl Owners {
 }
 
 impl State {
+    fn remember(&mut self, key: &str, owner: OwnerId) {
+        self.keys.push_back((Secret::new(key), owner));
+        if self.keys.len() > REMEMBERED {
+            let gone = self.keys.iter().position(|(_, owner)| !self.connected.contains_key(owner));
+            gone.and_then(|oldest| self.keys.remove(oldest));
+        }
+    }
+
     /// Compares with every key in full, so that the time it takes tells nothing.
     fn find(&self, key: &[u8]) -> Option<OwnerId> {
         let mut found = None;
@@ -84,9 +96,21 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use super::Owners;
+    use super::{Owners, REMEMBERED};
     use crate::connection::ConnectionId;
     use pretty_assertions::assert_eq;
+
+    #[test]
+    fn the_keys_of_those_who_left_long_ago_are_forgotten_and_no_others() {
+        let owners = Owners::default();
+        let stays = owners.arrived(ConnectionId(0), Some("it stays"));
+        for id in 1..=2 * REMEMBERED as u64 {
+            owners.arrived(ConnectionId(id), Some(&format!("visit {id}")));
+            owners.left(ConnectionId(id));
+        }
+        assert_eq!(owners.state().keys.len(), REMEMBERED);
+        assert_eq!(owners.arrived(ConnectionId(u64::MAX), Some("it stays")), stays);
+    }
 
     #[test]
     fn a_connection_with_the_same_key_is_the_same_owner_and_the_latest_is_asked() {

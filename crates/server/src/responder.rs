@@ -28,9 +28,7 @@ const REQUEST_BYTES: usize = 4 * 1024;
 impl<M: ClientRequestMethod> Responder<M> {
     /// For a request of so many bytes.
     pub(crate) fn new(connection: Arc<Connection>, id: RequestId, bytes: usize) -> Self {
-        let weight = bytes + REQUEST_BYTES;
-        connection.opened(&id, weight);
-        Self { open: Some(Open { connection, id, weight }), method: PhantomData }
+        Self { open: Some(Open::new(connection, id, bytes)), method: PhantomData }
     }
 
     /// Answers.
@@ -42,9 +40,15 @@ impl<M: ClientRequestMethod> Responder<M> {
     }
 }
 
+/// Apart from the responder, so that it is compiled once and not once per method.
 impl Open {
-    /// Sends what was written, unless the request has been answered by then. Apart from `respond`, so that it is
-    /// compiled once and not once per method.
+    fn new(connection: Arc<Connection>, id: RequestId, bytes: usize) -> Self {
+        let weight = bytes + REQUEST_BYTES;
+        connection.opened(&id, weight);
+        Self { connection, id, weight }
+    }
+
+    /// Sends what was written, unless the request has been answered by then.
     fn close(self, method: &'static str, written: Result<serde_json::Result<Vec<u8>>, ErrorObject>) {
         let Self { connection, id, weight } = self;
         if connection.closed(&id, weight) {
@@ -52,15 +56,21 @@ impl Open {
             connection.answer(&id, written);
         }
     }
+
+    #[cold]
+    fn forgotten(self, method: &'static str) {
+        let Self { connection, id, weight } = self;
+        if connection.closed(&id, weight) {
+            let error = ErrorObject::internal("the request was not answered; this is a bug of the host");
+            connection.refuse(&id, method, &error);
+        }
+    }
 }
 
 impl<M: ClientRequestMethod> Drop for Responder<M> {
     fn drop(&mut self) {
-        if let Some(Open { connection, id, weight }) = self.open.take()
-            && connection.closed(&id, weight)
-        {
-            let error = ErrorObject::internal("the request was not answered; this is a bug of the host");
-            connection.refuse(&id, M::METHOD, &error);
+        if let Some(open) = self.open.take() {
+            open.forgotten(M::METHOD);
         }
     }
 }

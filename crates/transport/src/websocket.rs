@@ -101,7 +101,7 @@ async fn write(
     let last = loop {
         let messages = tokio::select! {
             biased;
-            Ok(refusal) = &mut refused => break refusal,
+            Ok(refusal) = &mut refused => break Some(refusal),
             messages = outlet.next() => messages,
         };
         let messages = match messages {
@@ -110,7 +110,7 @@ async fn write(
                 if reason == Close::Overloaded {
                     patience = LATE_READER;
                 }
-                break farewell(reason);
+                break Some(farewell(reason));
             }
         };
         let written = async {
@@ -121,11 +121,19 @@ async fn write(
             sink.flush().await
         };
         tokio::select! {
-            written = written => if written.is_err() { return },
+            written = written => if written.is_err() { break None },
             () = outlet.overloaded() => {}
         }
     };
-    let _ = tokio::time::timeout(patience, sink.send(Message::Close(Some(last)))).await;
+    let last_words = async {
+        if let Some(last) = last {
+            let _ = sink.send(Message::Close(Some(last))).await;
+        }
+        // Whoever closed first can be sent nothing more, and that is an error above. The answer to its close frame is
+        // there already, and waits for this.
+        let _ = sink.flush().await;
+    };
+    let _ = tokio::time::timeout(patience, last_words).await;
 }
 
 fn farewell(reason: Close) -> CloseFrame {

@@ -1,4 +1,4 @@
-//! What the working tree holds and its remote does not, by asking the git program.
+//! Where a repository stands, and what its working tree holds that the remote does not, by asking the git program.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -15,6 +15,40 @@ const TIME_LIMIT: Duration = Duration::from_secs(30);
 
 /// What git may see of our environment: enough to be found and to find its configuration and keys.
 const ENVIRONMENT: &[&str] = &["PATH", "HOME", "XDG_CONFIG_HOME", "USERPROFILE", "SYSTEMROOT", "TEMP", "TMP"];
+
+/// Where a repository stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// The commit; none before the first.
+    pub sha: Option<String>,
+    /// The branch; none when a commit is checked out without one.
+    pub branch: Option<String>,
+    /// The URL of the remote `origin`, as it is configured.
+    pub origin_url: Option<String>,
+}
+
+/// Where the repository stands that a directory is in. None: there is no git or no repository, or the answer takes
+/// too long.
+pub async fn head(directory: &Path) -> Option<Head> {
+    // Most folders are in none: a look costs less than git does.
+    if !directory.ancestors().any(|folder| folder.join(".git").exists()) {
+        return None;
+    }
+    let line = async |arguments: &[&str]| {
+        let answer = ask(directory, arguments).await?;
+        Some(answer.trim_end_matches(['\r', '\n']).to_owned())
+    };
+    let asked = async {
+        tokio::join!(
+            line(&["rev-parse", "--verify", "--quiet", "HEAD"]),
+            line(&["symbolic-ref", "--short", "--quiet", "HEAD"]),
+            line(&["config", "--get", "remote.origin.url"]),
+        )
+    };
+    let (sha, branch, origin_url) = tokio::time::timeout(TIME_LIMIT, asked).await.ok()?;
+    // What is called so need not be a repository.
+    (sha.is_some() || branch.is_some()).then_some(Head { sha, branch, origin_url })
+}
 
 /// How the working tree differs from what a remote has.
 #[derive(Debug, PartialEq, Eq)]
@@ -137,7 +171,7 @@ mod tests {
     use std::path::{Path, PathBuf};
     use std::process::Command;
 
-    use super::{RemoteDiff, diff_to_remote};
+    use super::{Head, RemoteDiff, diff_to_remote, head};
     use pretty_assertions::assert_eq;
 
     /// A repository with one commit, pushed to the branch `main` of `origin`.
@@ -189,6 +223,37 @@ mod tests {
 
     fn files(diff: &RemoteDiff) -> Vec<&str> {
         diff.diff.lines().filter_map(|line| line.strip_prefix("diff --git ")).collect()
+    }
+
+    #[tokio::test]
+    async fn where_a_repository_stands_is_known_from_each_of_its_folders() {
+        let repository = Repository::new();
+        let below = repository.root.join("below");
+        fs::create_dir(&below).unwrap();
+        let sha = Some(repository.sha("HEAD"));
+        let origin_url = Some("../remote.git".to_owned());
+        let expected = Head { sha, branch: Some("main".to_owned()), origin_url };
+        assert_eq!(head(&below).await, Some(expected));
+        repository.git("remote remove origin");
+        repository.git("checkout -q --detach");
+        repository.git("worktree add -q ../other");
+        let stands = head(&repository.root).await.unwrap();
+        assert_eq!((stands.branch, stands.origin_url), (None, None));
+        let other = head(&repository.root.join("../other").canonicalize().unwrap()).await.unwrap();
+        assert_eq!((other.sha, other.branch.as_deref()), (stands.sha, Some("other")));
+    }
+
+    #[tokio::test]
+    async fn a_repository_without_a_commit_has_a_branch_and_a_folder_has_none() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(head(folder.path()).await, None);
+        let began = Command::new("git").args(["init", "-q", "-b", "first"]).current_dir(folder.path()).status();
+        assert!(began.unwrap().success());
+        let expected = Head { sha: None, branch: Some("first".to_owned()), origin_url: None };
+        assert_eq!(head(folder.path()).await, Some(expected));
+        fs::remove_dir_all(folder.path().join(".git")).unwrap();
+        fs::write(folder.path().join(".git"), "nothing of git").unwrap();
+        assert_eq!(head(folder.path()).await, None);
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ export type AppsListResponse = {
 /**
  * Always empty.
  */
-data: Array<unknown>, 
+data: [], 
 /**
  * Always null.
  */

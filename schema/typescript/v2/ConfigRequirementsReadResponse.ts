@@ -9,6 +9,6 @@ export type ConfigRequirementsReadResponse = {
  */
 supportsIndependentSpeedModes: boolean | null, 
 /**
- * What an administrator demands. Null: nothing.
+ * What an administrator demands. Always null: nothing.
  */
-requirements: unknown, };
+requirements: null, };

@@ -7,7 +7,7 @@ export type ExperimentalFeatureListResponse = {
 /**
  * Always empty: Valet has no flags of this kind.
  */
-data: Array<unknown>, 
+data: [], 
 /**
  * Always null.
  */

@@ -20,7 +20,7 @@ rateLimitsByLimitId: { [key in string]: RateLimitSnapshot } | null,
 /**
  * Null here.
  */
-rateLimitResetCredits: unknown, 
+rateLimitResetCredits: null, 
 /**
  * The account that the limits belong to, when the backend says so.
  */

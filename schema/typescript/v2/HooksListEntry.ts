@@ -11,7 +11,7 @@ cwd: string,
 /**
  * Always empty.
  */
-hooks: Array<unknown>, 
+hooks: [], 
 /**
  * Always empty.
  */
@@ -19,4 +19,4 @@ warnings: Array<string>,
 /**
  * Always empty.
  */
-errors: Array<unknown>, };
+errors: [], };

@@ -7,7 +7,7 @@ export type ListMcpServerStatusResponse = {
 /**
  * Always empty.
  */
-data: Array<unknown>, 
+data: [], 
 /**
  * Always null.
  */

@@ -20,13 +20,13 @@ model: string,
  */
 upgrade: string | null, 
 /**
- * More about the replacement.
+ * More about the replacement. Always null.
  */
-upgradeInfo: unknown, 
+upgradeInfo: null, 
 /**
- * A note to show when the model becomes available.
+ * A note to show when the model becomes available. Always null.
  */
-availabilityNux: unknown, 
+availabilityNux: null, 
 /**
  * For people.
  */
@@ -60,9 +60,9 @@ inputModalities: Array<InputModality>,
  */
 supportsPersonality: boolean, 
 /**
- * How it delegates to other agents, when it does.
+ * How it delegates to other agents. Always null.
  */
-multiAgentVersion: unknown, 
+multiAgentVersion: null, 
 /**
  * The older form of `serviceTiers`.
  */
@@ -76,9 +76,9 @@ serviceTiers: Array<ModelServiceTier>,
  */
 defaultServiceTier: string | null, 
 /**
- * Programs that widen access to it.
+ * Programs that widen access to it. Always null.
  */
-availableAccessPrograms: unknown, 
+availableAccessPrograms: null, 
 /**
  * Whether it is used when none is asked for.
  */

@@ -7,8 +7,8 @@ export type PluginInstalledResponse = {
 /**
  * Always empty.
  */
-marketplaces: Array<unknown>, 
+marketplaces: [], 
 /**
  * Always empty.
  */
-marketplaceLoadErrors: Array<unknown>, };
+marketplaceLoadErrors: [], };

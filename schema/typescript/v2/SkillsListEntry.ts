@@ -11,8 +11,8 @@ cwd: string,
 /**
  * Always empty.
  */
-skills: Array<unknown>, 
+skills: [], 
 /**
  * Always empty.
  */
-errors: Array<unknown>, };
+errors: [], };

@@ -21,7 +21,7 @@ environments: Array<ThreadEnvironment> | null,
 /**
  * Null here.
  */
-extra: unknown, 
+extra: null, 
 /**
  * Shared by threads that belong together; else the thread's id.
  */
@@ -49,7 +49,7 @@ ephemeral: boolean,
 /**
  * Null here.
  */
-section: unknown, 
+section: null, 
 /**
  * Null here.
  */

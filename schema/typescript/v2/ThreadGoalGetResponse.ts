@@ -7,4 +7,4 @@ export type ThreadGoalGetResponse = {
 /**
  * Always null here: no thread has a goal.
  */
-goal: unknown, };
+goal: null, };

@@ -50,19 +50,19 @@ phase: MessagePhase | null,
 /**
  * Null here.
  */
-moderation: unknown, 
+moderation: null, 
 /**
  * Null here.
  */
-memoryCitation: unknown, 
+memoryCitation: null, 
 /**
  * Null here.
  */
-delivery: unknown, 
+delivery: null, 
 /**
  * Null here.
  */
-questions: unknown, } | { "type": "reasoning", 
+questions: null, } | { "type": "reasoning", 
 /**
  * The backend's id.
  */

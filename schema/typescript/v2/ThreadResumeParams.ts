@@ -64,6 +64,10 @@ approvalsReviewer?: ApprovalsReviewer | null,
  */
 sandbox?: SandboxMode | null, 
 /**
+ * A profile of permissions in the place of a sandbox, by its id: see `permissionProfile/list`. Experimental.
+ */
+permissions?: string | null, 
+/**
  * Configuration for this thread, by dotted key.
  */
 config?: Record<string, unknown> | null, 

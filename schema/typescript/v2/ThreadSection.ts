@@ -15,4 +15,4 @@ name: string,
 /**
  * Always null.
  */
-appearance: unknown, };
+appearance: null, };

@@ -38,7 +38,7 @@ sandboxPolicy: SandboxPolicy,
 /**
  * Always null here.
  */
-activePermissionProfile: unknown, 
+activePermissionProfile: null, 
 /**
  * The model.
  */
@@ -70,4 +70,4 @@ multiAgentMode: MultiAgentMode,
 /**
  * Always null here.
  */
-personality: unknown, };
+personality: null, };

@@ -35,6 +35,10 @@ approvalsReviewer?: ApprovalsReviewer | null,
  */
 sandboxPolicy?: SandboxPolicy | null, 
 /**
+ * A profile of permissions in the place of a sandbox, by its id: see `permissionProfile/list`.
+ */
+permissions?: string | null, 
+/**
  * The model.
  */
 model?: string | null, 

@@ -56,7 +56,7 @@ sandbox: SandboxPolicy,
 /**
  * Always null here.
  */
-activePermissionProfile: unknown, 
+activePermissionProfile: null, 
 /**
  * How hard the model thinks, when somebody said so.
  */

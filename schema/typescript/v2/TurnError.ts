@@ -20,4 +20,4 @@ additionalDetails: string | null,
 /**
  * Null here.
  */
-misalignment: unknown, };
+misalignment: null, };

@@ -72,6 +72,10 @@ approvalsReviewer?: ApprovalsReviewer | null,
  */
 sandboxPolicy?: SandboxPolicy | null, 
 /**
+ * A profile of permissions in the place of a sandbox, by its id: see `permissionProfile/list`. Experimental.
+ */
+permissions?: string | null, 
+/**
  * The model. Not checked here: a name that the backend refuses fails the turn.
  */
 model?: string | null, 

@@ -88,7 +88,7 @@ async fn a_tool_that_says_that_it_failed_is_shown_so() {
 async fn an_answer_that_cannot_be_read_is_a_failure() {
     for answer in [json!({}), json!("Rain."), json!({ "contentItems": "Rain.", "success": true })] {
         let bench = answered(answer).await;
-        assert_eq!(bench.output(), "dynamic tool request failed");
+        assert_eq!(bench.output(), "dynamic tool response was invalid");
         assert_eq!(bench.item("dynamicToolCall")["success"], false);
     }
 }

@@ -81,10 +81,46 @@ async fn a_conversation_near_its_limit_is_summed_up_before_the_model_goes_on() {
     assert_eq!(bench.posts().len(), 3);
     let input = bench.input();
     let rest = texts(&input[input.len() - 3..]);
-    assert_eq!(rest[..2], ["go", "go"]);
-    assert!(rest[2].ends_with("Short."));
+    assert_eq!((rest[0], rest[2]), ("go", "go"), "what is said now is not summed up");
+    assert!(rest[1].ends_with("Short."), "{}", rest[1]);
     let used = bench.told("thread/tokenUsage/updated").pop().unwrap();
     assert_eq!(used["tokenUsage"]["total"]["totalTokens"], 7000, "what the summary cost is counted");
+}
+
+#[tokio::test]
+async fn a_conversation_that_is_too_long_fails_one_turn_and_is_summed_up_before_the_next() {
+    let too_long = Response::new().failed("context_length_exceeded", "Too long.");
+    let script = Script::new()
+        .rule(Rule::when(ASKS).respond("Short."))
+        .rule(Rule::always().respond(too_long).respond("A word."));
+    let mut bench = Bench::start(confined(), script).await;
+    assert_eq!(bench.any_turn().await.turn.status, TurnStatus::Failed);
+    let used = bench.told("thread/tokenUsage/updated").pop().unwrap()["tokenUsage"].clone();
+    assert_eq!(used["last"]["totalTokens"], used["modelContextWindow"], "a client can show that it is full");
+    bench.turn().await;
+    bench.item("contextCompaction");
+    let input = bench.input();
+    let rest = texts(&input[input.len() - 3..]);
+    assert_eq!((rest[0], rest[2]), ("go", "go"));
+    assert!(rest[1].ends_with("Short."), "{}", rest[1]);
+    bench.turn().await;
+    assert_eq!(bench.items("contextCompaction").len(), 1, "there is room again");
+}
+
+#[tokio::test]
+async fn what_is_said_to_a_conversation_that_cannot_be_summed_up_is_kept() {
+    let too_long = Response::new().failed("context_length_exceeded", "Too long.");
+    let script = Script::new()
+        .rule(Rule::when(ASKS).respond(Response::status(400).body("no")).respond("Short."))
+        .rule(Rule::always().respond(too_long).respond("A word."));
+    let mut bench = Bench::start(confined(), script).await;
+    for status in [TurnStatus::Failed, TurnStatus::Failed, TurnStatus::Completed] {
+        assert_eq!(bench.any_turn().await.turn.status, status);
+    }
+    assert_eq!(bench.items("userMessage").len(), 3);
+    let input = bench.input();
+    let rest = texts(&input[input.len() - 4..]);
+    assert_eq!((rest[0], rest[1], rest[3]), ("go", "go", "go"));
 }
 
 #[tokio::test]

@@ -59,7 +59,8 @@ async fn a_command_of_the_person_can_be_stopped_but_not_steered() {
     bench.parent.call("thread/shellCommand", json!({ "threadId": bench.thread, "command": command })).await.unwrap();
     let turn = bench.parent.wait_for::<m::TurnStarted>().await.turn.id;
     bench.parent.wait_for::<m::CommandExecutionOutputDelta>().await;
-    let steer = json!({ "threadId": bench.thread, "expectedTurnId": turn, "input": [] });
+    let more = json!([{ "type": "text", "text": "more" }]);
+    let steer = json!({ "threadId": bench.thread, "expectedTurnId": turn, "input": more });
     assert_eq!(bench.parent.refused("turn/steer", steer).await.kind.as_deref(), Some("threadBusy"));
     bench.interrupt(&turn).await;
     assert!(!runs(&marker));

@@ -1,29 +1,12 @@
-//! The backend of a recording: a script that does what the recording shows, and its requests in recorded form.
+//! The backend of a recording: a script that does what the recording shows.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
-use valet_sim::{Outcome, RecordedRequest, Response, Rule, Script, Step, TokenPolicy};
+use serde_json::{Value, json};
+use valet_sim::{Response, Rule, Script, Step, TokenPolicy};
 
 use super::recording::{Line, Recording, What};
-
-/// The headers that recordings hold.
-const HEADERS: [&str; 5] = ["chatgpt-account-id", "originator", "session-id", "thread-id", "accept"];
-
-/// The members of a request's body that recordings hold.
-const BODY: [&str; 10] = [
-    "model",
-    "stream",
-    "store",
-    "include",
-    "tool_choice",
-    "parallel_tool_calls",
-    "reasoning",
-    "prompt_cache_key",
-    "tools",
-    "input",
-];
 
 /// A script for the recording: each thing that the user says gets the answers that it got then.
 pub(super) fn script(recording: &Recording) -> Script {
@@ -122,42 +105,6 @@ fn done(kind: &str, item: &Value) -> Value {
 fn calls<'a>(line: &'a Line, next: &'a Line) -> impl Iterator<Item = Value> + 'a {
     let is_call = |item: &&Value| item["type"].as_str().is_some_and(|kind| kind.ends_with("_call"));
     next.input().iter().filter(is_call).filter(|item| !line.input().contains(item)).cloned()
-}
-
-/// A request in the form of a recording.
-pub(super) fn recorded(request: &RecordedRequest) -> Value {
-    let mut headers: Map<String, Value> = Map::new();
-    headers.extend(request.bearer.iter().map(|token| ("authorization".to_owned(), format!("Bearer {token}").into())));
-    headers.extend(HEADERS.iter().filter_map(|name| Some(((*name).to_owned(), request.header(name)?.into()))));
-    let mut call = json!({
-        "request": { "method": request.method, "path": request.path, "headers": headers },
-        "response": { "status": request.status },
-    });
-    if request.body.is_object() {
-        let members = BODY.iter().filter_map(|name| Some(((*name).to_owned(), request.body.get(name)?.clone())));
-        let mut body = Value::Object(members.collect());
-        body["tools"] = request.body["tools"].as_array().into_iter().flatten().map(tool_name).collect();
-        body["input"] = request.body["input"].as_array().into_iter().flatten().map(input_item).collect();
-        call["request"]["body"] = body;
-    }
-    if request.outcome == Outcome::Abandoned {
-        call["response"]["cut"] = "client closed the stream".into();
-    }
-    call
-}
-
-fn tool_name(tool: &Value) -> Value {
-    if tool["name"].is_string() { tool["name"].clone() } else { tool["type"].clone() }
-}
-
-/// An item of the input: of a message, the text is its content.
-fn input_item(item: &Value) -> Value {
-    if item["type"] != "message" {
-        return item.clone();
-    }
-    let parts = item["content"].as_array().into_iter().flatten();
-    let text: String = parts.filter_map(|part| part["text"].as_str()).collect();
-    json!({ "type": "message", "role": item["role"], "id": item["id"], "content": text })
 }
 
 /// The recorded form of what was recorded: what the backend said is known otherwise.

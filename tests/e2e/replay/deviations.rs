@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 use serde_json::Value;
+use valet_tests::transcript::{Bindings, Difference};
 
-use super::pattern::{Bindings, Difference};
 use super::recording::{Line, folder};
 
 /// One entry of `deviations.json`.
@@ -132,14 +132,7 @@ impl Kind {
 impl Deviation {
     fn is_member(&self, subject: &str, difference: &Difference, bindings: &Bindings) -> bool {
         let Kind::Member { of, at, expected, got } = &self.what else { return false };
-        let is = |listed: &Value, value: &Option<Value>| match (listed, value) {
-            (Value::String(any), _) if any == "<any>" => true,
-            (Value::String(absent), value) if absent == "<absent>" => value.is_none(),
-            (Value::String(pattern), Some(Value::String(text))) => {
-                pattern == text || bindings.clone().fits(pattern, text)
-            }
-            (listed, value) => Some(listed) == value.as_ref(),
-        };
+        let is = |listed, value: &Option<Value>| bindings.is_listed(listed, value.as_ref());
         of == subject && *at == difference.at && is(expected, &difference.expected) && is(got, &difference.got)
     }
 }

@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 
 use serde_json::Value;
+use valet_tests::transcript::{BODY, Bindings, Difference, endpoint, joined, recorded, thread_of};
 
 use super::backend;
 use super::deviations::Deviations;
-use super::pattern::{Bindings, Difference};
-use super::recording::{Line, Recording, What, endpoint, joined, thread_of};
+use super::recording::{Line, Recording, What};
 use super::stage::{Message, Stage};
 
 /// A difference that is not listed.
@@ -192,7 +192,8 @@ impl Player {
 
     /// Compares the requests to the backend.
     async fn requests(&mut self, recording: &Recording) {
-        let mut requests: Vec<Value> = self.stage.requests().await.iter().map(backend::recorded).collect();
+        let mut requests: Vec<Value> =
+            self.stage.requests().await.iter().map(|request| recorded(request, &BODY)).collect();
         for line in recording.of(What::Called) {
             self.request(line, &mut requests);
         }

@@ -7,12 +7,12 @@ use serde_json::Value;
 use tempfile::TempDir;
 use valet_server::{Config, Host};
 use valet_sim::{RecordedRequest, Sim, TokenRequest};
+use valet_tests::transcript::{Asked, Bindings};
 use valet_tests::{Direction, Record, launcher};
 use valet_transport::{Close, Link, OutboxLimits, memory};
 
 use super::backend;
-use super::pattern::Bindings;
-use super::recording::{Asked, Recording};
+use super::recording::Recording;
 
 /// How long anything expected may take.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -35,7 +35,9 @@ async fn everybody_is_told_a_name_after_the_answer_and_it_stays() {
 #[tokio::test]
 async fn a_thread_can_be_named_before_its_first_turn() {
     let mut bench = Bench::start(words()).await;
-    let thread = bench.parent.thread().await;
+    // In no repository, of which something would be noted.
+    let started = bench.call("thread/start", json!({ "cwd": bench.host.home() })).await;
+    let thread = str_of(&started["thread"], "id").to_owned();
     bench.call("thread/name/set", json!({ "threadId": thread, "name": "Early" })).await;
     assert_eq!(bench.listed(json!({})).await, Vec::<String>::new());
     bench.say(&thread, "hello").await;

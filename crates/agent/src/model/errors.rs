@@ -36,6 +36,8 @@ struct ErrorDetail {
     #[serde(default, rename = "type")]
     kind: Option<String>,
     #[serde(default)]
+    plan_type: Option<String>,
+    #[serde(default)]
     resets_at: Option<i64>,
 }
 
@@ -84,10 +86,10 @@ pub(crate) fn of_status(status: StatusCode, url: &str, after: Option<Duration>, 
             Failure::new(FailureClass::ModelNotFound, detail.message.unwrap_or_else(|| body.to_owned()))
         }
         StatusCode::TOO_MANY_REQUESTS if detail.is("usage_limit_reached") => {
-            Failure::new(FailureClass::UsageLimitExceeded, usage_limit(detail.resets_at))
+            Failure::new(FailureClass::UsageLimitExceeded, usage_limit(detail.plan_type.as_deref(), detail.resets_at))
         }
         StatusCode::TOO_MANY_REQUESTS if detail.is("usage_not_included") => {
-            Failure::new(FailureClass::UsageLimitExceeded, NOT_INCLUDED)
+            Failure::new(FailureClass::UsageNotIncluded, NOT_INCLUDED)
         }
         StatusCode::TOO_MANY_REQUESTS => {
             let message = format!("exceeded retry limit, last status: {status}");
@@ -108,13 +110,13 @@ pub(crate) fn of_failed(error: ResponseError) -> Failure {
     match error.code.as_deref() {
         Some("context_length_exceeded") => Failure::new(FailureClass::ContextWindowExceeded, CONTEXT_FULL),
         Some("insufficient_quota") => Failure::new(FailureClass::UsageLimitExceeded, QUOTA),
-        Some("usage_not_included") => Failure::new(FailureClass::UsageLimitExceeded, NOT_INCLUDED),
-        Some("usage_limit_reached") => Failure::new(FailureClass::UsageLimitExceeded, usage_limit(None)),
+        Some("usage_not_included") => Failure::new(FailureClass::UsageNotIncluded, NOT_INCLUDED),
+        Some("usage_limit_reached") => Failure::new(FailureClass::UsageLimitExceeded, usage_limit(None, None)),
         Some("server_is_overloaded") => Failure::new(FailureClass::ServerOverloaded, AT_CAPACITY),
-        Some("rate_limit_exceeded") => {
+        Some("rate_limit_exceeded" | "slow_down") => {
             Failure::passing(FailureClass::RateLimitExceeded, format!("rate limit exceeded: {message}"), None)
         }
-        Some("invalid_prompt") => Failure::new(FailureClass::Other, message),
+        Some("invalid_prompt" | "bio_policy") => Failure::new(FailureClass::Other, message),
         Some("cyber_policy") => Failure::new(FailureClass::CyberPolicy, message),
         _ => Failure::disconnected(&message),
     }
@@ -123,7 +125,11 @@ pub(crate) fn of_failed(error: ResponseError) -> Failure {
 /// The response stopped before it was whole.
 pub(crate) fn of_incomplete(reason: Option<String>) -> Failure {
     let reason = reason.unwrap_or_else(|| "unknown".to_owned());
-    Failure::new(FailureClass::Other, format!("Incomplete response returned, reason: {reason}"))
+    let message = format!("Incomplete response returned, reason: {reason}");
+    match reason.as_str() {
+        "content_filter" => Failure::disconnected(&message).classed(FailureClass::ContentFiltered),
+        _ => Failure::new(FailureClass::Other, message),
+    }
 }
 
 /// The backend could not be reached.
@@ -137,12 +143,21 @@ pub(crate) fn of_transport(error: &reqwest::Error) -> Failure {
     Failure::disconnected(&message)
 }
 
-fn usage_limit(resets_at: Option<i64>) -> String {
-    let visit = "You’ve hit your usage limit. Visit https://chatgpt.com/settings/usage to purchase more credits";
-    match resets_at.and_then(crate::time::local) {
-        Some(time) => format!("{visit} or try again at {time}."),
-        None => format!("{visit} or try again later."),
-    }
+/// What helps depends on the plan.
+fn usage_limit(plan: Option<&str>, resets_at: Option<i64>) -> String {
+    let way_out = match plan.unwrap_or_default() {
+        "free" | "go" => "Upgrade to Plus to continue using Codex (https://chatgpt.com/explore/plus), or try",
+        "plus" => {
+            "Upgrade to Pro (https://chatgpt.com/explore/pro), visit https://chatgpt.com/settings/usage to purchase more credits or try"
+        }
+        "pro" | "prolite" => "Visit https://chatgpt.com/settings/usage to purchase more credits or try",
+        "team" | "business" | "self_serve_business_usage_based" | "enterprise_cbp_usage_based" => {
+            "To get more access now, send a request to your admin or try"
+        }
+        _ => "Try",
+    };
+    let again = resets_at.and_then(crate::time::local).map_or_else(|| "later".to_owned(), |time| format!("at {time}"));
+    format!("You’ve hit your usage limit. {way_out} again {again}.")
 }
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
@@ -177,7 +192,7 @@ mod tests {
             (429, "", FailureClass::TooManyAttempts(429), true),
             (429, r#"{"error":{"code":"rate_limit_exceeded"}}"#, FailureClass::TooManyAttempts(429), true),
             (429, r#"{"error":{"type":"usage_limit_reached"}}"#, FailureClass::UsageLimitExceeded, false),
-            (429, r#"{"error":{"type":"usage_not_included"}}"#, FailureClass::UsageLimitExceeded, false),
+            (429, r#"{"error":{"type":"usage_not_included"}}"#, FailureClass::UsageNotIncluded, false),
             (500, "", FailureClass::InternalServerError, true),
             (503, "", FailureClass::HttpStatus(503), true),
             (503, r#"{"error":{"code":"server_is_overloaded"}}"#, FailureClass::ServerOverloaded, false),
@@ -192,7 +207,7 @@ mod tests {
         let rows = [
             ("context_length_exceeded", FailureClass::ContextWindowExceeded),
             ("insufficient_quota", FailureClass::UsageLimitExceeded),
-            ("usage_not_included", FailureClass::UsageLimitExceeded),
+            ("usage_not_included", FailureClass::UsageNotIncluded),
             ("server_is_overloaded", FailureClass::ServerOverloaded),
             ("rate_limit_exceeded", FailureClass::RateLimitExceeded),
             ("invalid_prompt", FailureClass::Other),

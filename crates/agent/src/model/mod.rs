@@ -3,5 +3,6 @@
 pub mod catalog;
 pub(crate) mod errors;
 pub(crate) mod event;
+pub(crate) mod pieces;
 pub(crate) mod request;
 pub(crate) mod stream;

@@ -85,10 +85,9 @@ pub(crate) fn body(
 ) -> Result<Bytes, Failure> {
     let default_effort = catalog::find(&settings.model).map(|model| model.default_effort);
     let effort = settings.effort.as_deref().or(default_effort);
-    let format = settings
-        .output_schema
-        .as_ref()
-        .map(|schema| json!({ "type": "json_schema", "name": "final_answer", "strict": true, "schema": schema }));
+    let format = settings.output_schema.as_ref().map(
+        |schema| json!({ "type": "json_schema", "name": "codex_output_schema", "strict": true, "schema": schema }),
+    );
     let verbosity = settings.verbosity.as_deref();
     let body = Body {
         model: &settings.model,

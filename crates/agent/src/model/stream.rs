@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::{FutureExt, Stream, StreamExt, stream};
 use sse_stream::SseStream;
 
 use crate::failure::Failure;
@@ -38,6 +38,12 @@ impl EventStream {
         let pending = Arc::new(AtomicUsize::new(0));
         let bytes = limited(bytes, idle, Arc::clone(&pending));
         Self { events: SseStream::from_bytes_stream(bytes).boxed(), pending }
+    }
+
+    /// The same as [`EventStream::next`], if that would not have to wait.
+    pub(crate) fn next_now(&mut self) -> Option<Result<Option<String>, Failure>> {
+        // Whatever is dropped here has taken nothing out of the stream yet.
+        self.next().now_or_never()
     }
 
     /// The data of the next event; none at the end of the stream. Events without data are passed over.

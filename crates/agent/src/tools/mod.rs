@@ -23,6 +23,7 @@ use valet_tools::patch::TurnDiff;
 
 use crate::client::{Client, Content};
 use crate::event::{Event, PlanStep, StepStatus};
+use crate::input;
 use crate::item::ItemKind;
 use crate::prompt::Surroundings;
 use crate::settings::Settings;
@@ -140,6 +141,7 @@ impl Tools {
             "request_user_input" if turn.settings.plan_mode => self.request_user_input(turn, call).await,
             _ => match client::find(&turn.settings.client_tools, call) {
                 Some(tool) => self.call_client(turn, call, tool).await,
+                None if call.custom => format!("unsupported custom tool call: {}", call.name).into(),
                 None => format!("unsupported call: {}", call.name).into(),
             },
         }
@@ -180,12 +182,11 @@ async fn view_image(turn: &Turn, call: &ToolCall) -> Called {
     };
     let path = resolve(&arguments.path, &turn.settings.surroundings);
     let item = OpenItem::begin(turn, &call.call_id, ItemKind::ImageView { path: path.display().to_string() });
-    let read = tokio::task::spawn_blocking(move || valet_tools::image::data_url(&path)).await;
+    let read = input::read_image(path).await;
     drop(item);
     match read {
-        Ok(Ok(url)) => Called::Output(Output::Parts(vec![json!({ "type": "input_image", "image_url": url })])),
-        Ok(Err(error)) => error.to_string().into(),
-        Err(error) => format!("the image could not be read: {error}").into(),
+        Ok(url) => Called::Output(Output::Parts(vec![json!({ "type": "input_image", "image_url": url })])),
+        Err(error) => error.into(),
     }
 }
 

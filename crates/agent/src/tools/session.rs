@@ -232,7 +232,7 @@ impl Session {
         }
         command.exit_code = Some(code);
         command.duration_ms = Some(millis(began.elapsed()));
-        command.output = Some(whole.finish().text);
+        command.output = Some(whole.finish().text).filter(|text| !text.is_empty());
         item.end_as(ItemKind::Command(command));
         self.exit_code.send_replace(Some(code));
         // Something in the background may go on to print until the turn ends; nobody is shown that.

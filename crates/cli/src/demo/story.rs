@@ -5,9 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use valet_client::{AppServer, Client, Handlers, Notifications};
 use valet_protocol::{ErrorObject, Secret, methods as m, v2};
-use valet_sim::{IssuedToken, RecordedRequest, Response, Rule, Script, Sim, TokenPolicy, TokenRequest, fingerprint};
+use valet_sim::{
+    Chunks, IssuedToken, RecordedRequest, Response, Rule, Script, Sim, TokenPolicy, TokenRequest, fingerprint,
+};
 
 use super::narrator::{Narrator, Role};
 
@@ -16,6 +20,29 @@ const STEP_LIMIT: Duration = Duration::from_secs(20);
 
 const ANSWER: &str = "Your token had expired. I asked for a new one, you lent it, and the work went on.";
 const SECOND_ANSWER: &str = "This time nobody had to be asked: the new token is still good.";
+
+/// What the parent of the demo wants of a thread that was opened. Reading no more than what is wanted of the larger
+/// answers keeps the decoders of all that a thread can hold out of the binary, which is a host and only writes them.
+#[derive(Deserialize)]
+struct Opened {
+    thread: OpenedThread,
+}
+
+#[derive(Deserialize)]
+struct OpenedThread {
+    id: String,
+}
+
+/// What it wants of a turn that has ended.
+#[derive(Deserialize)]
+struct Ended {
+    turn: EndedTurn,
+}
+
+#[derive(Deserialize)]
+struct EndedTurn {
+    status: v2::TurnStatus,
+}
 
 /// What happened.
 #[derive(Debug, Default)]
@@ -158,7 +185,7 @@ impl Parent {
         self.says("turn/start", &format!("“{text}”"));
         let input = vec![v2::UserInput::Text { text: text.to_owned(), text_elements: Vec::new() }];
         let params = v2::TurnStartParams { thread_id: thread_id.to_owned(), input, ..Default::default() };
-        client.request::<m::TurnStart>(params).await?;
+        client.request_part::<m::TurnStart, IgnoredAny>(params).await?;
         loop {
             let notification = notifications.next().await.context("the host has left")?;
             if let Some(delta) = notification.read::<m::AgentMessageDelta>() {
@@ -169,9 +196,9 @@ impl Parent {
             if let Some(error) = notification.read::<m::Error>() {
                 self.hears("error", &error.error.message);
             }
-            if let Some(completed) = notification.read::<m::TurnCompleted>() {
-                self.hears("turn/completed", completed.turn.status.as_str());
-                let done = completed.turn.status == v2::TurnStatus::Completed;
+            if let Some(Ended { turn }) = notification.read_part::<m::TurnCompleted, Ended>() {
+                self.hears("turn/completed", turn.status.as_str());
+                let done = turn.status == v2::TurnStatus::Completed;
                 self.count(|summary| summary.turns += usize::from(done));
                 return Ok(());
             }
@@ -179,12 +206,17 @@ impl Parent {
     }
 }
 
+/// Word by word, as a model speaks: what comes at once is told at once.
+fn spoken(answer: &str) -> Response {
+    Response::new().chunks(Chunks::words(answer).every(Duration::from_millis(15)))
+}
+
 /// A backend that refuses the first token of an account at its first turn.
 fn script() -> Script {
     Script::new()
         .tokens(TokenPolicy { first_uses: Some(0), ..TokenPolicy::default() })
-        .rule(Rule::when("Try again").respond(SECOND_ANSWER))
-        .rule(Rule::always().respond(Response::new().text(ANSWER)))
+        .rule(Rule::when("Try again").respond(spoken(SECOND_ANSWER)))
+        .rule(Rule::always().respond(spoken(ANSWER)))
 }
 
 /// Tells the story, and counts.
@@ -222,7 +254,8 @@ async fn play(parent: &Arc<Parent>, client: Client, mut notifications: Notificat
     parent.hears("the answer", &opened.user_agent);
     parent.log_in(&client, &mut notifications).await?;
     parent.says("thread/start", "");
-    let thread = client.request::<m::ThreadStart>(v2::ThreadStartParams::default()).await?.thread;
+    let params = v2::ThreadStartParams::default();
+    let Opened { thread } = client.request_part::<m::ThreadStart, Opened>(params).await?;
     parent.hears("the answer", &format!("thread {}", thread.id));
     narrator.heading("The backend refuses the token; the parent is asked for another; the turn goes on");
     parent.turn(&client, &mut notifications, &thread.id, "Is my token still good?").await?;

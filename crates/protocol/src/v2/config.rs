@@ -128,7 +128,8 @@ pub enum ConfigLayerSource {
 pub struct ConfigRequirementsReadResponse {
     /// Whether speed tiers are required one by one.
     pub supports_independent_speed_modes: Option<bool>,
-    /// What an administrator demands. Null: nothing.
-    #[ts(type = "unknown")]
+    /// What an administrator demands. Always null: nothing.
+    #[schemars(with = "()")]
+    #[ts(type = "null")]
     pub requirements: Option<Value>,
 }

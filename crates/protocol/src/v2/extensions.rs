@@ -40,10 +40,12 @@ pub struct SkillsListEntry {
     /// The directory, as it was given.
     pub cwd: String,
     /// Always empty.
-    #[ts(type = "Array<unknown>")]
+    #[schemars(with = "[(); 0]")]
+    #[ts(type = "[]")]
     pub skills: Vec<Value>,
     /// Always empty.
-    #[ts(type = "Array<unknown>")]
+    #[schemars(with = "[(); 0]")]
+    #[ts(type = "[]")]
     pub errors: Vec<Value>,
 }
 
@@ -77,12 +79,14 @@ pub struct HooksListEntry {
     /// The directory, as it was given.
     pub cwd: String,
     /// Always empty.
-    #[ts(type = "Array<unknown>")]
+    #[schemars(with = "[(); 0]")]
+    #[ts(type = "[]")]
     pub hooks: Vec<Value>,
     /// Always empty.
     pub warnings: Vec<String>,
     /// Always empty.
-    #[ts(type = "Array<unknown>")]
+    #[schemars(with = "[(); 0]")]
+    #[ts(type = "[]")]
     pub errors: Vec<Value>,
 }
 
@@ -103,10 +107,12 @@ pub struct PluginInstalledParams {
 #[ts(export_to = "v2/")]
 pub struct PluginInstalledResponse {
     /// Always empty.
-    #[ts(type = "Array<unknown>")]
+    #[schemars(with = "[(); 0]")]
+    #[ts(type = "[]")]
     pub marketplaces: Vec<Value>,
     /// Always empty.
-    #[ts(type = "Array<unknown>")]
+    #[schemars(with = "[(); 0]")]
+    #[ts(type = "[]")]
     pub marketplace_load_errors: Vec<Value>,
 }
 
@@ -133,7 +139,8 @@ pub struct AppsListParams {
 #[ts(export_to = "v2/")]
 pub struct AppsListResponse {
     /// Always empty.
-    #[ts(type = "Array<unknown>")]
+    #[schemars(with = "[(); 0]")]
+    #[ts(type = "[]")]
     pub data: Vec<Value>,
     /// Always null.
     pub next_cursor: Option<String>,
@@ -173,7 +180,8 @@ pub enum McpServerStatusDetail {
 #[ts(export_to = "v2/")]
 pub struct ListMcpServerStatusResponse {
     /// Always empty.
-    #[ts(type = "Array<unknown>")]
+    #[schemars(with = "[(); 0]")]
+    #[ts(type = "[]")]
     pub data: Vec<Value>,
     /// Always null.
     pub next_cursor: Option<String>,
@@ -203,7 +211,8 @@ pub struct ExperimentalFeatureListParams {
 #[ts(export_to = "v2/")]
 pub struct ExperimentalFeatureListResponse {
     /// Always empty: Valet has no flags of this kind.
-    #[ts(type = "Array<unknown>")]
+    #[schemars(with = "[(); 0]")]
+    #[ts(type = "[]")]
     pub data: Vec<Value>,
     /// Always null.
     pub next_cursor: Option<String>,
@@ -269,7 +278,8 @@ pub struct ThreadSection {
     /// For people.
     pub name: String,
     /// Always null.
-    #[ts(type = "unknown")]
+    #[schemars(with = "()")]
+    #[ts(type = "null")]
     pub appearance: Option<Value>,
 }
 

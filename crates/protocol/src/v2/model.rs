@@ -44,11 +44,13 @@ pub struct Model {
     pub model: String,
     /// The model that replaces this one.
     pub upgrade: Option<String>,
-    /// More about the replacement.
-    #[ts(type = "unknown")]
+    /// More about the replacement. Always null.
+    #[schemars(with = "()")]
+    #[ts(type = "null")]
     pub upgrade_info: Option<Value>,
-    /// A note to show when the model becomes available.
-    #[ts(type = "unknown")]
+    /// A note to show when the model becomes available. Always null.
+    #[schemars(with = "()")]
+    #[ts(type = "null")]
     pub availability_nux: Option<Value>,
     /// For people.
     pub display_name: String,
@@ -66,8 +68,9 @@ pub struct Model {
     pub input_modalities: Vec<InputModality>,
     /// Always false.
     pub supports_personality: bool,
-    /// How it delegates to other agents, when it does.
-    #[ts(type = "unknown")]
+    /// How it delegates to other agents. Always null.
+    #[schemars(with = "()")]
+    #[ts(type = "null")]
     pub multi_agent_version: Option<Value>,
     /// The older form of `serviceTiers`.
     pub additional_speed_tiers: Vec<String>,
@@ -75,8 +78,9 @@ pub struct Model {
     pub service_tiers: Vec<ModelServiceTier>,
     /// The tier used when none is asked for.
     pub default_service_tier: Option<String>,
-    /// Programs that widen access to it.
-    #[ts(type = "unknown")]
+    /// Programs that widen access to it. Always null.
+    #[schemars(with = "()")]
+    #[ts(type = "null")]
     pub available_access_programs: Option<Value>,
     /// Whether it is used when none is asked for.
     pub is_default: bool,

@@ -195,3 +195,40 @@ pub enum FileSystemSpecialPath {
         subpath: Option<String>,
     },
 }
+
+/// `permissionProfile/list`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export_to = "v2/", optional_fields = nullable)]
+pub struct PermissionProfileListParams {
+    /// From an earlier answer. All profiles fit one page.
+    pub cursor: Option<String>,
+    /// How many at most.
+    pub limit: Option<u32>,
+    /// A directory whose own configuration counts. Changes nothing here.
+    pub cwd: Option<String>,
+}
+
+/// The answer to `permissionProfile/list`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export_to = "v2/")]
+pub struct PermissionProfileListResponse {
+    /// The profiles, the strictest first.
+    pub data: Vec<PermissionProfileSummary>,
+    /// For the next page.
+    pub next_cursor: Option<String>,
+}
+
+/// A profile that can be chosen for a thread or a turn.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export_to = "v2/")]
+pub struct PermissionProfileSummary {
+    /// Its name, such as `:read-only`.
+    pub id: String,
+    /// For people.
+    pub description: Option<String>,
+    /// Whether it may be chosen.
+    pub allowed: bool,
+}

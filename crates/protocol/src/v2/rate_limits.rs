@@ -22,7 +22,8 @@ pub struct GetAccountRateLimitsResponse {
     /// Every limit by its id.
     pub rate_limits_by_limit_id: Option<BTreeMap<String, RateLimitSnapshot>>,
     /// Null here.
-    #[ts(type = "unknown")]
+    #[schemars(with = "()")]
+    #[ts(type = "null")]
     pub rate_limit_reset_credits: Option<Value>,
     /// The account that the limits belong to, when the backend says so.
     pub account_id: Option<String>,

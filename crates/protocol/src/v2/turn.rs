@@ -49,6 +49,8 @@ pub struct TurnStartParams {
     pub approvals_reviewer: Option<ApprovalsReviewer>,
     /// What commands may do.
     pub sandbox_policy: Option<SandboxPolicy>,
+    /// A profile of permissions in the place of a sandbox, by its id: see `permissionProfile/list`. Experimental.
+    pub permissions: Option<String>,
     /// The model. Not checked here: a name that the backend refuses fails the turn.
     pub model: Option<String>,
     /// The service tier.
@@ -208,7 +210,8 @@ pub struct TurnError {
     /// With `unauthorized`: the kind of the failure, one of `ErrorKind`. Else more for people.
     pub additional_details: Option<String>,
     /// Null here.
-    #[ts(type = "unknown")]
+    #[schemars(with = "()")]
+    #[ts(type = "null")]
     pub misalignment: Option<Value>,
 }
 

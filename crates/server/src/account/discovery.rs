@@ -62,6 +62,10 @@ struct Entry {
 impl Shared {
     /// Asks the backend, unless it has told already of this very credential. A failure is logged; whether it matters is for the caller to say.
     pub(super) async fn discover(&self, scope: Scope, account: &Arc<Account>) -> Result<(), DiscoveryError> {
+        // With a provider that takes no login, nobody is shown a workspace.
+        if !self.config.uses_login(self.config.provider_id()) {
+            return Ok(());
+        }
         let revision = account.snapshot().revision;
         if self.workspaces().get(&scope).is_some_and(|known| known.revision == revision) {
             return Ok(());

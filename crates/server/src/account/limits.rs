@@ -1,6 +1,5 @@
 //! How much of a subscription is used up, as the backend tells it.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use reqwest::header::CONTENT_TYPE;
@@ -27,8 +26,17 @@ struct Usage {
     plan_type: Option<String>,
     rate_limit: Option<Limit>,
     credits: Option<Credits>,
+    additional_rate_limits: Option<Vec<FeatureLimit>>,
     account_id: Option<String>,
     rate_limit_upsell: Option<Value>,
+}
+
+/// The limit of a single feature.
+#[derive(Deserialize)]
+struct FeatureLimit {
+    limit_name: Option<String>,
+    metered_feature: String,
+    rate_limit: Option<Limit>,
 }
 
 #[derive(Deserialize)]
@@ -122,22 +130,32 @@ impl Failed {
 }
 
 fn response(usage: Usage) -> GetAccountRateLimitsResponse {
+    let plan_type = usage.plan_type.as_deref().map(PlanType::from_words);
     let limit = usage.rate_limit.as_ref();
-    let rate_limits = RateLimitSnapshot {
-        limit_id: Some(TURNS.to_owned()),
-        primary: limit.and_then(|limit| limit.primary_window.as_ref()).map(window),
-        secondary: limit.and_then(|limit| limit.secondary_window.as_ref()).map(window),
-        credits: usage.credits.map(credits),
-        plan_type: usage.plan_type.as_deref().map(PlanType::from_words),
-        ..RateLimitSnapshot::default()
-    };
+    let credits = usage.credits.map(credits);
+    let rate_limits = RateLimitSnapshot { credits, plan_type: plan_type.clone(), ..snapshot(TURNS.to_owned(), limit) };
+    let features = usage.additional_rate_limits.unwrap_or_default().into_iter().map(|feature| {
+        let limits = snapshot(feature.metered_feature.clone(), feature.rate_limit.as_ref());
+        let plan_type = plan_type.clone();
+        (feature.metered_feature, RateLimitSnapshot { limit_name: feature.limit_name, plan_type, ..limits })
+    });
+    let turns = (TURNS.to_owned(), rate_limits.clone());
     GetAccountRateLimitsResponse {
         ordinary_usage_allowed: limit.and_then(|limit| limit.allowed),
-        rate_limits_by_limit_id: Some(BTreeMap::from([(TURNS.to_owned(), rate_limits.clone())])),
+        rate_limits_by_limit_id: Some(features.chain([turns]).collect()),
         rate_limits,
         rate_limit_reset_credits: None,
         account_id: usage.account_id,
         rate_limit_upsell: usage.rate_limit_upsell,
+    }
+}
+
+fn snapshot(id: String, limit: Option<&Limit>) -> RateLimitSnapshot {
+    RateLimitSnapshot {
+        limit_id: Some(id),
+        primary: limit.and_then(|limit| limit.primary_window.as_ref()).map(window),
+        secondary: limit.and_then(|limit| limit.secondary_window.as_ref()).map(window),
+        ..RateLimitSnapshot::default()
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use valet_agent::Provider;
+use valet_agent::{Provider, Retries};
 use valet_auth::{AccessToken, Account, Mode};
 
 use super::{Config, ConfigError, ProviderToml};
@@ -47,12 +47,17 @@ impl Config {
         let entry = self.keys.model_providers.get(provider_id).unwrap_or(&built_in);
         let base_url = entry.base_url.clone().unwrap_or_else(|| self.built_in_base_url(login));
         let idle = entry.stream_idle_timeout_ms.map_or(IDLE_TIMEOUT, Duration::from_millis);
+        let requests = entry.request_max_retries.unwrap_or(REQUEST_RETRIES);
+        let streams = entry.stream_max_retries.unwrap_or(STREAM_RETRIES);
         Ok(Arc::new(Provider {
             id: provider_id.to_owned(),
             base_url,
             headers: headers(provider_id, entry)?,
-            request_max_retries: entry.request_max_retries.unwrap_or(REQUEST_RETRIES),
-            stream_max_retries: entry.stream_max_retries.unwrap_or(STREAM_RETRIES),
+            retries: if self.strict() {
+                Retries::Apart { requests, streams }
+            } else {
+                Retries::Together(requests.saturating_add(streams))
+            },
             stream_idle_timeout: idle,
             key: key(entry)?,
         }))

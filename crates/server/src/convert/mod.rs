@@ -162,7 +162,7 @@ fn credits(credits: &Credits) -> v2::CreditsSnapshot {
 pub(crate) fn turn_error(failure: &Failure, strict: bool) -> v2::TurnError {
     let info = match *failure.class() {
         FailureClass::ContextWindowExceeded => v2::CodexErrorInfo::ContextWindowExceeded,
-        FailureClass::UsageLimitExceeded => v2::CodexErrorInfo::UsageLimitExceeded,
+        FailureClass::UsageLimitExceeded | FailureClass::UsageNotIncluded => v2::CodexErrorInfo::UsageLimitExceeded,
         FailureClass::RateLimitExceeded => v2::CodexErrorInfo::RateLimitExceeded,
         FailureClass::ServerOverloaded => v2::CodexErrorInfo::ServerOverloaded,
         FailureClass::ModelNotFound => v2::CodexErrorInfo::ModelNotFound,
@@ -177,7 +177,7 @@ pub(crate) fn turn_error(failure: &Failure, strict: bool) -> v2::TurnError {
         FailureClass::TooManyAttempts(status) => {
             v2::CodexErrorInfo::ResponseTooManyFailedAttempts { http_status_code: Some(status) }
         }
-        FailureClass::Other => v2::CodexErrorInfo::Other,
+        FailureClass::ContentFiltered | FailureClass::Other => v2::CodexErrorInfo::Other,
     };
     let additional_details = match failure.class() {
         FailureClass::Unauthorized { kind, .. } if !strict => Some(<&str>::from(auth_kind(*kind)).to_owned()),
@@ -193,9 +193,13 @@ pub(crate) fn turn_error(failure: &Failure, strict: bool) -> v2::TurnError {
 
 /// The error that announces another attempt.
 pub(crate) fn retrying(failure: &Failure, attempt: u32, of: u32) -> v2::TurnError {
+    let http_status_code = match *failure.class() {
+        FailureClass::HttpStatus(status) | FailureClass::TooManyAttempts(status) => Some(status),
+        _ => None,
+    };
     v2::TurnError {
         message: format!("Reconnecting... {attempt}/{of}"),
-        codex_error_info: Some(v2::CodexErrorInfo::ResponseStreamDisconnected { http_status_code: None }),
+        codex_error_info: Some(v2::CodexErrorInfo::ResponseStreamDisconnected { http_status_code }),
         additional_details: Some(failure.message.clone()),
         misalignment: None,
     }

@@ -35,6 +35,7 @@ mod hooks_list;
 mod initialize;
 mod mcp_server_status_list;
 mod model_list;
+mod permission_profile_list;
 mod plugin_installed;
 mod skills_list;
 mod thread_archive;
@@ -71,6 +72,7 @@ use uuid::Uuid;
 use valet_protocol::{ErrorKind, ErrorObject, ServerNotificationMethod, v2};
 use valet_store::{Creator, StoreError, Summary, ThreadStore};
 
+use crate::blocking::blocking;
 use crate::connection::Audience;
 use crate::convert;
 use crate::dispatch::Context;
@@ -143,7 +145,7 @@ impl Context {
         work: impl FnOnce(&dyn ThreadStore) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, ErrorObject> {
         let store = Arc::clone(&self.host.threads.stored);
-        match tokio::task::spawn_blocking(move || work(&*store)).await {
+        match blocking(move || work(&*store)).await {
             Ok(result) => result.map_err(convert::store_error),
             Err(error) => Err(ErrorObject::internal(format!("the store of threads failed: {error}"))),
         }
@@ -227,7 +229,7 @@ const TURNS_OF_AN_OPENED_THREAD: &str = "Full-history hydration is deprecated fo
 async fn reading<T: Send + 'static>(
     read: impl FnOnce() -> Result<T, ErrorObject> + Send + 'static,
 ) -> Result<T, ErrorObject> {
-    tokio::task::spawn_blocking(read).await.unwrap_or_else(|error| Err(ErrorObject::internal(error.to_string())))
+    blocking(read).await.unwrap_or_else(|error| Err(ErrorObject::internal(error.to_string())))
 }
 
 /// What is told of a thread that was started, resumed or forked.

@@ -20,10 +20,6 @@ use crate::threads::{Fork, History, Thread, configuration, open, refused};
 
 impl Handler for ThreadFork {
     async fn handle(context: Context, params: ThreadForkParams, responder: Responder<Self>) {
-        if !params.exclude_turns {
-            let notice = DeprecationNoticeNotification { summary: TURNS_OF_AN_OPENED_THREAD.to_owned(), details: None };
-            context.connection.notify::<DeprecationNotice>(&notice);
-        }
         let with_turns = !params.exclude_turns;
         let thread = match fork(&context, params).await {
             Ok(thread) => thread,
@@ -57,10 +53,6 @@ async fn fork(context: &Context, params: ThreadForkParams) -> Result<Arc<Thread>
         return Err(ErrorObject::invalid_request("`beforeTurnId` cannot be combined with `lastTurnId`")
             .kind(ErrorKind::InvalidParams));
     }
-    if params.ephemeral && !params.exclude_turns {
-        let message = "ephemeral paginated thread/fork requires `excludeTurns: true`";
-        return Err(ErrorObject::invalid_request(message).kind(ErrorKind::InvalidParams));
-    }
     let path = params.path.as_deref().filter(|path| !path.is_empty());
     let source_id = match path.and_then(id_in) {
         Some(id) => id,
@@ -76,6 +68,14 @@ async fn fork(context: &Context, params: ThreadForkParams) -> Result<Arc<Thread>
     if source.archived {
         return Err(convert::store_error(StoreError::Archived(source_id)));
     }
+    if !params.exclude_turns {
+        if params.ephemeral {
+            let message = "ephemeral paginated thread/fork requires `excludeTurns: true`";
+            return Err(ErrorObject::invalid_request(message).kind(ErrorKind::InvalidParams));
+        }
+        let notice = DeprecationNoticeNotification { summary: TURNS_OF_AN_OPENED_THREAD.to_owned(), details: None };
+        context.connection.notify::<DeprecationNotice>(&notice);
+    }
     check_path(path, source.path.as_deref(), |asked, current| {
         format!("cannot fork thread {source_id} with stale path: requested {asked}, current {current}")
     })?;
@@ -90,6 +90,7 @@ async fn fork(context: &Context, params: ThreadForkParams) -> Result<Arc<Thread>
         originator: context.connection.session().map(|session| session.origin.originator.clone()),
         thread_source: params.thread_source,
         creator: context.creator(),
+        git: source.git,
         cut,
     };
     let id = plan.id.to_string();

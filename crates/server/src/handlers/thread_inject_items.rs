@@ -28,6 +28,9 @@ impl Handler for ThreadInjectItems {
 /// The items as the model is given them. What is no item at all would spoil every later request.
 fn items(params: &ThreadInjectItemsParams) -> Result<Vec<Arc<RawValue>>, ErrorObject> {
     let refused = |words: String| ErrorObject::invalid_request(words).kind(ErrorKind::InvalidParams);
+    if params.items.is_empty() {
+        return Err(refused("items must not be empty".to_owned()));
+    }
     let item = |(index, item): (usize, &serde_json::Value)| {
         if !item["type"].is_string() {
             return Err(refused(format!("items[{index}] is not a valid response item: missing field `type`")));

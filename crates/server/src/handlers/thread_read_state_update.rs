@@ -23,7 +23,7 @@ async fn update(
     context: &Context,
     params: ThreadReadStateUpdateParams,
 ) -> Result<ThreadReadStateUpdateResponse, ErrorObject> {
-    let id = thread_id_of(&params.thread_id)?;
+    let id = thread_id_of(&params.thread_id).map_err(|error| ErrorObject::contradiction(error.message))?;
     let loaded = context.loaded_thread(&id)?;
     let (known, creator) = match &loaded {
         Some(thread) => {

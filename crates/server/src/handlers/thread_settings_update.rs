@@ -7,11 +7,17 @@ use valet_protocol::v2::{
 
 use crate::dispatch::{Context, Handler};
 use crate::responder::Responder;
+use crate::threads::policy_or_profile;
 
 impl Handler for ThreadSettingsUpdate {
     async fn handle(context: Context, params: ThreadSettingsUpdateParams, responder: Responder<Self>) {
         let thread = match context.thread(&params.thread_id) {
             Ok(thread) => thread,
+            Err(error) => return responder.respond(Err(error)),
+        };
+        let policy = policy_or_profile(params.sandbox_policy, params.permissions.as_deref(), &context.host.config);
+        let sandbox_policy = match policy {
+            Ok(policy) => policy,
             Err(error) => return responder.respond(Err(error)),
         };
         let mut settings = thread.shared.stage().record.settings.clone();
@@ -25,7 +31,7 @@ impl Handler for ThreadSettingsUpdate {
             cwd: params.cwd,
             approval_policy: params.approval_policy,
             approvals_reviewer: params.approvals_reviewer,
-            sandbox_policy: params.sandbox_policy,
+            sandbox_policy,
             effort: params.effort,
             summary: params.summary,
             collaboration_mode: params.collaboration_mode,

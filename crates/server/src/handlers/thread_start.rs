@@ -1,11 +1,13 @@
 //! `thread/start`.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use chrono::{SecondsFormat, Utc};
 use uuid::Uuid;
+use valet_agent::ClientTool;
 use valet_protocol::methods::{ThreadStart, ThreadStarted};
-use valet_protocol::{COMPATIBLE_VERSION, ErrorObject, v2};
+use valet_protocol::{COMPATIBLE_VERSION, ErrorKind, ErrorObject, v2};
 use valet_store::NewLine;
 
 use super::opened;
@@ -13,10 +15,14 @@ use crate::convert::{self, now_ms};
 use crate::dispatch::{Context, Handler};
 use crate::responder::Responder;
 use crate::rollout::{Instructions, SessionMeta};
-use crate::threads::{Origin, Record, ThreadSettings, absolute, refused};
+use crate::threads::{Origin, Record, ThreadSettings, absolute, refused, sandbox_or_profile};
 
 impl Handler for ThreadStart {
-    async fn handle(context: Context, params: v2::ThreadStartParams, responder: Responder<Self>) {
+    async fn handle(context: Context, mut params: v2::ThreadStartParams, responder: Responder<Self>) {
+        match sandbox_or_profile(params.sandbox, params.permissions.as_deref()) {
+            Ok(sandbox) => params.sandbox = sandbox,
+            Err(error) => return responder.respond(Err(error)),
+        }
         let record = match record(&context, &params) {
             Ok(record) => record,
             Err(error) => return responder.respond(Err(error)),
@@ -92,17 +98,37 @@ fn record(context: &Context, params: &v2::ThreadStartParams) -> Result<Record, E
         turns: Vec::new(),
     };
     let config = own_config.map_or_else(|| Arc::clone(&context.host.config), Arc::new);
-    let client_tools = convert::client_tools(params.dynamic_tools.as_deref().unwrap_or_default()).into();
+    let client_tools = convert::client_tools(params.dynamic_tools.as_deref().unwrap_or_default());
+    check(&client_tools)?;
     Ok(Record {
-        read_state: Some(convert::unread_nothing(&thread.id)),
+        read_state: None,
         thread,
         settings,
         config,
         creator: context.creator(),
         token_usage: None,
         applied: None,
-        client_tools,
+        client_tools: client_tools.into(),
     })
+}
+
+/// The backend would refuse every turn of a thread with tools that it cannot take.
+fn check(tools: &[ClientTool]) -> Result<(), ErrorObject> {
+    let refused = |words: String| Err(ErrorObject::invalid_request(words).kind(ErrorKind::InvalidParams));
+    let mut names = HashSet::new();
+    for tool in tools {
+        let name = &tool.name;
+        if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)) {
+            return refused(format!("dynamic tool name must match ^[a-zA-Z0-9_-]+$ to match Responses API: {name}"));
+        }
+        if !names.insert(tool.full_name()) {
+            return refused(format!("duplicate dynamic tool name: {name}"));
+        }
+        if !tool.parameters.is_object() {
+            return refused(format!("dynamic tool input schema is not supported for {name}: it is no object"));
+        }
+    }
+    Ok(())
 }
 
 /// The first line of the thread's log.

@@ -9,14 +9,18 @@ use valet_protocol::v2::{ThreadSettingsUpdatedNotification, TurnStartParams, Tur
 use crate::convert;
 use crate::dispatch::{Context, Handler};
 use crate::responder::Responder;
-use crate::threads::terms;
+use crate::threads::{policy_or_profile, terms};
 
 impl Handler for TurnStart {
-    async fn handle(context: Context, params: TurnStartParams, responder: Responder<Self>) {
+    async fn handle(context: Context, mut params: TurnStartParams, responder: Responder<Self>) {
         let thread = match context.thread(&params.thread_id) {
             Ok(thread) => thread,
             Err(error) => return responder.respond(Err(error)),
         };
+        match policy_or_profile(params.sandbox_policy, params.permissions.as_deref(), &context.host.config) {
+            Ok(policy) => params.sandbox_policy = policy,
+            Err(error) => return responder.respond(Err(error)),
+        }
         // What is in force is captured here, once; the turn does not look again.
         let mut settings = thread.shared.stage().record.settings.clone();
         let changed = settings.change(&params, &context.host.config.home);
@@ -29,6 +33,7 @@ impl Handler for TurnStart {
             terms.settings.service_tier = Some(tier);
         }
         thread.apply(&settings);
+        thread.note_repository();
         let accepted = {
             let thread = Arc::clone(&thread);
             move |turn_id: &str| {

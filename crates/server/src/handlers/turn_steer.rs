@@ -3,6 +3,7 @@
 use valet_agent::Said;
 use valet_protocol::methods::TurnSteer;
 use valet_protocol::v2::{TurnSteerParams, TurnSteerResponse};
+use valet_protocol::{ErrorKind, ErrorObject};
 
 use crate::convert::{control_error, input_from_wire};
 use crate::dispatch::{Context, Handler};
@@ -14,6 +15,10 @@ impl Handler for TurnSteer {
             Ok(thread) => thread,
             Err(error) => return responder.respond(Err(error)),
         };
+        if params.input.is_empty() {
+            let error = ErrorObject::invalid_request("input must not be empty");
+            return responder.respond(Err(error.kind(ErrorKind::InvalidParams)));
+        }
         let said = Said {
             input: params.input.into_iter().map(input_from_wire).collect(),
             client_id: params.client_user_message_id,

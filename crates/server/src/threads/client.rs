@@ -21,6 +21,9 @@ use crate::outgoing::{OutgoingMessageSender, Target};
 /// Where commands run.
 const ENVIRONMENT: &str = "local";
 
+/// What the model is told when a client's tool answers something else than an answer.
+const UNREADABLE: &str = "dynamic tool response was invalid";
+
 pub(super) struct ThreadClient {
     shared: Arc<Shared>,
     outgoing: OutgoingMessageSender,
@@ -37,6 +40,11 @@ impl ThreadClient {
 
     /// Asks those who listen, and waits for as long as it takes. None: the answer is of no use.
     async fn ask<M: ServerRequestMethod>(&self, params: M::Params, told: bool) -> Option<M::Response> {
+        read(self.answer::<M>(params, told).await?)
+    }
+
+    /// The answer as it came. None: there is none.
+    async fn answer<M: ServerRequestMethod>(&self, params: M::Params, told: bool) -> Option<Answer> {
         let (outgoing, shared) = (self.outgoing.clone(), Arc::clone(&self.shared));
         // In a task of its own: a turn that is stopped in the middle of it still closes what was asked.
         let asking = tokio::spawn(async move {
@@ -51,7 +59,7 @@ impl ThreadClient {
             () = self.shared.retired() => None,
         };
         open.resolved();
-        read(answer?)
+        answer
     }
 }
 
@@ -149,7 +157,13 @@ impl Client for ThreadClient {
         };
         async move {
             // Nobody is told when this is answered: the item says it.
-            let answer = ThreadClient::ask::<m::DynamicToolCall>(self, params, false).await?;
+            let answer = self.answer::<m::DynamicToolCall>(params, false).await?;
+            let failed = matches!(answer, Answer::Error(_));
+            let Some(answer) = read::<v2::DynamicToolCallResponse>(answer) else {
+                let unreadable =
+                    || ClientAnswer { content: vec![Content::Text(UNREADABLE.to_owned())], success: false };
+                return (!failed).then(unreadable);
+            };
             let content = answer.content_items.into_iter().map(content).collect();
             Some(ClientAnswer { content, success: answer.success })
         }

@@ -3,7 +3,7 @@
 
 use chrono::{SecondsFormat, Utc};
 use uuid::Uuid;
-use valet_store::{Creator, Direction, Line, Lines, NewLine, Position, StoreError, ThreadStore};
+use valet_store::{Creator, Direction, GitInfo, Line, Lines, NewLine, Position, StoreError, ThreadStore};
 
 use super::{History, Stored};
 use crate::rollout::{SessionMeta, Settings, line};
@@ -21,6 +21,8 @@ pub(crate) struct Fork {
     pub(crate) originator: Option<String>,
     pub(crate) thread_source: Option<String>,
     pub(crate) creator: Option<Creator>,
+    /// What repository the other one works in.
+    pub(crate) git: Option<GitInfo>,
     /// Where the first turn begins that is not taken over, if there is one.
     pub(crate) cut: Option<Position>,
 }
@@ -64,6 +66,7 @@ impl Fork {
             timestamp: Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true),
             originator: self.originator.clone().unwrap_or(source.originator),
             thread_source: self.thread_source.clone(),
+            git: self.git.clone(),
             creator_account_id: self.creator.as_ref().map(|creator| creator.account_id.clone()),
             creator_user_id: self.creator.as_ref().and_then(|creator| creator.user_id.clone()),
             ..source

@@ -11,7 +11,8 @@ use valet_store::{Direction, Line, Lines, Position, StoreError, Summary, ThreadL
 
 use super::past;
 use super::record::{Record, ThreadSettings, absolute};
-use super::{Origin, Thread};
+use super::{Origin, Thread, sandbox_or_profile};
+use crate::blocking::blocking;
 use crate::config::Config;
 use crate::connection::Connection;
 use crate::convert;
@@ -58,7 +59,7 @@ pub(crate) fn open(
     let mut settings = ThreadSettings::new(&config, &v2::ThreadStartParams::default(), summary.cwd.clone());
     settings.restore(stored.settings.clone(), &config.home);
     settings.base_instructions = stored.meta.base_instructions.map(|base| base.text).or(settings.base_instructions);
-    settings.override_with(overrides, &config);
+    settings.override_with(overrides, &config)?;
     config.check_provider(&settings.provider_id).map_err(refused)?;
     let end = stored.log.lines().end().map_err(convert::store_error)?;
     let lines = Until::new(stored.log.lines(), end);
@@ -109,7 +110,7 @@ fn loaded(summary: &Summary, settings: &ThreadSettings) -> v2::Thread {
 
 /// Reads what the model was given, where it may wait for a disk.
 async fn read_past(lines: Until) -> Result<Past, String> {
-    match tokio::task::spawn_blocking(move || past::read(&lines)).await {
+    match blocking(move || past::read(&lines)).await {
         Ok(past) => past.map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
     }
@@ -138,7 +139,7 @@ impl ThreadSettings {
     }
 
     /// What a client wants to be different from now on.
-    pub(crate) fn override_with(&mut self, overrides: &v2::ThreadOverrides, config: &Config) {
+    fn override_with(&mut self, overrides: &v2::ThreadOverrides, config: &Config) -> Result<(), ErrorObject> {
         let v2::ThreadOverrides { model, model_provider, service_tier, cwd, .. } = overrides.clone();
         self.model = model.unwrap_or(std::mem::take(&mut self.model));
         self.provider_id = model_provider.unwrap_or(std::mem::take(&mut self.provider_id));
@@ -148,10 +149,11 @@ impl ThreadSettings {
         self.approvals_reviewer = overrides.approvals_reviewer.unwrap_or(self.approvals_reviewer);
         self.base_instructions = overrides.base_instructions.clone().or(self.base_instructions.take());
         self.developer_instructions = overrides.developer_instructions.clone().or(self.developer_instructions.take());
-        if let Some(mode) = overrides.sandbox {
+        if let Some(mode) = sandbox_or_profile(overrides.sandbox, overrides.permissions.as_deref())? {
             self.sandbox_policy = config.sandbox_of(mode);
         }
         self.resolve_sandbox(&config.home);
+        Ok(())
     }
 
     /// For the log.

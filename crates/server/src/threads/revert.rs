@@ -11,6 +11,7 @@ use valet_store::{Lines, StoreError};
 
 use super::open::last_usage;
 use super::{Moment, Thread, past};
+use crate::blocking::blocking;
 use crate::convert::store_error;
 use crate::rollout::SessionMeta;
 
@@ -30,7 +31,7 @@ impl Thread {
         let not_found = || ErrorObject::invalid_request(format!("turn not found: {turn_id}"));
         let history = self.shared.moment().map_err(store_error)?.history.ok_or_else(not_found)?;
         let turn_id = turn_id.to_owned();
-        let place = tokio::task::spawn_blocking(move || history.place_of(&turn_id)).await;
+        let place = blocking(move || history.place_of(&turn_id)).await;
         place.unwrap_or_else(|error| Err(ErrorObject::internal(error.to_string()))).map(drop)
     }
 
@@ -47,7 +48,7 @@ impl Thread {
         // Carried out where no turn can begin meanwhile.
         self.conversation
             .take_up(async move {
-                let done = tokio::task::spawn_blocking(move || thread.cut_off(&turn_id)).await;
+                let done = blocking(move || thread.cut_off(&turn_id)).await;
                 let done = done.unwrap_or_else(|error| Err(ErrorObject::internal(error.to_string())));
                 let (past, told) = match done {
                     Ok((read_state, past)) => (Some(past), Ok(read_state)),

@@ -139,7 +139,8 @@ impl ThreadSink {
             TurnOutcome::Interrupted => (v2::TurnStatus::Interrupted, None),
             TurnOutcome::Failed(failure) => (v2::TurnStatus::Failed, Some(convert::turn_error(failure, self.strict))),
         };
-        let last = summary.last_message.map(convert::item);
+        // A turn that failed shows none of its items here.
+        let last = summary.last_message.filter(|_| error.is_none()).map(convert::item);
         let items_view = if last.is_some() { v2::TurnItemsView::Summary } else { v2::TurnItemsView::NotLoaded };
         let turn = v2::Turn {
             items: last.into_iter().collect(),
@@ -152,14 +153,15 @@ impl ThreadSink {
             ..convert::new_turn(turn_id)
         };
         let turn = self.store_end(turn);
-        let completed = turn.status == v2::TurnStatus::Completed;
+        // There is something to read.
+        let answered = turn.status == v2::TurnStatus::Completed && summary.last_message.is_some();
         match turn.error.clone() {
             Some(error) => {
                 self.shared.set_status(v2::ThreadStatus::SystemError {});
                 self.error(turn_id, error, false);
                 self.mark_unread(turn_id);
             }
-            None if completed => {
+            None if answered => {
                 self.mark_unread(turn_id);
                 self.shared.set_status(v2::ThreadStatus::Idle {});
             }
@@ -198,9 +200,13 @@ impl ThreadSink {
         turn
     }
 
-    /// The first unread turn stays the first unread one; only the revision is new.
+    /// The first unread turn stays the first unread one; only the revision is new. A thread that is in memory only
+    /// is nowhere unread.
     fn mark_unread(&self, turn_id: &str) {
         let mut stage = self.shared.stage();
+        if stage.record.thread.ephemeral {
+            return;
+        }
         let known = stage.record.read_state.take().and_then(|state| state.first_unread);
         let first = known.unwrap_or_else(|| v2::ThreadUnreadPosition::Turn { turn_id: turn_id.to_owned() });
         let read_state = v2::ThreadReadState { first_unread: Some(first), revision: Uuid::now_v7().to_string() };

@@ -134,6 +134,19 @@ async fn a_frame_against_the_rules_is_answered_with_1002() {
 }
 
 #[tokio::test]
+async fn whoever_closes_first_is_answered_with_the_same_code() {
+    let server = tcp(settings()).await;
+    for farewell in [None, Some(CloseFrame { code: 1000.into(), reason: "done".into() })] {
+        let mut socket = open(&server).await;
+        echo(&mut socket, "text").await;
+        socket.send(Message::Close(farewell.clone())).await.unwrap();
+        let Message::Close(answer) = hear(&mut socket).await else { panic!("a close frame") };
+        assert_eq!(answer.map(|frame| frame.code), farewell.map(|frame| frame.code));
+        assert!(tokio::time::timeout(LIMIT, socket.next()).await.unwrap().is_none(), "and no reset");
+    }
+}
+
+#[tokio::test]
 async fn binary_frames_are_dropped_and_pings_are_answered() {
     let server = tcp(settings()).await;
     let mut socket = open(&server).await;

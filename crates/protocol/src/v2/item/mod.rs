@@ -56,16 +56,20 @@ pub enum ThreadItemDetails {
         /// Whether it is meant as the final answer.
         phase: Option<MessagePhase>,
         /// Null here.
-        #[ts(type = "unknown")]
+        #[schemars(with = "()")]
+        #[ts(type = "null")]
         moderation: Option<Value>,
         /// Null here.
-        #[ts(type = "unknown")]
+        #[schemars(with = "()")]
+        #[ts(type = "null")]
         memory_citation: Option<Value>,
         /// Null here.
-        #[ts(type = "unknown")]
+        #[schemars(with = "()")]
+        #[ts(type = "null")]
         delivery: Option<Value>,
         /// Null here.
-        #[ts(type = "unknown")]
+        #[schemars(with = "()")]
+        #[ts(type = "null")]
         questions: Option<Value>,
     },
     /// What the model told of its reasoning.

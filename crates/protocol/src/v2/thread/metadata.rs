@@ -96,7 +96,8 @@ pub struct ThreadGoalGetParams {
 #[ts(export_to = "v2/")]
 pub struct ThreadGoalGetResponse {
     /// Always null here: no thread has a goal.
-    #[ts(type = "unknown")]
+    #[schemars(with = "()")]
+    #[ts(type = "null")]
     pub goal: Option<Value>,
 }
 

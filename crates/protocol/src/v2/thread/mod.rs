@@ -52,7 +52,8 @@ pub struct Thread {
     /// Where its commands run. Null when it is not loaded.
     pub environments: Option<Vec<ThreadEnvironment>>,
     /// Null here.
-    #[ts(type = "unknown")]
+    #[schemars(with = "()")]
+    #[ts(type = "null")]
     pub extra: Option<Value>,
     /// Shared by threads that belong together; else the thread's id.
     pub session_id: String,
@@ -67,7 +68,8 @@ pub struct Thread {
     /// Whether it is never stored.
     pub ephemeral: bool,
     /// Null here.
-    #[ts(type = "unknown")]
+    #[schemars(with = "()")]
+    #[ts(type = "null")]
     pub section: Option<Value>,
     /// Null here.
     pub section_entered_at: Option<i64>,

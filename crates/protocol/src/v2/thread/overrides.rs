@@ -34,6 +34,8 @@ pub struct ThreadOverrides {
     pub approvals_reviewer: Option<ApprovalsReviewer>,
     /// What commands may do.
     pub sandbox: Option<SandboxMode>,
+    /// A profile of permissions in the place of a sandbox, by its id: see `permissionProfile/list`. Experimental.
+    pub permissions: Option<String>,
     /// Configuration for this thread, by dotted key.
     #[ts(type = "Record<string, unknown> | null", optional)]
     pub config: Option<BTreeMap<String, Value>>,

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::open_enum::known;
+use crate::open_enum::{known, known_schema};
 use crate::v2::{SortDirection, ThreadItem, Turn, TurnItemsView};
 
 /// `thread/turns/list`.
@@ -22,6 +22,7 @@ pub struct ThreadTurnsListParams {
     pub sort_direction: Option<SortDirection>,
     /// Which items of each turn. Default: `summary`.
     #[serde(default, deserialize_with = "known")]
+    #[schemars(schema_with = "known_schema::<TurnItemsView>")]
     pub items_view: Option<TurnItemsView>,
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use ts_rs::TS;
 
-use crate::open_enum::known;
+use crate::open_enum::{known, known_schema};
 use crate::v2::{CollaborationMode, SortDirection, ThreadOverrides, ThreadStartResponse, TurnItemsView, TurnsPage};
 
 /// `thread/resume`.
@@ -45,6 +45,7 @@ pub struct ThreadResumeInitialTurnsPageParams {
     pub sort_direction: Option<SortDirection>,
     /// Which items of each turn. Default: `summary`.
     #[serde(default, deserialize_with = "known")]
+    #[schemars(schema_with = "known_schema::<TurnItemsView>")]
     pub items_view: Option<TurnItemsView>,
 }
 

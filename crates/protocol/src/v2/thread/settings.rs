@@ -40,7 +40,8 @@ pub struct ThreadSettings {
     /// What commands may do.
     pub sandbox_policy: SandboxPolicy,
     /// Always null here.
-    #[ts(type = "unknown")]
+    #[schemars(with = "()")]
+    #[ts(type = "null")]
     pub active_permission_profile: Option<Value>,
     /// The model.
     pub model: String,
@@ -57,7 +58,8 @@ pub struct ThreadSettings {
     /// How the model may delegate.
     pub multi_agent_mode: MultiAgentMode,
     /// Always null here.
-    #[ts(type = "unknown")]
+    #[schemars(with = "()")]
+    #[ts(type = "null")]
     pub personality: Option<Value>,
 }
 
@@ -78,6 +80,8 @@ pub struct ThreadSettingsUpdateParams {
     pub approvals_reviewer: Option<ApprovalsReviewer>,
     /// What commands may do.
     pub sandbox_policy: Option<SandboxPolicy>,
+    /// A profile of permissions in the place of a sandbox, by its id: see `permissionProfile/list`.
+    pub permissions: Option<String>,
     /// The model.
     pub model: Option<String>,
     /// The service tier. Null: none.

@@ -33,6 +33,8 @@ pub struct ThreadStartParams {
     pub approvals_reviewer: Option<ApprovalsReviewer>,
     /// What commands may do.
     pub sandbox: Option<SandboxMode>,
+    /// A profile of permissions in the place of a sandbox, by its id: see `permissionProfile/list`. Experimental.
+    pub permissions: Option<String>,
     /// Configuration for this thread, by dotted key.
     #[ts(type = "Record<string, unknown> | null", optional)]
     pub config: Option<BTreeMap<String, Value>>,
@@ -89,7 +91,8 @@ pub struct ThreadStartResponse {
     /// What commands may do.
     pub sandbox: SandboxPolicy,
     /// Always null here.
-    #[ts(type = "unknown")]
+    #[schemars(with = "()")]
+    #[ts(type = "null")]
     pub active_permission_profile: Option<Value>,
     /// How hard the model thinks, when somebody said so.
     pub reasoning_effort: Option<String>,
