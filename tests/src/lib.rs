@@ -5,14 +5,27 @@
 //! turn after its end.
 #![expect(clippy::expect_used, reason = "a harness fails by panicking")]
 
+#[cfg(feature = "harness")]
 mod client;
+#[cfg(feature = "harness")]
 mod host;
 pub mod installed;
+#[cfg(feature = "harness")]
 mod record;
+#[cfg(feature = "harness")]
 mod schema;
+#[cfg(feature = "harness")]
+mod stepped;
+pub mod transcript;
 
+#[cfg(feature = "harness")]
 pub use client::{Asked, Refusal, TestClient, TestTurn};
+#[cfg(feature = "harness")]
 pub use host::{HostBuilder, TestHost, launcher};
 pub use installed::skip;
+#[cfg(feature = "harness")]
 pub use record::{Direction, Record};
+#[cfg(feature = "harness")]
 pub use schema::{Shape, misfit};
+#[cfg(feature = "harness")]
+pub use stepped::SteppedTurn;
