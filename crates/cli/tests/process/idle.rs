@@ -9,7 +9,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Child;
 use valet_client::{AppServer, Client, Handlers, connect};
 use valet_protocol::{methods as m, v2};
-use valet_sim::{Response, Script, Sim};
+use valet_sim::{Chunks, Response, Script, Sim};
 
 use crate::probe::{
     LIMIT, descriptors, in_time, lend, lender, long, resident, runs, start_turn, start_turn_in, switches, tree,
@@ -101,7 +101,15 @@ struct Listener {
 
 impl Listener {
     async fn start(sim: &Sim) -> Self {
+        Self::start_with(sim, "").await
+    }
+
+    /// With more lines at the top of `config.toml`.
+    async fn start_with(sim: &Sim, more: &str) -> Self {
         let home = home(sim);
+        let config = home.path().join("config.toml");
+        let text = std::fs::read_to_string(&config).unwrap();
+        std::fs::write(config, format!("{more}{text}")).unwrap();
         let mut command = valet(home.path(), &["app-server", "--listen", "ws://127.0.0.1:0"]);
         command.stderr(Stdio::piped());
         let mut child = tokio::process::Command::from(command).kill_on_drop(true).spawn().unwrap();
@@ -174,4 +182,32 @@ async fn a_host_with_a_stored_thread_that_was_used_listed_and_searched_wakes_for
     in_time(client.request::<m::TurnStart>(turn)).await.unwrap();
     assert_eq!(turn_status(&mut told).await, Some(v2::TurnStatus::Completed));
     nothing_wakes(pid).await;
+}
+
+/// Of glibc it has to be asked for: see `allocator.rs`.
+#[tokio::test]
+async fn what_a_burst_of_long_answers_needed_goes_back_to_the_system() {
+    const TURNS: usize = 6;
+    let text = Response::new().chunks(Chunks::repeat("word ".repeat(200), 8_000));
+    let sim = Sim::start(Script::responses([text])).await.unwrap();
+    let listener = Listener::start_with(&sim, "thread_unload_delay_secs = 0\n").await;
+    let pid = listener.child.id().unwrap();
+    listener.visits(20).await;
+    let before = resident(pid);
+    let link = connect(&listener.url, None).await.unwrap();
+    let (client, mut told) = Client::new(link, lender(&sim, Duration::from_secs(600)));
+    client.initialize("parent", "1", true).await.unwrap();
+    lend(&client, &sim, Duration::from_secs(600)).await;
+    for _ in 0..TURNS {
+        start_turn(&client).await;
+        assert_eq!(turn_status(&mut told).await, Some(v2::TurnStatus::Completed));
+    }
+    let most = resident(pid);
+    drop((client, told));
+    let began = Instant::now();
+    while resident(pid) > before + 24 * 1024 {
+        let now = resident(pid);
+        assert!(began.elapsed() < LIMIT, "{before} KiB before, {most} at the end of the turns, {now} long after them");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }

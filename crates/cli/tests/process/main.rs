@@ -10,7 +10,6 @@ mod bad_input;
 #[cfg(target_os = "linux")]
 mod both_ways;
 mod canary;
-mod codex_python;
 #[cfg(target_os = "linux")]
 mod commands;
 mod demo;
@@ -25,7 +24,6 @@ mod listeners;
 mod orphans;
 #[cfg(target_os = "linux")]
 mod probe;
-mod python_sdk;
 mod samples;
 mod secrets;
 #[cfg(unix)]
@@ -41,6 +39,4 @@ mod support;
 mod tenants;
 #[cfg(unix)]
 mod transports_docs;
-#[cfg(unix)]
-mod tui;
 mod websocket;

@@ -54,14 +54,9 @@ pub(crate) fn long<T>(usual: T, long: T) -> T {
 
 /// `valet app-server` on a port of its own; with its address.
 pub(crate) async fn listening(home: &Path, args: &[&str]) -> (Child, String) {
-    listening_in(Path::new("."), home, args).await
-}
-
-/// The same, at work in that directory.
-pub(crate) async fn listening_in(directory: &Path, home: &Path, args: &[&str]) -> (Child, String) {
     let args = [&["app-server", "--listen", "ws://127.0.0.1:0"], args].concat();
     let mut command = tokio::process::Command::from(valet(home, &args));
-    let mut child = command.current_dir(directory).stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+    let mut child = command.stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let line = tokio::time::timeout(Duration::from_secs(20), lines.next_line()).await.unwrap().unwrap().unwrap();
     // The rest is read, so that nothing waits for it.

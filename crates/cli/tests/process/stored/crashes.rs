@@ -20,9 +20,6 @@ use crate::support::long;
 
 /// So many kills are survived by one home; then the next one begins.
 const KILLS_OF_A_HOME: usize = 20;
-/// No turn that is to be killed takes longer, in milliseconds.
-const LONGEST: u64 = 500;
-
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_kill_at_any_moment_of_a_turn_everything_that_was_reported_is_there_and_goes_on() {
     let began = Instant::now();
@@ -67,7 +64,8 @@ fn script(kills: usize) -> Script {
     let command = json!({ "cmd": "echo one; sleep 0.02; echo two", "login": false });
     let patch = "*** Begin Patch\n*** Add File: made.txt\n+a line\n*** End Patch";
     let mut rule = Rule::when("work");
-    for _ in 0..kills {
+    // Each home has one that is not killed.
+    for _ in 0..kills + kills.div_ceil(KILLS_OF_A_HOME) {
         rule = rule
             .respond(
                 Response::new()
@@ -104,10 +102,11 @@ impl<'a> World<'a> {
     /// Has one host after the other killed in a turn.
     async fn survives(mut self, kills: usize, dice: &mut Dice) -> Told {
         let mut host = Host::start(self.home.path()).await;
+        let longest = self.whole_turn(&mut host, dice).await;
         for number in 0..kills {
             let id = self.some_thread(&host, dice).await;
             host.begin(&id, &format!("work on needle{number}x")).await;
-            let moment = tokio::time::sleep(Duration::from_millis(dice.below(LONGEST)));
+            let moment = tokio::time::sleep(Duration::from_millis(dice.below(longest)));
             tokio::pin!(moment);
             loop {
                 tokio::select! {
@@ -132,6 +131,18 @@ impl<'a> World<'a> {
         }
         assert!(rollouts(self.home.path()).iter().all(|log| is_whole(log)));
         self.told
+    }
+
+    /// Has a turn come to its end. Returns a time in which nearly all do, in milliseconds.
+    async fn whole_turn(&mut self, host: &mut Host, dice: &mut Dice) -> u64 {
+        let id = self.some_thread(host, dice).await;
+        let began = Instant::now();
+        host.begin(&id, "work on nothing").await;
+        while self.threads[&id].ends.is_empty() {
+            let told = host.told.next().await.unwrap();
+            self.note(&told);
+        }
+        u64::try_from(began.elapsed().as_millis()).unwrap() * 5 / 4
     }
 
     /// A new thread, or one of those that are there.

@@ -1,9 +1,7 @@
 """Drives the real TUI of the reference, as it is published, and reads its screen.
 
-Called as `tui.py CODEX URL HOME`. CODEX is the program, URL the websocket of the app server under test, and
-HOME an empty directory for what the TUI writes. Prints one line, `ok STEP`, for each step that passed, and
-ends at the first one that did not, with the screen on stderr. `tui.rs` calls it and holds the script of the
-backend, whose sentences are looked for here.
+Called as `tui.py URL ORIGIN DIRECTORY CODEX`. URL is the websocket of the app server under test, which works in
+DIRECTORY; CODEX is the program. The sentences that are looked for are those of `backend.json`.
 """
 
 import fcntl
@@ -11,15 +9,18 @@ import os
 import pty
 import select
 import struct
+import subprocess
 import sys
+import tempfile
 import termios
 import time
 
 import pyte
+import steps
 
 LINES, COLUMNS = 60, 120
 SECONDS = 20
-ESCAPE, ENTER = "\x1b", "\r"
+ESCAPE, ENTER, DOWN, CONTROL_U = "\x1b", "\r", "\x1b[B", "\x15"
 
 
 class Terminal(pyte.Screen):
@@ -58,10 +59,26 @@ class Terminal(pyte.Screen):
         while missing := [sentence for sentence in sentences if sentence not in self.text()]:
             assert self.read(until), f"not on the screen: {missing}"
 
-    def enter(self, text):
+    def leaves(self, sentence, key=ESCAPE):
+        """Leaves what shows this sentence. Keys that come while it is being shown may be lost."""
+        until = time.monotonic() + SECONDS
+        while sentence in self.text():
+            assert time.monotonic() < until, f"still on the screen: {sentence}"
+            self.write_process_input(key)
+            while self.read(time.monotonic() + 1):
+                pass
+
+    def rests(self):
+        """Waits for the end of what is going on."""
+        until = time.monotonic() + SECONDS
+        while "esc to interrupt" in self.text():
+            assert self.read(until), "something is still going on"
+
+    def enter(self, text, prompt="›"):
         """Pastes, because keys that come as fast as these are held for a paste, and Enter for a part of it."""
-        self.write_process_input(f"\x1b[200~{text}\x1b[201~")
-        self.shows(f"› {text}")
+        # Some hosts make the TUI offer what failed once more.
+        self.write_process_input(f"{CONTROL_U}\x1b[200~{text}\x1b[201~")
+        self.shows(f"{prompt} {text}")
         self.write_process_input(ENTER)
 
     def exit_code(self):
@@ -74,7 +91,12 @@ class Terminal(pyte.Screen):
 
 
 def composer(tui):
-    tui.shows("Ask Codex to do anything", "GPT-5.5")
+    tui.shows("Ask Codex to do anything")
+
+
+def turn(tui):
+    tui.enter("say hello")
+    tui.shows("• Hello there.")
 
 
 def command_is_approved(tui):
@@ -91,13 +113,6 @@ def patch_is_approved(tui):
     tui.shows("Added patched.txt (+1 -0)", "The file is written.")
 
 
-def turn_is_steered(tui):
-    tui.enter("go on for long")
-    tui.shows("long long long")
-    tui.enter("be brief")
-    tui.shows("In brief: yes.")
-
-
 def turn_is_interrupted(tui):
     tui.enter("tell it slowly")
     tui.shows("slow slow slow")
@@ -105,11 +120,89 @@ def turn_is_interrupted(tui):
     tui.shows("Conversation interrupted")
 
 
+def turn_is_steered(tui):
+    tui.enter("go on for a while")
+    tui.shows("long long long")
+    tui.enter("be brief")
+    tui.shows("In brief: yes.")
+
+
 def command_is_declined(tui):
     tui.enter("try it again")
     tui.shows("Would you like to run the following command?", "$ echo never")
     tui.write_process_input(ESCAPE)
     tui.shows("You canceled the request to run echo never")
+
+
+def refused_turn(tui):
+    tui.enter("bad request")
+    tui.shows("The sim refuses this.")
+
+
+def status(tui):
+    tui.enter("/status")
+    tui.shows("Model:", "Session:")
+
+
+def model(tui):
+    tui.enter("/model")
+    tui.shows("Select Model")
+    tui.leaves("Select Model")
+
+
+def mcp(tui):
+    tui.enter("/mcp")
+    tui.shows("No MCP servers configured")
+
+
+def diff(tui):
+    tui.enter("/diff")
+    tui.shows("D I F F", "+a line of the patch")
+    tui.leaves("D I F F", "q")
+
+
+def mention(tui):
+    tui.write_process_input("@patch")
+    tui.shows("patched.txt")
+    tui.write_process_input(CONTROL_U)
+
+
+def shell_command(tui):
+    tui.write_process_input("!")
+    tui.shows("Shell mode")
+    tui.enter("echo three-$((1 + 2))", prompt="!")
+    tui.shows("three-3")
+    tui.rests()
+
+
+def rename(tui):
+    tui.enter("/rename Of the TUI")
+    tui.shows("· Of the TUI")
+
+
+def compact(tui):
+    tui.enter("/compact")
+    tui.shows("Context compacted")
+
+
+def fork(tui):
+    tui.enter("/fork")
+    tui.shows("Fork created")
+
+
+def new(tui):
+    tui.enter("/new")
+    tui.enter("say hello")
+    tui.shows("• Hello there.")
+
+
+def resume(tui):
+    tui.enter("/resume")
+    tui.shows("Resume a previous session", "Of the TUI")
+    # The first one is being shown.
+    tui.write_process_input(DOWN)
+    tui.leaves("Resume a previous session", ENTER)
+    tui.shows("· Of the TUI")
 
 
 def quits(tui):
@@ -120,29 +213,46 @@ def quits(tui):
 
 ORDER = [
     composer,
+    turn,
     command_is_approved,
     patch_is_approved,
-    turn_is_steered,
     turn_is_interrupted,
+    turn_is_steered,
     command_is_declined,
+    refused_turn,
+    status,
+    model,
+    mcp,
+    diff,
+    mention,
+    shell_command,
+    rename,
+    compact,
+    fork,
+    new,
+    resume,
     quits,
 ]
 
 
 def main():
-    codex, url, home = sys.argv[1:]
+    url, _origin, directory, codex = sys.argv[1:]
+    home = tempfile.mkdtemp(dir=directory, prefix=".tui-")
+    subprocess.run(["git", "init", "--quiet", directory], check=True)
     with open(os.path.join(home, "config.toml"), "w") as config:
         config.write("check_for_update_on_startup = false\n[analytics]\nenabled = false\n")
     environment = {**os.environ, "CODEX_HOME": home, "TERM": "xterm-256color"}
-    # Read-only, so that patches need leave too.
-    tui = Terminal([codex, "--remote", url, "--sandbox", "read-only", "--ask-for-approval", "on-request"], environment)
-    for step in ORDER:
+    # A model that has no newer one, or some hosts begin with a question.
+    tui = Terminal([codex, "--remote", url, "--model", "gpt-6-sol"], environment)
+
+    def call(step):
         try:
             step(tui)
         except BaseException:
-            print(f"{step.__name__} failed; the screen:\n{tui.text()}", file=sys.stderr)
+            print(f"the screen:\n{tui.text()}", file=sys.stderr)
             raise
-        print("ok", step.__name__, flush=True)
+
+    steps.run(ORDER, call)
 
 
 main()
