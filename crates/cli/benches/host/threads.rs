@@ -1,13 +1,12 @@
-//! What stored threads cost: a home with very many of them, a thread with very many items, and each that is loaded.
-//! With `VALET_LONG_TESTS=1` the home has 100,000 threads.
+//! What stored threads cost Valet, and what they may: a home with very many of them, a thread with very many items, and
+//! each that is loaded. With `VALET_LONG_TESTS=1` the home has 100,000 threads.
 
-use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use valet_protocol::methods::{ThreadList, ThreadLoadedList, ThreadResume, ThreadSearch};
 use valet_protocol::v2;
 use valet_sim::{Response, Rule, Script, Sim, TokenPolicy};
@@ -15,7 +14,11 @@ use valet_store::FileStore;
 use valet_store::generator::Generator;
 
 use crate::backend::Backend;
-use crate::support::{Host, Table, VALET, home, memory_of, ms, point_at};
+use crate::pipes::Pipes;
+use crate::program::{Credential, Host, Program, home, point_at};
+use crate::statistics::median;
+use crate::table::{Table, ms};
+use crate::usage;
 
 /// A start among many threads takes as long as one among none; so much may be noise.
 const MARK_START: f64 = 1.3;
@@ -38,42 +41,52 @@ const LOADED: usize = 200;
 const LONG_TURNS: usize = 50;
 const ITEMS: usize = 200;
 
+/// How many threads are in the home of very many.
+pub(crate) fn crowd_size() -> u32 {
+    if std::env::var_os("VALET_LONG_TESTS").is_some() { 100_000 } else { 5_000 }
+}
+
 /// Measures one thing after the other.
 pub(crate) async fn measure(table: &mut Table) -> anyhow::Result<()> {
-    let count = if std::env::var_os("VALET_LONG_TESTS").is_some() { 100_000 } else { 5_000 };
-    crowd(count, table).await?;
+    crowd(crowd_size(), table).await?;
     let sim = Sim::start(script()).await?;
     let home = home(&sim.base_url())?;
     loaded(home.path(), table).await?;
-    let thread = long_thread(home.path(), table).await?;
+    let begin = Instant::now();
+    let thread = long_thread(home.path()).await?;
+    table.row(&format!("{LONG_TURNS} turns of {ITEMS} items each"), &ms(begin.elapsed()));
     sim.shutdown().await;
     resume(home.path(), &thread, table)?;
     overhead(home.path(), &thread, table).await
 }
 
-/// A home of very many threads, which is made once. Its index is made anew.
-fn crowded_home(count: u32, table: &mut Table) -> anyhow::Result<PathBuf> {
-    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{count}-threads"));
+/// A home of very many threads, which is made once. Any index in it is removed.
+pub(crate) fn crowded_home(name: &str) -> anyhow::Result<PathBuf> {
+    let count = crowd_size();
+    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{count}-threads-{name}"));
     let until = chrono::DateTime::from_timestamp(1_795_000_000, 0).context("a time")?;
     if !home.join("session_index.jsonl").exists() {
         std::fs::create_dir_all(&home)?;
         Generator { threads: count, seed: 1, until, days: 120 }.write(&home)?;
     }
-    point_at(&home, "http://127.0.0.1:9/v1")?;
-    for suffix in ["", "-wal", "-shm"] {
-        let _ = std::fs::remove_file(home.join(format!("valet-index.sqlite{suffix}")));
+    point_at(&home, "http://127.0.0.1:9/v1", &Credential::Key)?;
+    for entry in std::fs::read_dir(&home)? {
+        let path = entry?.path();
+        if path.file_name().is_some_and(|name| name.to_string_lossy().contains(".sqlite")) {
+            std::fs::remove_file(path)?;
+        }
     }
-    let begin = Instant::now();
-    FileStore::open(&home).settle()?;
-    table.row(&format!("the index of {count} threads is made in"), &ms(begin.elapsed()));
     Ok(home)
 }
 
 async fn crowd(count: u32, table: &mut Table) -> anyhow::Result<()> {
-    let crowd = crowded_home(count, table)?;
+    let crowd = crowded_home("Valet")?;
+    let begin = Instant::now();
+    FileStore::open(&crowd).settle()?;
+    table.row(&format!("the index of {count} threads is made in"), &ms(begin.elapsed()));
     let empty = home("http://127.0.0.1:9/v1")?;
     starts(empty.path(), &crowd, count, table).await?;
-    let host = Host::start(&crowd).await?;
+    let host = Host::start(&Program::valet(), &crowd).await?;
     let lists = [
         ("first page", v2::ThreadListParams::default()),
         ("first page, all providers", v2::ThreadListParams { model_providers: Some(Vec::new()), ..Default::default() }),
@@ -96,9 +109,9 @@ async fn crowd(count: u32, table: &mut Table) -> anyhow::Result<()> {
             ensure!(!host.client.request::<ThreadList>(params.clone()).await?.data.is_empty());
             times.push(begin.elapsed());
         }
-        table.times(&format!("`thread/list`, {name}"), times, MARK_LIST);
+        table.times(&format!("`thread/list`, {name}"), &times, MARK_LIST);
     }
-    let listed = memory_of(&host, "status", "VmRSS:")?;
+    let listed = resident(&host)?;
     let rare = |number: usize| format!("needle{:06}x", number * 37 % count as usize);
     let searches: [(&str, &dyn Fn(usize) -> String); 3] = [
         ("a word of one thread", &rare),
@@ -113,9 +126,9 @@ async fn crowd(count: u32, table: &mut Table) -> anyhow::Result<()> {
             host.client.request::<ThreadSearch>(params).await?;
             times.push(begin.elapsed());
         }
-        table.times(&format!("`thread/search`, {name}"), times, MARK_SEARCH);
+        table.times(&format!("`thread/search`, {name}"), &times, MARK_SEARCH);
     }
-    let searched = memory_of(&host, "status", "VmRSS:")?;
+    let searched = resident(&host)?;
     table.row("memory after lists, after searches, resident", &format!("{listed:.1} MiB, {searched:.1} MiB"));
     host.end().await
 }
@@ -125,24 +138,21 @@ async fn starts(empty: &Path, crowd: &Path, count: u32, table: &mut Table) -> an
     let (mut times, mut memory) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
     for _ in 0..=STARTS {
         for (which, home) in [empty, crowd].into_iter().enumerate() {
-            let host = Host::start(home).await?;
+            let host = Host::start(&Program::valet(), home).await?;
             times[which].push(host.start);
             // When a second answer is here, everything that the first one set off is done.
             host.client.request::<ThreadLoadedList>(v2::ThreadLoadedListParams::default()).await?;
-            memory[which].push(memory_of(&host, "status", "VmRSS:")?);
+            memory[which].push(resident(&host)?);
             host.end().await?;
         }
     }
     // The first ones read the binary from disk.
-    let [none, many] = times.map(|times| median(times[1..].to_vec()));
+    let [none, many] = times.map(|times| median(&times[1..]));
     let ratio = many.as_secs_f64() / none.as_secs_f64();
     let value = format!("{} and {}, x {ratio:.2}", ms(none), ms(many));
     let what = format!("spawn to `initialize`, 0 and {count} threads");
     table.mark(&what, &value, &format!("x {MARK_START}"), ratio <= MARK_START);
-    let [none, many] = memory.map(|mut memory| {
-        memory.sort_by(f64::total_cmp);
-        memory[memory.len() / 2]
-    });
+    let [none, many] = memory.map(|memory| median(&memory));
     let what = format!("idle memory, 0 and {count} threads");
     let held = many - none <= MARK_MEMORY_MIB;
     table.mark(&what, &format!("{none:.1} MiB, {many:.1} MiB"), &format!("+ {MARK_MEMORY_MIB} MiB"), held);
@@ -171,31 +181,38 @@ fn script() -> Script {
 
 /// Threads that are loaded, and idle.
 async fn loaded(home: &Path, table: &mut Table) -> anyhow::Result<()> {
-    let mut host = Host::start(home).await?;
+    let mut host = Host::start(&Program::valet(), home).await?;
     let mut before = 0.0;
     for number in 0..LOADED + 20 {
         if number == 20 {
-            before = memory_of(&host, "status", "VmRSS:")?;
+            before = resident(&host)?;
         }
         let thread = host.thread().await?;
         host.turn(&thread, "a question").await?;
     }
-    let each = (memory_of(&host, "status", "VmRSS:")? - before) * 1024.0 / LOADED as f64;
+    let each = (resident(&host)? - before) * 1024.0 / LOADED as f64;
     table.row("memory of a loaded thread of one turn", &format!("{each:.0} KiB"));
     host.end().await
 }
 
-/// Makes the long thread.
-async fn long_thread(home: &Path, table: &mut Table) -> anyhow::Result<String> {
-    let mut host = Host::start(home).await?;
+/// Makes the long thread in a home whose provider plays the script.
+async fn long_thread(home: &Path) -> anyhow::Result<String> {
+    let mut host = Host::start(&Program::valet(), home).await?;
     let thread = host.thread().await?;
-    let begin = Instant::now();
     for _ in 0..LONG_TURNS {
         host.turn(&thread, "a long turn").await?;
     }
-    table.row(&format!("{LONG_TURNS} turns of {ITEMS} items each"), &ms(begin.elapsed()));
     host.end().await?;
     Ok(thread)
+}
+
+/// A home that Valet has made the long thread in, and its id.
+pub(crate) async fn home_of_long_thread() -> anyhow::Result<(TempDir, String)> {
+    let sim = Sim::start(script()).await?;
+    let home = home(&sim.base_url())?;
+    let thread = long_thread(home.path()).await?;
+    sim.shutdown().await;
+    Ok((home, thread))
 }
 
 /// Taking the long thread up, from the request until the last byte of the answer, each time in a new host.
@@ -203,7 +220,7 @@ fn resume(home: &Path, thread: &str, table: &mut Table) -> anyhow::Result<()> {
     for (name, exclude) in [("with all turns", false), ("without turns", true)] {
         let (mut times, mut size) = (Vec::new(), 0);
         for _ in 0..RESUMES {
-            let mut pipes = Pipes::start(home)?;
+            let mut pipes = Pipes::start(&Program::valet(), home)?;
             let params = json!({ "threadId": thread, "excludeTurns": exclude });
             let begin = Instant::now();
             let answer = pipes.ask("thread/resume", &params)?;
@@ -217,7 +234,7 @@ fn resume(home: &Path, thread: &str, table: &mut Table) -> anyhow::Result<()> {
             }
         }
         let what = format!("`thread/resume` of {} items, {name}", LONG_TURNS * ITEMS);
-        table.times(&format!("{what}, {} KiB", size >> 10), times, MARK_RESUME);
+        table.times(&format!("{what}, {} KiB", size >> 10), &times, MARK_RESUME);
     }
     Ok(())
 }
@@ -226,8 +243,8 @@ fn resume(home: &Path, thread: &str, table: &mut Table) -> anyhow::Result<()> {
 /// a request takes whoever sends it, and from the end of the answer to `turn/completed`.
 async fn overhead(home: &Path, thread: &str, table: &mut Table) -> anyhow::Result<()> {
     let backend = Backend::start()?;
-    point_at(home, &backend.base_url)?;
-    let mut host = Host::start(home).await?;
+    point_at(home, &backend.base_url, &Credential::Key)?;
+    let mut host = Host::start(&Program::valet(), home).await?;
     let fresh = host.thread().await?;
     let resume = v2::ThreadResumeParams {
         thread_id: thread.to_owned(),
@@ -270,47 +287,7 @@ async fn overhead(home: &Path, thread: &str, table: &mut Table) -> anyhow::Resul
     host.end().await
 }
 
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times[times.len() / 2]
-}
-
-/// A host without a client that would have to read what it says.
-struct Pipes {
-    child: std::process::Child,
-    stdout: BufReader<std::process::ChildStdout>,
-}
-
-impl Pipes {
-    fn start(home: &Path) -> anyhow::Result<Self> {
-        let mut command = Command::new(VALET);
-        command.arg("app-server").env("VALET_HOME", home).env_remove("CODEX_HOME").env_remove("VALET_LOG");
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        let stdout = BufReader::with_capacity(1 << 20, child.stdout.take().context("a pipe")?);
-        let mut pipes = Self { child, stdout };
-        let client = json!({ "name": "bench", "version": "1.0" });
-        pipes.ask("initialize", &json!({ "clientInfo": client, "capabilities": { "experimentalApi": true } }))?;
-        Ok(pipes)
-    }
-
-    /// Asks, and returns the line that answers.
-    fn ask(&mut self, method: &str, params: &Value) -> anyhow::Result<String> {
-        let mut stdin = self.child.stdin.as_ref().context("a pipe")?;
-        writeln!(stdin, "{}", json!({ "id": method, "method": method, "params": params }))?;
-        let mut line = String::new();
-        loop {
-            line.clear();
-            ensure!(self.stdout.read_line(&mut line)? > 0, "the host ended");
-            if line.get(..100).unwrap_or(&line).contains(&format!("\"id\":\"{method}\"")) {
-                return Ok(line);
-            }
-        }
-    }
-}
-
-impl Drop for Pipes {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let _ = self.child.wait();
-    }
+/// In MiB.
+fn resident(host: &Host) -> anyhow::Result<f64> {
+    Ok(usage::resident(host.id()?)? / 1024.0)
 }
