@@ -90,7 +90,10 @@ async fn names_and_notes_that_cannot_be_are_refused() {
 #[tokio::test]
 async fn a_repository_is_noted_member_by_member_loaded_or_not() {
     let mut bench = Bench::start(words()).await;
-    let thread = bench.talk(&["hello"]).await;
+    // In no repository, of which the host itself would note something.
+    let started = bench.call("thread/start", json!({ "cwd": bench.host.home() })).await;
+    let thread = str_of(&started["thread"], "id").to_owned();
+    bench.say(&thread, "hello").await;
     let update = |git: Value| json!({ "threadId": thread, "gitInfo": git });
     let noted = bench.call("thread/metadata/update", update(json!({ "sha": "abc", "branch": "main" }))).await;
     let git = json!({ "sha": "abc", "branch": "main", "originUrl": null });
