@@ -26,11 +26,12 @@ const MARK_START: f64 = 1.3;
 const MARK_MEMORY_MIB: f64 = 0.5;
 const MARK_LIST: Duration = Duration::from_millis(5);
 const MARK_SEARCH: Duration = Duration::from_millis(50);
-const MARK_RESUME: Duration = Duration::from_millis(100);
+/// A quiet machine takes 60 to 85 ms; the rest is for one that is not.
+const MARK_RESUME: Duration = Duration::from_millis(150);
 /// The host's share of a turn in a thread of very many items, in those of a fresh one.
 const MARK_OVERHEAD: u32 = 2;
 /// Both shares are the small differences of large times; so much may be noise.
-const NOISE: Duration = Duration::from_micros(500);
+const NOISE: Duration = Duration::from_millis(1);
 
 const STARTS: usize = 20;
 const REPEATS: usize = 100;
