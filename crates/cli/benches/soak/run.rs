@@ -23,6 +23,8 @@ const KILLING: u64 = 30;
 /// caches fill first.
 const WARM: u64 = 2;
 const LEAST_WARM: u64 = 500;
+/// A host gives back what is free when no turn has run for 5 s.
+const AT_REST: Duration = Duration::from_secs(7);
 /// Threads that have waited so long for work end.
 const IDLE_THREADS: Duration = Duration::from_secs(11);
 
@@ -130,7 +132,7 @@ impl Run {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        tokio::time::sleep(AT_REST).await;
         self.host()?.taken()
     }
 
