@@ -68,7 +68,7 @@ fn serve(args: &AppServerArgs) -> anyhow::Result<ExitCode> {
     if args.strict_config && !config.unknown_keys().is_empty() {
         return Err(ConfigError::unknown_keys(config.unknown_keys()).into());
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = allocator::runtime()?;
     let outcome = runtime.block_on(async {
         let endings = match endpoint {
             None => Endings::of_stdio(&config),

@@ -1,6 +1,7 @@
 //! The model's backend: it does with each turn what the words of the person say, and knows whose token came.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -32,10 +33,10 @@ struct Backend {
     asked: Mutex<HashMap<u64, u64>>,
 }
 
-/// Serves on a port of its own, from now on. Returns the origin.
-pub(crate) async fn start(stage: Arc<Stage>) -> anyhow::Result<String> {
+/// Serves on a port of its own, from now on. Returns its address.
+pub(crate) async fn start(stage: Arc<Stage>) -> anyhow::Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let origin = format!("http://{}", listener.local_addr()?);
+    let address = listener.local_addr()?;
     let backend = Arc::new(Backend { stage, asked: Mutex::default() });
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
@@ -47,7 +48,7 @@ pub(crate) async fn start(stage: Arc<Stage>) -> anyhow::Result<String> {
             });
         }
     });
-    Ok(origin)
+    Ok(address)
 }
 
 /// One request.

@@ -1,11 +1,12 @@
 //! The host as a process: started, killed, ended, and looked at from outside.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
@@ -31,7 +32,10 @@ pub(crate) struct Host {
 pub(crate) struct Taken {
     pub(crate) resident_kib: u64,
     pub(crate) anonymous_kib: u64,
+    /// Open files, without the connections to the backend.
     pub(crate) descriptors: usize,
+    /// Connections to the backend.
+    pub(crate) pooled: usize,
     pub(crate) threads: usize,
 }
 
@@ -100,12 +104,27 @@ impl Host {
         Ok(std::mem::take(&mut lock(&self.log)))
     }
 
-    pub(crate) fn taken(&self) -> anyhow::Result<Taken> {
-        let descriptors = std::fs::read_dir(format!("/proc/{}/fd", self.pid))?.count();
+    pub(crate) fn taken(&self, backend: SocketAddr) -> anyhow::Result<Taken> {
+        let files = std::fs::read_dir(format!("/proc/{}/fd", self.pid))?;
+        let files: Vec<_> = files.flatten().filter_map(|file| std::fs::read_link(file.path()).ok()).collect();
+        let pooled = self.sockets_to(backend)?;
+        let pooled =
+            files.iter().filter(|file| pooled.iter().any(|socket| file.as_os_str() == socket.as_str())).count();
+        let descriptors = files.len() - pooled;
         let threads = std::fs::read_dir(format!("/proc/{}/task", self.pid))?.count();
         let resident_kib = self.number("smaps_rollup", "Rss:")?;
         let anonymous_kib = self.number("smaps_rollup", "Anonymous:")?;
-        Ok(Taken { resident_kib, anonymous_kib, descriptors, threads })
+        Ok(Taken { resident_kib, anonymous_kib, descriptors, pooled, threads })
+    }
+
+    /// The sockets of this machine that are connected to an address, by the names that descriptors have.
+    fn sockets_to(&self, address: SocketAddr) -> anyhow::Result<Vec<String>> {
+        let SocketAddr::V4(address) = address else { bail!("the backend listens on {address}") };
+        let peer = format!("{:08X}:{:04X}", u32::from_ne_bytes(address.ip().octets()), address.port());
+        let table = std::fs::read_to_string(format!("/proc/{}/net/tcp", self.pid))?;
+        let rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let connected = rows.filter(|row| row.get(2) == Some(&peer.as_str()));
+        Ok(connected.filter_map(|row| Some(format!("socket:[{}]", row.get(9)?))).collect())
     }
 
     /// What runs beside it and belongs to it.

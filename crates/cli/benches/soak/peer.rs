@@ -28,6 +28,9 @@ const LIMIT: Duration = Duration::from_secs(60);
 const DEADLINE_MS: u64 = 1000;
 const LATE: Duration = Duration::from_millis(1200);
 
+/// What is counted where the host has too much to do.
+pub(crate) const OVERLOADED: &str = "clients: request refused as overloaded";
+
 /// Why a connection is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Over {
@@ -84,6 +87,8 @@ pub(crate) struct Peer {
     late: VecDeque<(Instant, String)>,
     /// The code it was closed with.
     pub(crate) closed: Option<CloseCode>,
+    /// It has taken leave, and answers nothing any more.
+    leaving: bool,
 }
 
 impl Peer {
@@ -119,6 +124,7 @@ impl Peer {
             seen: Seen::default(),
             late: VecDeque::new(),
             closed: None,
+            leaving: false,
         };
         peer.open().await?;
         Ok(peer)
@@ -156,10 +162,10 @@ impl Peer {
             self.until(method, |peer| peer.answers.contains_key(&id)).await?;
             let answer = self.answers.remove(&id).unwrap_or(Ok(Value::Null));
             let Err(error) = &answer else { return Ok(answer) };
-            if error["code"] != -32001 {
+            if !is_overloaded(error) {
                 return Ok(answer);
             }
-            self.stage.count("clients: request refused as overloaded");
+            self.stage.count(OVERLOADED);
             self.rest(Duration::from_millis(100)).await?;
         }
     }
@@ -206,6 +212,9 @@ impl Peer {
     }
 
     async fn say(&mut self, text: String) -> Result<(), Over> {
+        if self.leaving {
+            return Ok(());
+        }
         let said = tokio::time::timeout(LIMIT, self.socket.send(tungstenite::Message::text(text))).await;
         if !matches!(said, Ok(Ok(()))) {
             return self.broken(&format!("{said:?}"));
@@ -344,6 +353,7 @@ impl Peer {
         match how {
             Leave::Closed => {
                 self.late.clear();
+                self.leaving = true;
                 let _ = self.socket.close(None).await;
                 let answered = async { while let Ok(()) = self.pump().await {} };
                 if tokio::time::timeout(LIMIT, answered).await.is_err() {
@@ -356,6 +366,11 @@ impl Peer {
         }
         self.seen
     }
+}
+
+/// Whether the host has too much to do, and may be asked again.
+pub(crate) fn is_overloaded(error: &Value) -> bool {
+    error["code"] == -32001
 }
 
 fn value(raw: Option<&RawValue>) -> Value {

@@ -9,8 +9,8 @@ use crate::stage::Stage;
 
 /// Memory may have grown by so much, in percent.
 const GROWTH: u64 = 10;
-/// Descriptors may differ by so many: connections to the backend are kept for a while.
-const DESCRIPTORS: usize = 8;
+/// Descriptors and threads may differ by so many.
+const FEW: usize = 8;
 
 /// What was measured.
 pub(crate) struct Findings {
@@ -68,9 +68,10 @@ pub(crate) fn print(stage: &Stage, accounts: &[Account], findings: &Findings) ->
     let (start, end) = (findings.start, findings.end);
     table.memory("memory, resident", start.resident_kib, end.resident_kib);
     table.memory("memory, anonymous", start.anonymous_kib, end.anonymous_kib);
-    let held = end.descriptors <= start.descriptors + DESCRIPTORS;
+    let held = end.descriptors <= start.descriptors + FEW;
     table.mark("descriptors", &format!("{} then {}", start.descriptors, end.descriptors), held);
-    let held = end.threads <= start.threads + DESCRIPTORS;
+    let held = end.threads <= start.threads + FEW;
+    Table::row("connections to the backend, kept for 90 s", format!("{} then {}", start.pooled, end.pooled));
     table.mark("threads of the host", &format!("{} then {}", start.threads, end.threads), held);
     table.mark("threads left loaded", &findings.loaded.to_string(), findings.loaded == 0);
     table.mark("processes left running", &findings.children.len().to_string(), findings.children.is_empty());

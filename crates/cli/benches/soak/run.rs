@@ -1,5 +1,6 @@
 //! The course of a run: a stretch with kills, then one host that is warmed up, measured, soaked and measured again.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,15 +22,14 @@ const KILLS: u64 = 5;
 const KILLING: u64 = 30;
 /// The part of all turns after which memory is taken for the first time, in percent, and the least: allocators and
 /// caches fill first.
-const WARM: u64 = 2;
+const WARM: u64 = 10;
 const LEAST_WARM: u64 = 500;
 /// A host gives back what is free when no turn has run for 5 s.
 const AT_REST: Duration = Duration::from_secs(7);
-/// Threads that have waited so long for work end.
-const IDLE_THREADS: Duration = Duration::from_secs(11);
 
 struct Run {
     stage: Arc<Stage>,
+    backend: SocketAddr,
     home: tempfile::TempDir,
     accounts: Vec<Account>,
     host: Option<Host>,
@@ -42,10 +42,11 @@ pub(crate) async fn run(args: &Args, seed: u64) -> anyhow::Result<bool> {
     let began = Instant::now();
     let stage = Arc::new(Stage::new(seed));
     let home = tempfile::tempdir()?;
-    host::configure(home.path(), &backend::start(Arc::clone(&stage)).await?)?;
+    let backend = backend::start(Arc::clone(&stage)).await?;
+    host::configure(home.path(), &format!("http://{backend}"))?;
     let dice = |number: usize| Dice(seed ^ ((number as u64 + 1) << 40));
     let accounts = (0..ACCOUNTS).map(|number| Account { number, dice: dice(number), threads: Vec::new() }).collect();
-    let mut run = Run { stage, home, accounts, host: None, generation: 0, loaded: 0 };
+    let mut run = Run { stage, backend, home, accounts, host: None, generation: 0, loaded: 0 };
     let part = |percent| (args.turns * percent / 100, args.connects * percent / 100);
 
     let (turns, connects) = part(KILLING);
@@ -60,11 +61,7 @@ pub(crate) async fn run(args: &Args, seed: u64) -> anyhow::Result<bool> {
     let start = run.quiet().await?;
     let until = Some(began + Duration::from_secs(60 * args.minutes));
     run.soak(Goal { turns: args.turns, connects: args.connects, until }).await;
-    let mut end = run.quiet().await?;
-    if end.threads > start.threads {
-        tokio::time::sleep(IDLE_THREADS).await;
-        end = run.host()?.taken()?;
-    }
+    let end = run.quiet().await?;
     let children = run.host()?.children();
     run.audit().await;
     run.end().await?;
@@ -133,7 +130,7 @@ impl Run {
             }
         }
         tokio::time::sleep(AT_REST).await;
-        self.host()?.taken()
+        self.host()?.taken(self.backend)
     }
 
     async fn audit(&mut self) {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::backend::words;
 use crate::companion::Companion;
 use crate::ledger::{Account, Shelf, Thread, Turn};
-use crate::peer::{Over, Peer};
+use crate::peer::{OVERLOADED, Over, Peer, is_overloaded};
 use crate::plan::{Leave, Meanwhile, Play};
 use crate::settle;
 use crate::stage::Stage;
@@ -260,11 +260,15 @@ impl Session<'_> {
         let mut over = Ok(());
         while over.is_ok() && asked.iter().any(|(at, _)| self.account.threads[*at].turns.is_empty()) {
             over = self.peer.pump().await;
-            for (at, id) in &asked {
-                match self.peer.take_answer(*id) {
-                    Some(Ok(result)) => _ = self.begun(*at, Play::Big, &result),
+            for (at, id) in std::mem::take(&mut asked) {
+                match self.peer.take_answer(id) {
+                    Some(Err(error)) if is_overloaded(&error) => self.stage.count(OVERLOADED),
                     Some(Err(error)) => self.stage.fault(format!("turn/start was refused: {error}")),
-                    None => {}
+                    Some(Ok(result)) => {
+                        self.begun(at, Play::Big, &result);
+                        asked.push((at, id));
+                    }
+                    None => asked.push((at, id)),
                 }
             }
         }
