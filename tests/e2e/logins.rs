@@ -114,13 +114,11 @@ async fn ea_7_other_logins_are_refused_while_a_token_is_lent() {
 }
 
 #[tokio::test]
-async fn logins_that_are_not_served_yet_say_so() {
+async fn logins_that_are_not_served_say_so() {
     let host = TestHost::start(Script::new()).await;
     let mut client = host.client().await;
-    for kind in ["chatgpt", "chatgptDeviceCode"] {
-        let refusal = client.refused(LOGIN, json!({ "type": kind })).await;
-        assert_eq!((refusal.code, refusal.kind.as_deref()), (-32600, Some("notSupported")));
-    }
+    let refusal = client.refused(LOGIN, json!({ "type": "amazonBedrock", "apiKey": "k", "region": "r" })).await;
+    assert_eq!((refusal.code, refusal.kind.as_deref()), (-32600, Some("notSupported")));
 }
 
 #[tokio::test]

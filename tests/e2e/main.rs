@@ -12,6 +12,7 @@ mod failures;
 mod files;
 mod first_turn;
 mod logins;
+mod managed;
 mod metrics;
 mod queues;
 mod reads;

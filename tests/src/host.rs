@@ -79,9 +79,11 @@ impl HostBuilder {
         let retries = if self.provider.contains("stream_max_retries") { "" } else { "stream_max_retries = 0\n" };
         let text = format!(
             "model = \"gpt-5.5\"\nmodel_provider = \"sim\"\nchatgpt_base_url = \"{}\"\n\
+             valet.issuer = \"{}\"\n\
              shell_environment_policy.set = {{ HOME = \"/nonexistent\" }}\n{}\
              [model_providers.sim]\nbase_url = \"{}\"\n{login}{retries}request_max_retries = 0\n{}",
             sim.chatgpt_base_url(),
+            sim.origin(),
             self.keys,
             sim.base_url(),
             self.provider,

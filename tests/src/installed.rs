@@ -1,6 +1,7 @@
 //! Programs of others that tests run when they are here: what is named by the environment, which must do, or what
 //! `.ci/tools.sh` made.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -36,6 +37,19 @@ pub fn tsc() -> Option<PathBuf> {
     find("VALET_TSC", made, &["--version"])
 }
 
+/// A browser, by one of the names that it is installed under.
+pub fn chromium() -> Option<PathBuf> {
+    if let Some(named) = std::env::var_os("VALET_CHROMIUM") {
+        return Some(named.into());
+    }
+    let names = ["chromium", "chromium-browser", "google-chrome"];
+    let found = names.into_iter().find(|name| answers(name, &["--version"])).map(PathBuf::from);
+    if found.is_none() {
+        skip(&format!("no {} is installed; VALET_CHROMIUM names another one", names.join(", ")));
+    }
+    found
+}
+
 /// What the variable names, or what was made below the cache and passes the probe.
 fn find(variable: &str, made: &str, probe: &[&str]) -> Option<PathBuf> {
     if let Some(named) = std::env::var_os(variable) {
@@ -43,12 +57,16 @@ fn find(variable: &str, made: &str, probe: &[&str]) -> Option<PathBuf> {
     }
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let made = cache.or_else(|| Some(std::env::home_dir()?.join(".cache")))?.join("valet").join(made);
-    let status = Command::new(&made).args(probe).stdout(Stdio::null()).stderr(Stdio::null()).status();
-    if status.is_ok_and(|status| status.success()) {
+    if answers(&made, probe) {
         return Some(made);
     }
     skip(&format!("nothing answers at {}; `just compat` installs it, or {variable} names another one", made.display()));
     None
+}
+
+fn answers(program: impl AsRef<OsStr>, probe: &[&str]) -> bool {
+    let status = Command::new(program).args(probe).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    status.is_ok_and(|status| status.success())
 }
 
 /// Says why a test does nothing here. Shown by `cargo test -- --nocapture`, and by CI.

@@ -27,6 +27,8 @@ pub enum Mode {
     ApiKey,
     /// A token lent by the parent, who renews it.
     External,
+    /// A ChatGPT login that the host owns, and renews itself.
+    Chatgpt,
 }
 
 /// How long before its expiry a token is renewed ahead, and by how much less at most, so that the tokens of
@@ -37,13 +39,23 @@ const AHEAD_JITTER_S: u64 = 30;
 /// How long after one renewal ahead there is no other.
 const AHEAD_PAUSE: Duration = Duration::from_secs(30);
 
+/// Why a credential is renewed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// The backend has refused it.
+    Refused,
+    /// It is still good, but not for long.
+    ExpiresSoon,
+    /// It is still good, and somebody wants another one.
+    Asked,
+}
+
 /// A refresh under way.
 #[derive(Clone)]
 struct Flight {
     /// The revision that is to be replaced.
     rejected: u64,
-    /// Whether that revision is still good.
-    ahead: bool,
+    why: Why,
     landed: Shared<BoxFuture<'static, Landing>>,
     waiters: Waiters,
 }
@@ -86,7 +98,14 @@ impl std::fmt::Debug for Account {
 impl Account {
     /// An API key that belongs to nobody's login, such as one that the configuration names.
     pub fn api_key(key: AccessToken) -> Arc<Self> {
-        let snapshot = Snapshot { revision: 1, token: key, identity: None, profile: Profile::default(), owner: None };
+        let snapshot = Snapshot {
+            revision: 1,
+            token: key,
+            identity: None,
+            profile: Profile::default(),
+            owner: None,
+            found: false,
+        };
         Self::new(Mode::ApiKey, snapshot, Arc::default(), None)
     }
 
@@ -123,6 +142,16 @@ impl Account {
             None => false,
         });
         Arc::clone(&self.state.borrow().snapshot)
+    }
+
+    /// Whether there is another credential to be had after this one.
+    pub(crate) fn is_renewable(&self) -> bool {
+        self.renewal.is_some()
+    }
+
+    /// Whether there will never be another credential for this login: its refresh token was refused for good.
+    pub fn is_spent(&self) -> bool {
+        self.renewal.as_ref().is_some_and(Renewal::is_spent)
     }
 
     pub(crate) fn watch(&self) -> watch::Receiver<State> {
@@ -181,20 +210,29 @@ impl Account {
     /// started. A login of the same identity in the meantime is as good as an answer. If the caller goes
     /// away, the refresh goes on, and what it brings is there for the next.
     pub async fn recover(self: &Arc<Self>, rejected: u64, caller: &Caller) -> Result<Arc<Snapshot>, AuthFailure> {
+        self.renewed(rejected, caller, Why::Refused).await
+    }
+
+    /// Returns a credential that is newer than the current one, which the backend has not refused.
+    pub async fn renew_now(self: &Arc<Self>, caller: &Caller) -> Result<Arc<Snapshot>, AuthFailure> {
+        self.renewed(self.snapshot().revision, caller, Why::Asked).await
+    }
+
+    async fn renewed(self: &Arc<Self>, rejected: u64, caller: &Caller, why: Why) -> Result<Arc<Snapshot>, AuthFailure> {
         let mut state = self.state.subscribe();
         loop {
             let (flight, rejected) = {
                 let mut flight = self.flight();
                 let now = state.borrow_and_update();
                 // A newer credential is no help if it was refused as well and is being replaced.
-                let refused = flight.as_ref().filter(|flight| !flight.ahead).map(|flight| flight.rejected);
+                let refused = flight.as_ref().filter(|flight| flight.why == Why::Refused).map(|flight| flight.rejected);
                 let rejected = rejected.max(refused.unwrap_or_default());
                 if let Some(outcome) = newer(&now, rejected) {
                     return outcome;
                 }
                 drop(now);
                 let Some(renewal) = &self.renewal else { return Err(not_renewable()) };
-                let flight = flight.get_or_insert_with(|| self.fly(renewal.clone(), rejected, false));
+                let flight = flight.get_or_insert_with(|| self.fly(renewal.clone(), rejected, why));
                 flight.waiters.add(caller);
                 (flight.clone(), rejected)
             };
@@ -220,11 +258,11 @@ impl Account {
         let Some(renewal) = &self.renewal else { return };
         let mut flight = self.flight();
         let snapshot = self.snapshot();
-        let due = renewal.rules.ahead && self.expires_soon(&snapshot) && self.ahead_is_due();
+        let due = renewal.ahead() && self.expires_soon(&snapshot) && self.ahead_is_due();
         if due && flight.is_none() && !self.is_logged_out() {
             // Also after a success: the next token may live no longer than this one.
             *self.ahead_after() = Some(Instant::now() + AHEAD_PAUSE);
-            let begun = self.fly(renewal.clone(), snapshot.revision, true);
+            let begun = self.fly(renewal.clone(), snapshot.revision, Why::ExpiresSoon);
             begun.waiters.add(caller);
             *flight = Some(begun);
         }
@@ -251,18 +289,18 @@ impl Account {
         self.flight.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn fly(self: &Arc<Self>, renewal: Renewal, rejected: u64, ahead: bool) -> Flight {
+    fn fly(self: &Arc<Self>, renewal: Renewal, rejected: u64, why: Why) -> Flight {
         let account = Arc::clone(self);
         let waiters = Waiters::default();
         let task = tokio::spawn({
             let waiters = waiters.clone();
             async move {
                 let _landed = Landed(Arc::clone(&account));
-                account.renew(&renewal, rejected, ahead, waiters).await
+                account.renew(&renewal, rejected, why, waiters).await
             }
         });
         let landed = async move { task.await.unwrap_or_else(|_| Landing::Ended(Err(not_renewable()))) };
-        Flight { rejected, ahead, landed: landed.boxed().shared(), waiters }
+        Flight { rejected, why, landed: landed.boxed().shared(), waiters }
     }
 
     /// Keeps one late answer in mind; an older one is no longer waited for.

@@ -43,6 +43,9 @@ pub enum ClaimsError {
 #[derive(Deserialize)]
 struct Payload {
     email: Option<String>,
+    chatgpt_account_id: Option<String>,
+    #[serde(default)]
+    organizations: Vec<Organization>,
     exp: Option<f64>,
     #[serde(rename = "https://api.openai.com/auth", default)]
     auth: Option<AuthClaims>,
@@ -56,6 +59,14 @@ struct AuthClaims {
     chatgpt_plan_type: Option<String>,
     chatgpt_user_id: Option<String>,
     user_id: Option<String>,
+    #[serde(default)]
+    organizations: Vec<Organization>,
+}
+
+/// A token of a person without a workspace names these only.
+#[derive(Deserialize)]
+struct Organization {
+    id: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -79,7 +90,10 @@ impl Claims {
         let auth = payload.auth.unwrap_or_default();
         Ok(Self {
             email: payload.profile.and_then(|profile| profile.email).or(payload.email),
-            account_id: auth.chatgpt_account_id,
+            account_id: payload.chatgpt_account_id.or(auth.chatgpt_account_id).or_else(|| {
+                let mut organizations = auth.organizations.into_iter().chain(payload.organizations);
+                organizations.find_map(|organization| organization.id)
+            }),
             plan: auth.chatgpt_plan_type,
             user_id: auth.chatgpt_user_id.or(auth.user_id),
             // A token from a careless issuer may carry a fraction.
@@ -113,6 +127,19 @@ pub(crate) mod tests {
                 expires_at: Some(2_000_000_000),
             }
         );
+    }
+
+    #[test]
+    fn the_workspace_is_looked_for_in_three_places() {
+        let rows = [
+            r#"{"chatgpt_account_id":"a","https://api.openai.com/auth":{"chatgpt_account_id":"b"}}"#,
+            r#"{"https://api.openai.com/auth":{"chatgpt_account_id":"a"},"organizations":[{"id":"b"}]}"#,
+            r#"{"https://api.openai.com/auth":{"organizations":[{"id":"a"},{"id":"b"}]}}"#,
+            r#"{"organizations":[{"id":"a"}]}"#,
+        ];
+        for row in rows {
+            assert_eq!(Claims::of(&jwt(row)).unwrap().account_id.as_deref(), Some("a"), "{row}");
+        }
     }
 
     #[test]

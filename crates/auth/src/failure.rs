@@ -16,6 +16,8 @@ pub enum AuthFailureKind {
     WorkspaceRestricted,
     /// Nobody was connected to ask.
     NoOwner,
+    /// The issuer could not be reached, or failed.
+    Issuer,
     /// The login is gone, or was refused although it is new.
     ReauthRequired,
 }

@@ -7,8 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use crate::account::{Account, Mode};
 use crate::claims::ClaimsError;
 use crate::external::{ExternalAuth, ExternalTokens, OwnerId};
-use crate::renewal::Renewal;
+use crate::keeping::Keeping;
+use crate::renewal::{Lent, Renewal};
 use crate::snapshot::{Identity, Profile, Snapshot, lent, next_revision};
+use crate::store::StoreError;
 use crate::token::AccessToken;
 
 /// What the configuration allows and wants.
@@ -61,6 +63,20 @@ pub enum LoginError {
     /// The token is no token.
     #[error("failed to set external auth: {0}")]
     Token(#[from] ClaimsError),
+    /// `forced_chatgpt_workspace_id`, for a ChatGPT login that the host would own.
+    #[error("Login is restricted to workspace(s) {}, but current credentials belong to {received}", allowed.join(", "))]
+    OtherWorkspace {
+        /// The ones that are allowed.
+        allowed: Vec<String>,
+        /// The one that came.
+        received: String,
+    },
+    /// This host keeps no logins, or not for one connection alone.
+    #[error("unsupported: this host keeps no logins of its own")]
+    NotKept,
+    /// The login could not be kept.
+    #[error("failed to save the login: {0}")]
+    Store(#[from] StoreError),
 }
 
 /// For whom a login holds. The host chooses the numbers: one for the whole process, or one per tenant.
@@ -69,8 +85,9 @@ pub struct Scope(pub u64);
 
 /// Who is logged in.
 pub struct AuthManager {
-    renewal: Renewal,
-    revisions: Arc<AtomicU64>,
+    lent: Lent,
+    pub(crate) keeping: Option<Keeping>,
+    pub(crate) revisions: Arc<AtomicU64>,
     scopes: Mutex<HashMap<Scope, Accounts>>,
 }
 
@@ -84,9 +101,9 @@ struct Accounts {
 
 impl AuthManager {
     /// Nobody is logged in at first.
-    pub fn new(parent: Arc<dyn ExternalAuth>, rules: Rules) -> Self {
-        let renewal = Renewal { parent, rules: Arc::new(rules), flights: Arc::default() };
-        Self { renewal, revisions: Arc::default(), scopes: Mutex::default() }
+    pub fn new(parent: Arc<dyn ExternalAuth>, rules: Rules, keeping: Option<Keeping>) -> Self {
+        let lent = Lent { parent, rules: Arc::new(rules), flights: Arc::default() };
+        Self { lent, keeping, revisions: Arc::default(), scopes: Mutex::default() }
     }
 
     fn scopes(&self) -> MutexGuard<'_, HashMap<Scope, Accounts>> {
@@ -96,7 +113,15 @@ impl AuthManager {
 
     /// The account for new work.
     pub fn current(&self, scope: Scope) -> Option<Arc<Account>> {
-        self.scopes().get(&scope)?.current.clone()
+        let current = || self.scopes().get(&scope)?.current.clone();
+        match current() {
+            Some(account) if !account.is_spent() => Some(account),
+            _ if scope == Scope::default() => {
+                self.look();
+                current()
+            }
+            nobody_else => nobody_else,
+        }
     }
 
     /// The current account of every scope.
@@ -113,7 +138,7 @@ impl AuthManager {
         tokens: ExternalTokens,
         owner: OwnerId,
     ) -> Result<Arc<Account>, LoginError> {
-        let rules = &self.renewal.rules;
+        let rules = &self.lent.rules;
         if rules.api_key_only {
             return Err(LoginError::ExternalDisabled);
         }
@@ -130,7 +155,7 @@ impl AuthManager {
                 account
             }
             None => {
-                let renewal = Some(self.renewal.clone());
+                let renewal = Some(Renewal::Lent(self.lent.clone()));
                 Account::new(Mode::External, snapshot, Arc::clone(&self.revisions), renewal)
             }
         };
@@ -138,28 +163,53 @@ impl AuthManager {
         Ok(account)
     }
 
-    /// Somebody logs in with an API key.
-    pub fn login_api_key(&self, scope: Scope, key: AccessToken) -> Result<Arc<Account>, LoginError> {
-        self.check_managed_login(scope)?;
-        if self.renewal.rules.chatgpt_only {
-            return Err(LoginError::ApiKeyDisabled);
+    /// Somebody logs in with an API key that is not kept.
+    pub(crate) fn set_api_key(&self, scope: Scope, key: AccessToken) -> Arc<Account> {
+        let account = self.api_key_account(key);
+        self.put_in_force(scope, &account);
+        account
+    }
+
+    pub(crate) fn put_in_force(&self, scope: Scope, account: &Arc<Account>) {
+        self.set_current(self.scopes().entry(scope).or_default(), account);
+    }
+
+    /// Puts an account in the place of nobody, or of one that cannot go on. Whoever has logged in in the meantime stays.
+    pub(crate) fn adopt(&self, account: &Arc<Account>) {
+        let mut scopes = self.scopes();
+        let accounts = scopes.entry(Scope::default()).or_default();
+        let free = accounts.current.as_ref().is_none_or(|current| {
+            current.is_spent() && current.snapshot().token.fingerprint() != account.snapshot().token.fingerprint()
+        });
+        if free {
+            self.set_current(accounts, account);
         }
+    }
+
+    pub(crate) fn parent(&self) -> Arc<dyn ExternalAuth> {
+        Arc::clone(&self.lent.parent)
+    }
+
+    pub(crate) fn rules(&self) -> &Rules {
+        &self.lent.rules
+    }
+
+    pub(crate) fn api_key_account(&self, key: AccessToken) -> Arc<Account> {
         let snapshot = Snapshot {
             revision: next_revision(&self.revisions),
             token: key,
             identity: None,
             profile: Profile::default(),
             owner: None,
+            found: false,
         };
-        let account = Account::new(Mode::ApiKey, snapshot, Arc::clone(&self.revisions), None);
-        self.set_current(self.scopes().entry(scope).or_default(), &account);
-        Ok(account)
+        Account::new(Mode::ApiKey, snapshot, Arc::clone(&self.revisions), None)
     }
 
     /// Whether a ChatGPT login that the host would own may begin now.
     pub fn check_chatgpt_login(&self, scope: Scope) -> Result<(), LoginError> {
         self.check_managed_login(scope)?;
-        if self.renewal.rules.api_key_only { Err(LoginError::ChatgptDisabled) } else { Ok(()) }
+        if self.lent.rules.api_key_only { Err(LoginError::ChatgptDisabled) } else { Ok(()) }
     }
 
     /// Whether a login that the host would own may begin now.
@@ -170,9 +220,7 @@ impl AuthManager {
         }
     }
 
-    /// Takes the current account away from new work. What goes on under it goes on, until the caller says
-    /// [`Account::log_out`].
-    pub fn logout(&self, scope: Scope) -> Option<Arc<Account>> {
+    pub(crate) fn take_current(&self, scope: Scope) -> Option<Arc<Account>> {
         self.scopes().get_mut(&scope).and_then(|accounts| accounts.current.take())
     }
 
@@ -183,7 +231,7 @@ impl AuthManager {
 
     fn set_current(&self, accounts: &mut Accounts, account: &Arc<Account>) {
         let replaced = accounts.set_current(account);
-        if let Some(replaced) = replaced.filter(|_| self.renewal.rules.strict) {
+        if let Some(replaced) = replaced.filter(|_| self.lent.rules.strict) {
             replaced.log_out();
         }
     }

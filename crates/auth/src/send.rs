@@ -11,6 +11,9 @@ use crate::external::Caller;
 use crate::failure::AuthFailure;
 use crate::snapshot::Snapshot;
 
+/// One with what is found, and one with the issuer.
+const MOST_RECOVERIES: u32 = 2;
+
 const ACCOUNT_HEADER: HeaderName = HeaderName::from_static("chatgpt-account-id");
 
 /// Why there is no response.
@@ -29,7 +32,8 @@ pub enum SendError {
 
 /// Sends with the current credential. After a 401: recovers, sends once more, and returns whatever came.
 ///
-/// So one call costs at most one refresh and two requests. Without an account the request goes out as it
+/// So one call costs at most one refresh and two requests; three where another process had renewed the token, and that
+/// one was refused as well. Without an account the request goes out as it
 /// is. The body must be in memory, because it may be sent twice; a streamed body is sent once.
 ///
 /// `caller` says on whose behalf this is, for whoever has to find somebody to ask for a new token.
@@ -43,18 +47,17 @@ pub async fn send_authorized(
     limit: Duration,
 ) -> Result<Response, SendError> {
     let Some(account) = account else { return send(client, request, limit).await };
-    let again = request.try_clone();
-    let snapshot = account.snapshot();
-    let response = send(client, authorize(request, &snapshot), limit).await?;
-    if response.status() != StatusCode::UNAUTHORIZED {
-        return Ok(response);
-    }
-    match again {
-        Some(again) if snapshot.owner.is_some() => {
-            let snapshot = account.recover(snapshot.revision, caller).await?;
-            send(client, authorize(again, &snapshot), limit).await
+    let mut left = if account.is_renewable() { MOST_RECOVERIES } else { 0 };
+    let (mut request, mut snapshot) = (request, account.snapshot());
+    loop {
+        let again = request.try_clone();
+        let response = send(client, authorize(request, &snapshot), limit).await?;
+        match again {
+            Some(again) if response.status() == StatusCode::UNAUTHORIZED && left > 0 => request = again,
+            _ => return Ok(response),
         }
-        _ => Ok(response),
+        snapshot = account.recover(snapshot.revision, caller).await?;
+        left = if snapshot.found { left - 1 } else { 0 };
     }
 }
 

@@ -49,6 +49,8 @@ pub struct Snapshot {
     pub profile: Profile,
     /// Who lent it.
     pub owner: Option<OwnerId>,
+    /// Another process had it from the issuer.
+    pub(crate) found: bool,
 }
 
 impl std::fmt::Debug for Snapshot {
@@ -66,6 +68,7 @@ pub(crate) fn lent(tokens: ExternalTokens, owner: OwnerId, revisions: &AtomicU64
         identity: Some(Identity { account_id: tokens.account_id, user_id: claims.user_id }),
         profile: Profile { email: claims.email, plan: tokens.plan.or(claims.plan), expires_at: claims.expires_at },
         owner: Some(owner),
+        found: false,
     })
 }
 

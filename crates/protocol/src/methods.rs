@@ -25,6 +25,9 @@ define_methods! {
             order: Account, gates: [Gate::Type("chatgptAuthTokens")];
         /// End a login that waits for a person.
         AccountLoginCancel = "account/login/cancel" (CancelLoginAccountParams) -> CancelLoginAccountResponse, order: Account;
+        /// Finish a browser login on a machine without the browser, by the address at which that ended.
+        ValetLoginRedirect = "valet/login/redirect" (LoginRedirectParams) -> LoginRedirectResponse,
+            order: Concurrent, gates: [Gate::Method];
         /// Forget the login. Turns that use it fail.
         AccountLogout = "account/logout" (none) -> LogoutAccountResponse, order: Account;
         /// How much of the subscription is used up. Asks the backend.

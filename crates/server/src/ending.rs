@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::{join, join_all};
+use futures_util::future::{join_all, join3};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
@@ -58,7 +58,7 @@ impl Ending {
     pub(crate) async fn run(self) {
         self.requests.close();
         let _ = timeout(LAST_REQUESTS, self.requests.wait()).await;
-        let last = join(self.host.threads.end_all(), self.host.processes.end_all());
+        let last = join3(self.host.threads.end_all(), self.host.processes.end_all(), self.host.accounts.end_logins());
         if timeout(LAST_EVENTS, last).await.is_err() {
             tracing::error!("a turn or a program did not end when it was interrupted");
         }

@@ -40,7 +40,7 @@ impl Places {
         let home = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let text = toml::to_string(&config(scenario, sim)).unwrap();
         std::fs::write(home.path().join("config.toml"), text).unwrap();
-        Self { home, cwd: tempfile::tempdir().unwrap() }
+        Self { home, cwd: tempfile::tempdir().unwrap(), issuer: sim.origin() }
     }
 
     /// A path that begins with `home/` or `cwd/`.
@@ -93,6 +93,9 @@ fn merge(into: &mut Value, over: &Map<String, Value>) {
 impl Process {
     pub(crate) async fn start(which: Which, scenario: &Scenario, places: &Places) -> Result<Self, String> {
         let mut command = command(which, places.home.path())?;
+        command.env("CODEX_APP_SERVER_LOGIN_ISSUER", &places.issuer);
+        command.env("CODEX_REFRESH_TOKEN_URL_OVERRIDE", format!("{}/oauth/token", places.issuer));
+        command.env("CODEX_REVOKE_TOKEN_URL_OVERRIDE", format!("{}/oauth/revoke", places.issuer));
         command.args(&scenario.args).envs(&scenario.env).current_dir(places.cwd.path()).kill_on_drop(true);
         match scenario.transport {
             Transport::Stdio => {

@@ -74,6 +74,8 @@ pub(crate) enum Step {
     Connect(Connect),
     Close(String),
     Http(Http),
+    /// Opens an address as a browser does.
+    Browse(String),
     Signal(String),
     /// Closes stdin, if that is the transport, and waits for the host's end.
     End,

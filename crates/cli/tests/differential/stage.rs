@@ -1,5 +1,6 @@
 //! A scenario in progress: one host, its backend, its connections, and what the steps have made of them.
 
+use std::fs::File;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -30,6 +31,8 @@ pub(crate) struct Stage<'a> {
     pub(crate) seen: Vec<Value>,
     pub(crate) tokens: Vec<(String, IssuedToken)>,
     fences: usize,
+    /// The ports of browser logins, where they are needed.
+    _ports: Option<File>,
 }
 
 /// The script, with workspaces that the reference accepts: their origin must be https.
@@ -57,6 +60,8 @@ pub(crate) struct Line {
 
 impl<'a> Stage<'a> {
     pub(crate) async fn set(which: Which, scenario: &'a Scenario) -> Result<Self, String> {
+        let browses = scenario.steps.iter().any(|step| matches!(step, Step::Browse(_)));
+        let ports = browses.then(valet_tests::login_ports);
         let sim = Sim::start(with_workspaces(&scenario.backend)).await.map_err(|error| error.to_string())?;
         let places = Places::make(scenario, &sim);
         let process = Process::start(which, scenario, &places).await?;
@@ -65,7 +70,8 @@ impl<'a> Stage<'a> {
         names.set("cwd", places.cwd.path().to_str().into());
         names.set("backend", sim.origin().into());
         let (connections, seen, tokens) = (Vec::new(), Vec::new(), Vec::new());
-        let mut stage = Self { scenario, which, sim, places, process, connections, names, seen, tokens, fences: 0 };
+        let mut stage =
+            Self { scenario, which, sim, places, process, connections, names, seen, tokens, fences: 0, _ports: ports };
         stage.open_main().await?;
         Ok(stage)
     }
@@ -112,6 +118,7 @@ impl<'a> Stage<'a> {
             Step::Until(until) => self.until(until).await?,
             Step::Answer(answer) => self.answer(answer).await?,
             Step::Issue(issue) => self.issue(issue)?,
+            Step::Expire(name) if name == "*" => _ = self.sim.tokens().expire_all(),
             Step::Expire(name) => {
                 let (_, token) = self.tokens.iter().rfind(|(token, _)| token == name).ok_or("no such token")?;
                 self.sim.tokens().expire(&token.access_token);
@@ -133,6 +140,11 @@ impl<'a> Stage<'a> {
             Step::Connect(connect) => self.connect(connect).await?,
             Step::Close(name) => self.line(name)?.connection.close().await,
             Step::Http(http) => self.http(http).await?,
+            Step::Browse(address) => {
+                let address = self.names.fill_text(address)?;
+                let answer = reqwest::get(&address).await.map_err(|error| error.to_string())?;
+                self.seen.push(json!({ "browsed": address, "status": answer.status().as_u16() }));
+            }
             Step::Signal(name) => self.signal(name),
             Step::End => {
                 let code = self.end().await?;

@@ -43,6 +43,19 @@ pub(crate) fn known(stage: &Stage<'_>) -> Vec<(String, String)> {
         (stage.sim.origin(), "<backend>".to_owned()),
     ];
     known.extend(stage.tokens.iter().map(|(name, token)| (token.access_token.clone(), format!("<token {name}>"))));
+    // Tokens that the host got by itself.
+    for bearer in stage.sim.requests().into_iter().filter_map(|request| request.bearer) {
+        if bearer.starts_with("ey") && !known.iter().any(|(value, _)| *value == bearer) {
+            let place = format!("<token of the host, {}>", known.len() - stage.tokens.len() - 2);
+            known.push((bearer, place));
+        }
+    }
+    let messages = stage.connections.iter().flat_map(|line| &line.connection.came);
+    for address in messages.filter_map(|came| came.value["result"]["authUrl"].as_str()) {
+        let address = reqwest::Url::parse(address).unwrap();
+        let secrets = address.query_pairs().filter(|(name, _)| ["state", "code_challenge"].contains(&name.as_ref()));
+        known.extend(secrets.map(|(name, value)| (value.into_owned(), format!("<{name}>"))));
+    }
     known
 }
 

@@ -1,7 +1,7 @@
 //! No token anywhere but where it belongs: every scenario with logs at trace level, then a search of all that
 //! the process left behind, plain, in base64 and URL-encoded.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -9,14 +9,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
-use valet_sim::{Script, Sim, TokenPolicy, TokenRequest};
+use valet_sim::{Decision, DevicePolicy, Fault, IssuerPolicy, Script, Sim, TokenPolicy, TokenRequest};
 
 use valet_tests::skip;
 
 use crate::support::{home, valet};
+use crate::tap::Tap;
 
 const LIMIT: Duration = Duration::from_secs(20);
 const KEY: &str = "sk-canary-0123456789abcdef";
@@ -66,12 +67,13 @@ impl Ear {
     }
 }
 
+/// All that the files of a folder hold, but for the one that logins are kept in.
 fn files_below(folder: &Path, all: &mut Vec<u8>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
             files_below(&path, all);
-        } else {
+        } else if path.file_name() != Some("auth.json".as_ref()) {
             all.extend(std::fs::read(&path).unwrap());
         }
     }
@@ -100,24 +102,54 @@ fn search(place: &str, text: &str, secrets: &[String]) {
     }
 }
 
+/// A host that logs all that it can.
+struct Talkative {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Talkative {
+    async fn start(home: &Path, name: &str, environment: &[(&str, &str)]) -> (Self, String) {
+        let log = home.parent().unwrap().join(format!("valet-canary-{name}-{}.log", std::process::id()));
+        let mut command = Command::from(valet(home, &["app-server", "--listen", "ws://127.0.0.1:0"]));
+        let levels = "trace,hyper=trace,hyper_util=trace,reqwest=trace,tungstenite=trace,rustls=trace,axum=trace";
+        command.env("VALET_LOG", levels).stderr(Stdio::from(std::fs::File::create(&log).unwrap())).kill_on_drop(true);
+        let child = command.envs(environment.iter().copied()).spawn().unwrap();
+        loop {
+            let text = std::fs::read_to_string(&log).unwrap();
+            let line = text.lines().find_map(|line| line.strip_prefix("valet app-server listening on: ws://"));
+            match line.filter(|_| text.ends_with('\n')) {
+                Some(address) => break (Self { child, log }, address.to_owned()),
+                None => tokio::task::yield_now().await,
+            }
+        }
+    }
+
+    /// Kills it, and searches what it leaves behind.
+    async fn search(&mut self, home: &Path, secrets: &[String]) {
+        let process = format!("/proc/{}", self.child.id().unwrap());
+        for file in ["cmdline", "environ"] {
+            // Other systems have no such files.
+            let text = std::fs::read(format!("{process}/{file}")).unwrap_or_default();
+            search(file, &String::from_utf8_lossy(&text), secrets);
+        }
+        self.child.kill().await.unwrap();
+        let logged = std::fs::read_to_string(&self.log).unwrap();
+        assert!(logged.contains("TRACE"), "the log is at trace level");
+        search("the log", &logged, secrets);
+        let mut files = Vec::new();
+        files_below(home, &mut files);
+        search("the home directory", &String::from_utf8_lossy(&files), secrets);
+        std::fs::remove_file(&self.log).unwrap();
+    }
+}
+
 #[tokio::test]
 async fn x_22_no_token_is_found_in_logs_files_arguments_environment_or_other_connections() {
     let policy = TokenPolicy { first_uses: Some(0), ..TokenPolicy::default() };
     let sim = Sim::start(Script::text("Hello.").tokens(policy)).await.unwrap();
     let home = home(&sim);
-    let log = home.path().parent().unwrap().join(format!("valet-canary-{}.log", std::process::id()));
-    let mut command = Command::from(valet(home.path(), &["app-server", "--listen", "ws://127.0.0.1:0"]));
-    let levels = "trace,hyper=trace,hyper_util=trace,reqwest=trace,tungstenite=trace,rustls=trace,axum=trace";
-    command.env("VALET_LOG", levels).stderr(Stdio::from(std::fs::File::create(&log).unwrap())).kill_on_drop(true);
-    let mut child = command.spawn().unwrap();
-    let address = loop {
-        let text = std::fs::read_to_string(&log).unwrap();
-        let line = text.lines().find_map(|line| line.strip_prefix("valet app-server listening on: ws://"));
-        match line.filter(|_| text.ends_with('\n')) {
-            Some(address) => break address.to_owned(),
-            None => tokio::task::yield_now().await,
-        }
-    };
+    let (mut host, address) = Talkative::start(home.path(), "lent", &[]).await;
     let mut parent = Ear::open(&address, "parent").await;
     let mut other = Ear::open(&address, "other").await;
     let mut secrets = Vec::new();
@@ -160,21 +192,69 @@ async fn x_22_no_token_is_found_in_logs_files_arguments_environment_or_other_con
     other.call("config/read", json!({ "includeLayers": true })).await;
 
     secrets.push(KEY.to_owned());
-    let process = format!("/proc/{}", child.id().unwrap());
-    for file in ["cmdline", "environ"] {
-        // Other systems have no such files.
-        let text = std::fs::read(format!("{process}/{file}")).unwrap_or_default();
-        search(file, &String::from_utf8_lossy(&text), &secrets);
-    }
-    child.kill().await.unwrap();
     search("what another connection heard", &other.heard, &secrets);
-    let logged = std::fs::read_to_string(&log).unwrap();
-    assert!(logged.contains("TRACE"), "the log is at trace level");
-    search("the log", &logged, &secrets);
-    let mut files = Vec::new();
-    files_below(home.path(), &mut files);
-    search("the home directory", &String::from_utf8_lossy(&files), &secrets);
-    std::fs::remove_file(&log).unwrap();
+    host.search(home.path(), &secrets).await;
+    // The key has a place of its own, and no token is there.
+    let kept = std::fs::read_to_string(home.path().join("auth.json")).unwrap();
+    assert!(kept.contains(KEY));
+    secrets.pop();
+    search("auth.json", &kept, &secrets);
+}
+
+#[tokio::test]
+async fn no_code_verifier_or_token_of_a_login_is_found_anywhere_but_in_its_file() {
+    let _ports = valet_tests::login_ports();
+    let approve = Decision::Approve("acct-1".to_owned());
+    let device = DevicePolicy { interval: 1, approve: approve.clone(), ..DevicePolicy::default() };
+    let refused = Fault::status("/oauth/token", 500).grant_type("refresh_token").times(1);
+    let issuer = IssuerPolicy { approve, device, ..IssuerPolicy::default() }.fault(refused);
+    let sim = Sim::start(Script::text("Hello.").issuer(issuer)).await.unwrap();
+    let tap = Tap::before(sim.address()).await;
+    let home = home(&sim);
+    let environment = [("CODEX_APP_SERVER_LOGIN_ISSUER", tap.origin.as_str())];
+    let (mut host, address) = Talkative::start(home.path(), "kept", &environment).await;
+    let mut asker = Ear::open(&address, "asker").await;
+    let mut other = Ear::open(&address, "other").await;
+
+    let begun = asker.call("account/login/start", json!({ "type": "chatgpt" })).await;
+    let opened = reqwest::get(begun["result"]["authUrl"].as_str().unwrap()).await.unwrap();
+    assert!(opened.status().is_success());
+    asker.until(|message| message["method"] == "account/updated").await;
+    let thread = asker.call("thread/start", json!({})).await["result"]["thread"]["id"].clone();
+    // The first refresh fails, the second does not.
+    for _ in 0..2 {
+        sim.tokens().expire_all();
+        let turn = json!({ "threadId": thread, "input": [{ "type": "text", "text": "hi" }] });
+        asker.call("turn/start", turn).await;
+        asker.until(|message| message["method"] == "turn/completed").await;
+    }
+    asker.call("account/login/start", json!({ "type": "chatgptDeviceCode" })).await;
+    asker.until(|message| message["method"] == "account/updated").await;
+    for client in [&mut asker, &mut other] {
+        client.call("getAuthStatus", json!({ "includeToken": true, "refreshToken": true })).await;
+        client.call("account/read", json!({ "refreshToken": true })).await;
+        client.call("config/read", json!({ "includeLayers": true })).await;
+    }
+    // A pasted address of the wrong state is refused, and not repeated.
+    let begun = asker.call("account/login/start", json!({ "type": "chatgpt" })).await;
+    let pasted = "http://127.0.0.1:1455/auth/callback?code=ac_canary_0123456789&state=wrong";
+    let params = json!({ "loginId": begun["result"]["loginId"], "redirectUrl": pasted });
+    assert!(asker.call("valet/login/redirect", params).await["error"].is_object());
+
+    let members = ["code", "code_verifier", "access_token", "refresh_token", "id_token"];
+    let mut secrets = vec!["ac_canary_0123456789".to_owned()];
+    for member in members {
+        let found = tap.values(member);
+        assert!(found.len() >= 2, "{member} was not heard: {found:?}");
+        secrets.extend(found);
+    }
+    secrets.retain(|secret| secret.len() > 16);
+    search("what the asker heard", &asker.heard, &secrets);
+    search("what another connection heard", &other.heard, &secrets);
+    host.search(home.path(), &secrets).await;
+    let kept = std::fs::read_to_string(home.path().join("auth.json")).unwrap();
+    let kept: Value = serde_json::from_str(&kept).unwrap();
+    assert!(secrets.iter().any(|secret| kept["tokens"]["refresh_token"] == **secret));
 }
 
 /// The host as a user who is not root: the kernel gives the files of a process that cannot be dumped to root,

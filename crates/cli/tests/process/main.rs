@@ -20,6 +20,8 @@ mod idle;
 #[cfg(target_os = "linux")]
 mod last_commands;
 mod listeners;
+#[cfg(unix)]
+mod managed;
 #[cfg(target_os = "linux")]
 mod orphans;
 #[cfg(target_os = "linux")]
@@ -36,6 +38,7 @@ mod stdio;
 #[cfg(target_os = "linux")]
 mod stored;
 mod support;
+mod tap;
 mod tenants;
 #[cfg(unix)]
 mod transports_docs;

@@ -91,7 +91,8 @@ pub enum LoginAccountParams {
         /// The key.
         api_key: Secret,
     },
-    /// Log in with a browser. Not served yet: answered with kind `notSupported`.
+    /// Log in with a browser on the host's machine. The host keeps the login and renews it. A login that waits
+    /// already is ended by this.
     #[ts(optional_fields = nullable)]
     Chatgpt {
         /// Which page ends the flow.
@@ -99,7 +100,8 @@ pub enum LoginAccountParams {
         #[ts(as = "Option<bool>", optional)]
         codex_streamlined_login: bool,
     },
-    /// Log in with a code on another device. Not served yet: answered with kind `notSupported`.
+    /// Log in with a code on another device. The host keeps the login and renews it. A login that waits already is
+    /// ended by this.
     ChatgptDeviceCode {},
     /// Lend an access token. The sender owns it and is asked to renew it when the backend refuses it.
     #[ts(optional_fields = nullable)]
@@ -155,6 +157,23 @@ impl LoginAccountParams {
 pub enum LoginAccountResponse {
     /// The key was taken.
     ApiKey {},
+    /// A browser login waits; `account/login/completed` ends it.
+    Chatgpt {
+        /// For `account/login/cancel`, and in `account/login/completed`.
+        login_id: String,
+        /// To be opened in a browser on the host's machine. On another one, hand the address at which the browser
+        /// ends to `valet/login/redirect`.
+        auth_url: String,
+    },
+    /// A login on another device waits; `account/login/completed` ends it.
+    ChatgptDeviceCode {
+        /// For `account/login/cancel`, and in `account/login/completed`.
+        login_id: String,
+        /// Where the code is to be typed in.
+        verification_url: String,
+        /// What is to be typed in, within 15 minutes.
+        user_code: String,
+    },
     /// The token was taken.
     ChatgptAuthTokens {},
 }
@@ -186,6 +205,24 @@ open_enum! {
         NotFound = "notFound",
     }
 }
+
+/// `valet/login/redirect`: a browser on another machine cannot reach the host, so it ends at an address that it cannot
+/// open. Whoever sees that address hands it in here. Answered when the login has ended; the checks and the
+/// notifications are those of a browser that came by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export_to = "valet/")]
+pub struct LoginRedirectParams {
+    /// From the answer to `account/login/start`.
+    pub login_id: String,
+    /// The address, with all that follows the `?`. It holds a code that is good for one login.
+    pub redirect_url: Secret,
+}
+
+/// The answer to `valet/login/redirect`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+#[ts(export_to = "valet/")]
+pub struct LoginRedirectResponse {}
 
 /// The answer to `account/logout`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]

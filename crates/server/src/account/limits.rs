@@ -68,7 +68,7 @@ impl Accounts {
         let refused = |message: &str| ErrorObject::invalid_request(message).kind(ErrorKind::AuthRequired);
         let account =
             self.current(asker).ok_or_else(|| refused("codex account authentication required to read rate limits"))?;
-        if account.mode() != Mode::External {
+        if account.mode() == Mode::ApiKey {
             return Err(refused("chatgpt authentication required to read rate limits"));
         }
         let caller = asker.caller();

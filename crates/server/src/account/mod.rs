@@ -1,5 +1,6 @@
 //! Who is logged in, as clients see it: logins and their announcements.
 
+mod attempts;
 mod discovery;
 mod harden;
 mod limits;
@@ -9,8 +10,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc;
+use valet_auth::store::{Login, StoreError};
 use valet_auth::{
-    AccessToken, Account, AuthManager, ExternalTokens, HttpClient, LoginError, Mode, OwnerId, Scope, Snapshot,
+    AccessToken, Account, AuthManager, Caller, ExternalTokens, HttpClient, Keeping, LoginError, Mode, OwnerId, Scope,
+    Snapshot,
 };
 use valet_protocol::methods as m;
 use valet_protocol::v1::{AuthMode, PlanType};
@@ -19,10 +22,15 @@ use valet_store::Creator;
 
 use crate::config::Config;
 use crate::connection::{Audience, Connection, ConnectionId, Connections};
+use crate::convert::login_error;
 
+use attempts::Attempts;
 use discovery::{Discovered, Workspace};
 use parent::Parent;
 pub(crate) use parent::Whereabouts;
+
+/// On whose behalf a login is renewed when a client asks for it.
+const BY_REQUEST: &str = "account/read";
 
 /// Who is logged in.
 #[derive(Clone)]
@@ -37,6 +45,8 @@ struct Shared {
     config: Arc<Config>,
     connections: Arc<Connections>,
     http: Arc<HttpClient>,
+    keeping: Option<Keeping>,
+    attempts: Attempts,
     /// What the backend said about the workspace of each scope's account.
     workspaces: Mutex<HashMap<Scope, Discovered>>,
 }
@@ -48,15 +58,18 @@ pub(crate) struct Change {
     account: Option<Arc<Account>>,
     /// The account that was logged out. What goes on under it fails after the change was told.
     left: Option<Arc<Account>>,
-    is_login: bool,
+    /// It is a login, of that id where it has one.
+    login: Option<Option<String>>,
 }
 
 impl Accounts {
     pub(crate) fn new(config: Arc<Config>, http: Arc<HttpClient>, whereabouts: Whereabouts) -> Self {
         let connections = Arc::clone(&whereabouts.connections);
         let parent = Parent::new(whereabouts, config.refresh_timeout(), config.strict());
-        let auth = AuthManager::new(Arc::new(parent.clone()), config.rules());
-        let shared = Arc::new(Shared { auth, config, connections, http, workspaces: Mutex::default() });
+        let keeping = config.keeping(&http);
+        let auth = AuthManager::new(Arc::new(parent.clone()), config.rules(), keeping.clone());
+        let (attempts, workspaces) = (Attempts::default(), Mutex::default());
+        let shared = Arc::new(Shared { auth, config, connections, http, keeping, attempts, workspaces });
         parent.report_to(&shared);
         Self { shared, announcers: Arc::default() }
     }
@@ -82,7 +95,8 @@ impl Accounts {
         self.shared.auth.check_managed_login(self.shared.scope(asker))
     }
 
-    pub(crate) fn login_external(
+    /// A parent lends a token. A login that waits for a person is ended.
+    pub(crate) async fn login_external(
         &self,
         asker: ConnectionId,
         tokens: ExternalTokens,
@@ -91,19 +105,21 @@ impl Accounts {
         harden::process();
         let scope = self.shared.scope(asker);
         let account = self.shared.auth.login_external(scope, tokens, owner)?;
-        Ok(Change { scope, account: Some(account), left: None, is_login: true })
+        self.shared.attempts.end_all().await;
+        Ok(Change { scope, account: Some(account), left: None, login: Some(None) })
     }
 
-    pub(crate) fn login_api_key(&self, asker: ConnectionId, key: AccessToken) -> Result<Change, LoginError> {
+    pub(crate) async fn login_api_key(&self, asker: ConnectionId, key: AccessToken) -> Result<Change, LoginError> {
         let scope = self.shared.scope(asker);
-        let account = self.shared.auth.login_api_key(scope, key)?;
-        Ok(Change { scope, account: Some(account), left: None, is_login: true })
+        let account = self.shared.auth.log_in(scope, Login::ApiKey(key)).await?;
+        self.shared.attempts.end_all().await;
+        Ok(Change { scope, account: Some(account), left: None, login: Some(None) })
     }
 
-    pub(crate) fn logout(&self, asker: ConnectionId) -> Change {
+    pub(crate) async fn logout(&self, asker: ConnectionId) -> Result<Change, StoreError> {
         let scope = self.shared.scope(asker);
-        let left = self.shared.auth.logout(scope);
-        Change { scope, account: None, left, is_login: false }
+        let left = self.shared.auth.log_out(scope).await?;
+        Ok(Change { scope, account: None, left, login: None })
     }
 
     /// Forgets a tenant that has left. What still runs goes on to its end.
@@ -144,12 +160,26 @@ impl Accounts {
         });
     }
 
+    /// Has a login that the host owns renewed, before it is due. If that fails it stays as it is, unless it has failed
+    /// for good. Whoever lends a token decides alone when there is another.
+    pub(crate) async fn renew(&self, asker: ConnectionId) {
+        let account = self.current(asker).filter(|account| account.mode() == Mode::Chatgpt);
+        if let Some(account) = account
+            && let Err(error) = account.renew_now(&Caller::from(BY_REQUEST)).await
+        {
+            tracing::warn!(%error, "the login was not renewed");
+        }
+    }
+
     /// The answer to `account/read`: from memory, except in strict mode.
-    pub(crate) async fn read(&self, asker: ConnectionId) -> Result<v2::GetAccountResponse, ErrorObject> {
+    pub(crate) async fn read(&self, asker: ConnectionId, renew: bool) -> Result<v2::GetAccountResponse, ErrorObject> {
+        if renew {
+            self.renew(asker).await;
+        }
         let config = &self.shared.config;
         let scope = self.shared.scope(asker);
         let requires_openai_auth = config.uses_login(config.provider_id());
-        let account = self.shared.auth.current(scope).filter(|_| requires_openai_auth);
+        let account = self.shared.auth.current(scope).filter(|account| requires_openai_auth && !account.is_spent());
         let nobody = v2::GetAccountResponse {
             account: None,
             user_id: None,
@@ -158,7 +188,7 @@ impl Accounts {
             valet: None,
         };
         let Some(account) = account else { return Ok(nobody) };
-        if config.strict() && account.mode() == Mode::External {
+        if config.strict() && account.mode() != Mode::ApiKey {
             self.shared.discover(scope, &account).await.map_err(|error| ErrorObject::internal(error.to_string()))?;
         }
         let snapshot = account.snapshot();
@@ -187,6 +217,10 @@ impl Shared {
         if self.config.per_connection() { Scope(connection.0) } else { Scope::default() }
     }
 
+    fn keeping(&self) -> Result<Keeping, ErrorObject> {
+        self.keeping.clone().ok_or_else(|| login_error(&LoginError::NotKept))
+    }
+
     fn audience(&self, scope: Scope) -> Audience {
         if self.config.per_connection() { Audience::One(ConnectionId(scope.0)) } else { Audience::Everybody }
     }
@@ -205,7 +239,7 @@ impl Shared {
     fn tell_renewed(&self, before: &Snapshot, after: &Snapshot) {
         for (scope, account) in self.auth.all() {
             if account.snapshot().revision == before.revision {
-                let told = updated_to(AuthMode::ChatgptAuthTokens, after);
+                let told = updated_to(auth_mode(&account), after);
                 self.connections.tell::<m::AccountUpdated>(self.audience(scope), &told);
             }
         }
@@ -221,10 +255,10 @@ async fn announce_all(shared: Arc<Shared>, mut changes: mpsc::UnboundedReceiver<
             Some(change) => Some(change),
             None => changes.recv().await,
         };
-        let Some(Change { scope, account, left, is_login }) = change else { return };
+        let Some(Change { scope, account, left, login }) = change else { return };
         shared.workspaces().remove(&scope);
         let mut discovered = Ok(());
-        if let Some(account) = account.as_ref().filter(|account| account.mode() == Mode::External) {
+        if let Some(account) = account.as_ref().filter(|account| account.mode() != Mode::ApiKey) {
             // Nobody needs the name of a workspace that is not the last one any more.
             tokio::select! {
                 asked = shared.discover(scope, account) => discovered = asked,
@@ -235,9 +269,9 @@ async fn announce_all(shared: Arc<Shared>, mut changes: mpsc::UnboundedReceiver<
         let failure = discovered.err().filter(|_| shared.config.strict()).map(|error| error.to_string());
         let success = failure.is_none();
         let audience = shared.audience(scope);
-        if is_login {
+        if let Some(login_id) = login {
             let told = v2::AccountLoginCompletedNotification {
-                login_id: None,
+                login_id,
                 success,
                 error: failure,
                 onboarding_entrypoint: None,
@@ -258,6 +292,7 @@ pub(crate) fn auth_mode(account: &Account) -> AuthMode {
     match account.mode() {
         Mode::ApiKey => AuthMode::ApiKey,
         Mode::External => AuthMode::ChatgptAuthTokens,
+        Mode::Chatgpt => AuthMode::Chatgpt,
     }
 }
 

@@ -28,6 +28,8 @@ pub struct ConfigToml {
     pub chatgpt_base_url: Option<String>,
     pub forced_chatgpt_workspace_id: Option<OneOrMore>,
     pub forced_login_method: Option<String>,
+    #[serde(default)]
+    pub cli_auth_credentials_store: CredentialsStore,
     pub approval_policy: Option<AskForApproval>,
     pub approvals_reviewer: Option<ApprovalsReviewer>,
     pub sandbox_mode: Option<SandboxMode>,
@@ -70,9 +72,28 @@ pub struct ValetToml {
     /// The web pages that may connect to a listener.
     #[serde(default)]
     pub allow_origins: Vec<String>,
+    /// Who issues the logins that the host owns, by origin. What the environment says counts more.
+    pub issuer: Option<String>,
+    /// Whether a logout takes the tokens back at the issuer.
+    pub logout_revoke: Option<bool>,
     /// Whether an operator may read what happens in numbers, at a listener's `/metrics`.
     #[serde(default)]
     pub metrics: bool,
+}
+
+/// Where a login that the host owns is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CredentialsStore {
+    /// In `auth.json`, in the home directory.
+    #[default]
+    File,
+    /// In the system's keyring. This build has none: the file is used.
+    Keyring,
+    /// In the keyring where there is one, else in the file.
+    Auto,
+    /// Nowhere: it goes with the process.
+    Ephemeral,
 }
 
 /// For whom a login holds.

@@ -8,17 +8,20 @@ mod provider;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 use toml::Table;
-use valet_auth::Rules;
+use valet_auth::issuer::Issuer;
+use valet_auth::store::{CodexFile, CredentialStore, Memory};
+use valet_auth::{HttpClient, Keeping, Rules};
 use valet_protocol::v2::{
     ApprovalsReviewer, AskForApproval, ConfigWarningNotification, ReasoningSummary, SandboxMode, SandboxPolicy,
 };
 
 pub use home::{HomeError, home};
-pub use keys::{AuthScope, Compat, ConfigToml, OneOrMore, ProviderToml};
+pub use keys::{AuthScope, Compat, ConfigToml, CredentialsStore, OneOrMore, ProviderToml};
 
 use layers::{Layer, merge};
 
@@ -158,6 +161,22 @@ impl Config {
             ahead: !strict && self.keys.valet.auth_proactive_refresh.unwrap_or(true),
             strict,
         }
+    }
+
+    /// Where logins that the host owns are kept. None: a tenant's login is nobody else's.
+    pub(crate) fn keeping(&self, http: &Arc<HttpClient>) -> Option<Keeping> {
+        if self.per_connection() {
+            return None;
+        }
+        let store: Arc<dyn CredentialStore> = match self.keys.cli_auth_credentials_store {
+            CredentialsStore::Ephemeral => Arc::new(Memory::default()),
+            CredentialsStore::File | CredentialsStore::Keyring | CredentialsStore::Auto => {
+                Arc::new(CodexFile::of_home(&self.home))
+            }
+        };
+        let revoke = self.keys.valet.logout_revoke.unwrap_or(true);
+        let issuer = Issuer::from_environment(self.keys.valet.issuer.as_deref());
+        Some(Keeping::new(store, issuer, Arc::clone(http), revoke))
     }
 
     /// Whether the reference's way is wanted, wherever a client could depend on it.

@@ -66,7 +66,7 @@ impl Config {
     fn built_in_base_url(&self, login: Option<Mode>) -> String {
         match (&self.keys.openai_base_url, login) {
             (Some(url), _) => url.clone(),
-            (None, Some(Mode::External)) => format!("{}/codex", self.chatgpt_base_url()),
+            (None, Some(Mode::External | Mode::Chatgpt)) => format!("{}/codex", self.chatgpt_base_url()),
             (None, _) => API_BASE_URL.to_owned(),
         }
     }

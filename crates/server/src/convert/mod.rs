@@ -213,12 +213,15 @@ pub(crate) fn auth_kind(kind: AuthFailureKind) -> ErrorKind {
         AuthFailureKind::AccountMismatch => ErrorKind::AccountMismatch,
         AuthFailureKind::WorkspaceRestricted => ErrorKind::WorkspaceRestricted,
         AuthFailureKind::NoOwner => ErrorKind::NoOwner,
+        AuthFailureKind::Issuer => ErrorKind::Upstream,
         AuthFailureKind::ReauthRequired => ErrorKind::ReauthRequired,
     }
 }
 
 pub(crate) fn login_error(error: &LoginError) -> ErrorObject {
     match error {
+        LoginError::NotKept => ErrorObject::invalid_request(error.to_string()).kind(ErrorKind::NotSupported),
+        LoginError::Store(_) => ErrorObject::internal(error.to_string()).kind(ErrorKind::FileSystem),
         LoginError::Token(_) => ErrorObject::internal(error.to_string()).kind(ErrorKind::InvalidToken),
         _ => ErrorObject::invalid_request(error.to_string()).kind(ErrorKind::LoginRestricted),
     }

@@ -9,11 +9,15 @@ use crate::dispatch::{Context, Handler};
 use crate::responder::Responder;
 
 impl Handler for AccountLoginCancel {
-    async fn handle(_: Context, params: CancelLoginAccountParams, responder: Responder<Self>) {
+    async fn handle(context: Context, params: CancelLoginAccountParams, responder: Responder<Self>) {
         let CancelLoginAccountParams { login_id } = params;
-        // The logins that are served complete at once, so there is never one to cancel.
-        let status = CancelLoginAccountStatus::NotFound;
-        responder.respond(match Uuid::parse_str(&login_id) {
+        let id = Uuid::parse_str(&login_id);
+        let cancelled = id.as_ref().ok().map(|id| context.host.accounts.cancel_login(*id));
+        let status = match &cancelled {
+            Some(cancelled) if cancelled.was_there() => CancelLoginAccountStatus::Canceled,
+            _ => CancelLoginAccountStatus::NotFound,
+        };
+        responder.respond(match id {
             Ok(_) => Ok(CancelLoginAccountResponse { status }),
             Err(_) => {
                 let message = format!("invalid login id: {login_id}");

@@ -12,24 +12,30 @@ use crate::responder::Responder;
 
 impl Handler for AccountLoginStart {
     async fn handle(context: Context, params: LoginAccountParams, responder: Responder<Self>) {
-        match log_in(&context, params) {
+        match log_in(&context, params).await {
             Ok((response, change)) => {
                 context.forget_if_gone();
                 responder.respond(Ok(response));
-                context.host.accounts.announce(change);
+                if let Some(change) = change {
+                    context.host.accounts.announce(change);
+                }
             }
             Err(error) => responder.respond(Err(error)),
         }
     }
 }
 
-fn log_in(context: &Context, params: LoginAccountParams) -> Result<(LoginAccountResponse, Change), ErrorObject> {
+/// The response, and what is in force at once.
+async fn log_in(
+    context: &Context,
+    params: LoginAccountParams,
+) -> Result<(LoginAccountResponse, Option<Change>), ErrorObject> {
     let accounts = &context.host.accounts;
     let asker = context.connection.id;
     match params {
         LoginAccountParams::ApiKey { api_key } => {
-            let change = accounts.login_api_key(asker, AccessToken::new(api_key.expose()));
-            Ok((LoginAccountResponse::ApiKey {}, change.map_err(|error| login_error(&error))?))
+            let change = accounts.login_api_key(asker, AccessToken::new(api_key.expose())).await;
+            Ok((LoginAccountResponse::ApiKey {}, Some(change.map_err(|error| login_error(&error))?)))
         }
         LoginAccountParams::ChatgptAuthTokens { access_token, chatgpt_account_id, chatgpt_plan_type, id_token } => {
             let id_token = id_token.filter(|_| !context.host.config.strict());
@@ -41,13 +47,15 @@ fn log_in(context: &Context, params: LoginAccountParams) -> Result<(LoginAccount
                 plan: chatgpt_plan_type,
             };
             let owner = context.connection.owner().ok_or_else(|| ErrorObject::internal("not initialized"))?;
-            let change = accounts.login_external(asker, tokens, owner);
-            Ok((LoginAccountResponse::ChatgptAuthTokens {}, change.map_err(|error| login_error(&error))?))
+            let change = accounts.login_external(asker, tokens, owner).await;
+            Ok((LoginAccountResponse::ChatgptAuthTokens {}, Some(change.map_err(|error| login_error(&error))?)))
         }
-        LoginAccountParams::Chatgpt { .. } | LoginAccountParams::ChatgptDeviceCode {} => {
-            accounts.check_chatgpt_login(asker).map_err(|error| login_error(&error))?;
-            Err(unsupported())
+        LoginAccountParams::Chatgpt { .. } => {
+            let session = context.connection.session();
+            let originator = session.map_or("", |session| session.origin.originator.as_str());
+            Ok((accounts.begin_browser_login(asker, originator).await?, None))
         }
+        LoginAccountParams::ChatgptDeviceCode {} => Ok((accounts.begin_device_login(asker).await?, None)),
         LoginAccountParams::AmazonBedrock { .. } | LoginAccountParams::AmazonBedrockAccessKeys { .. } => {
             accounts.check_managed_login(asker).map_err(|error| login_error(&error))?;
             Err(unsupported())
@@ -56,7 +64,8 @@ fn log_in(context: &Context, params: LoginAccountParams) -> Result<(LoginAccount
 }
 
 fn unsupported() -> ErrorObject {
-    let message = "unsupported: this version logs in with `chatgptAuthTokens` or `apiKey`";
+    let message =
+        "unsupported: this version logs in with `chatgpt`, `chatgptDeviceCode`, `chatgptAuthTokens` or `apiKey`";
     ErrorObject::invalid_request(message).kind(ErrorKind::NotSupported)
 }
 

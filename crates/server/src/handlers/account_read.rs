@@ -7,7 +7,8 @@ use crate::dispatch::{Context, Handler};
 use crate::responder::Responder;
 
 impl Handler for AccountRead {
-    async fn handle(context: Context, _: GetAccountParams, responder: Responder<Self>) {
-        responder.respond(context.host.accounts.read(context.connection.id).await);
+    async fn handle(context: Context, params: GetAccountParams, responder: Responder<Self>) {
+        let renew = params.refresh_token;
+        responder.respond(context.host.accounts.read(context.connection.id, renew).await);
     }
 }

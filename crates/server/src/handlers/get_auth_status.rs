@@ -11,6 +11,9 @@ use crate::responder::Responder;
 impl Handler for GetAuthStatus {
     async fn handle(context: Context, params: GetAuthStatusParams, responder: Responder<Self>) {
         let config = &context.host.config;
+        if params.refresh_token == Some(true) {
+            context.host.accounts.renew(context.connection.id).await;
+        }
         let requires_openai_auth = config.uses_login(config.provider_id());
         let account = context.host.accounts.current(context.connection.id).filter(|_| requires_openai_auth);
         let token = account.as_ref().and_then(|account| {

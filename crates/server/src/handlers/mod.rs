@@ -65,6 +65,7 @@ mod thread_unsubscribe;
 mod turn_interrupt;
 mod turn_start;
 mod turn_steer;
+mod valet_login_redirect;
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! One refresh, from the question to the credential that is put in place.
+//! A lent token is renewed: from the question to the parent to the credential that is put in place.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -12,9 +12,9 @@ use crate::failure::{AuthFailure, AuthFailureKind};
 use crate::manager::Rules;
 use crate::snapshot::{lent, next_revision};
 
-/// How a lent token is renewed.
+/// Whom to ask for a new token, and by which rules its answer is taken.
 #[derive(Clone)]
-pub(crate) struct Renewal {
+pub(crate) struct Lent {
     pub(crate) parent: Arc<dyn ExternalAuth>,
     pub(crate) rules: Arc<Rules>,
     /// How many refreshes were begun.
@@ -23,9 +23,9 @@ pub(crate) struct Renewal {
 
 impl Account {
     /// Asks the parent, for as long as anybody may wait, and adopts what comes.
-    pub(crate) async fn renew(
+    pub(super) async fn ask_parent(
         self: &Arc<Self>,
-        renewal: &Renewal,
+        renewal: &Lent,
         rejected: u64,
         ahead: bool,
         waiters: Waiters,
@@ -75,7 +75,7 @@ impl Account {
         answer: Result<Renewed, RefreshFailure>,
         owner: OwnerId,
         deadline: Duration,
-        renewal: &Renewal,
+        renewal: &Lent,
     ) -> Result<(), AuthFailure> {
         match answer {
             Ok(renewed) => self.adopt(renewed, owner, renewal),
@@ -99,7 +99,7 @@ impl Account {
         answer: BoxFuture<'static, Result<Renewed, RefreshFailure>>,
         owner: OwnerId,
         rejected: u64,
-        renewal: Renewal,
+        renewal: Lent,
     ) {
         let account = Arc::downgrade(self);
         let mut state = self.watch();
@@ -117,7 +117,7 @@ impl Account {
         self.await_late(late.abort_handle());
     }
 
-    fn adopt(&self, renewed: Renewed, owner: OwnerId, renewal: &Renewal) -> Result<(), AuthFailure> {
+    fn adopt(&self, renewed: Renewed, owner: OwnerId, renewal: &Lent) -> Result<(), AuthFailure> {
         let Ok(snapshot) = lent(renewed.tokens, owner, self.revisions()) else {
             let message = "auth refresh returned invalid credentials";
             return Err(AuthFailure::new(AuthFailureKind::RefreshInvalid, message));

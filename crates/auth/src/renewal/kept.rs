@@ -1,0 +1,109 @@
+//! A login that the host owns is renewed: from the store to the credential that is put in place.
+
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::account::Account;
+use crate::claims::Claims;
+use crate::external::ExternalAuth;
+use crate::failure::{AuthFailure, AuthFailureKind};
+use crate::issuer::{Permanent, Reason};
+use crate::redeem::{Redeem, RedeemError, Redeemed, Redemption};
+use crate::snapshot::{Identity, Profile, Snapshot, next_revision};
+use crate::store::Tokens;
+
+/// Where new tokens come from.
+#[derive(Clone)]
+pub(crate) struct Kept {
+    pub(crate) redeem: Arc<dyn Redeem>,
+    /// Who wants to know.
+    told: Arc<dyn ExternalAuth>,
+    /// A refresh token that will never be good again, by its fingerprint.
+    spent: Arc<Mutex<Option<(String, Permanent)>>>,
+}
+
+impl Kept {
+    pub(crate) fn new(redeem: Arc<dyn Redeem>, told: Arc<dyn ExternalAuth>) -> Self {
+        Self { redeem, told, spent: Arc::default() }
+    }
+
+    pub(crate) fn is_spent(&self) -> bool {
+        self.spent().is_some()
+    }
+
+    fn spent(&self) -> MutexGuard<'_, Option<(String, Permanent)>> {
+        // The value is replaced as a whole.
+        self.spent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Account {
+    /// Gets the tokens that another process has put into the store, or else new ones from the issuer.
+    pub(super) async fn redeem(&self, kept: &Kept, reason: Reason) -> Result<(), AuthFailure> {
+        let before = self.snapshot();
+        let request = Redemption {
+            rejected: before.token.fingerprint(),
+            account_id: before.identity.as_ref().map(|identity| identity.account_id.clone()),
+            spent: kept.spent().clone(),
+            reason,
+        };
+        match kept.redeem.redeem(request).await {
+            Ok(Redeemed { tokens, found }) => {
+                let snapshot = Snapshot { found, ..self::kept(&tokens, self.revisions()) };
+                tracing::info!(
+                    revision = snapshot.revision,
+                    token = snapshot.token.fingerprint(),
+                    "a token was renewed"
+                );
+                *kept.spent() = None;
+                kept.told.renewed(&before, &snapshot);
+                self.replace(snapshot);
+                Ok(())
+            }
+            Err(error) => {
+                if let RedeemError::Permanent { fingerprint, permanent } = &error {
+                    *kept.spent() = Some((fingerprint.clone(), *permanent));
+                }
+                Err(failure(&error))
+            }
+        }
+    }
+}
+
+/// In the words of the reference where it has any.
+fn failure(error: &RedeemError) -> AuthFailure {
+    let reauth = AuthFailureKind::ReauthRequired;
+    match error {
+        RedeemError::Permanent { permanent, .. } => AuthFailure::new(reauth, permanent.to_string()),
+        RedeemError::Other => AuthFailure::new(
+            reauth,
+            "Your access token could not be refreshed because you have since logged out or signed in to another \
+             account. Please sign in again.",
+        ),
+        RedeemError::Failed(why) => {
+            AuthFailure::new(AuthFailureKind::Issuer, format!("Failed to refresh token: {why}"))
+        }
+    }
+}
+
+/// Makes a snapshot of tokens that are kept.
+pub(crate) fn kept(tokens: &Tokens, revisions: &AtomicU64) -> Snapshot {
+    let id = Claims::of(tokens.id.expose()).unwrap_or_default();
+    let access = Claims::of(tokens.access.expose()).unwrap_or_default();
+    let account_id = tokens.account_id.clone().or(id.account_id).or(access.account_id);
+    Snapshot {
+        revision: next_revision(revisions),
+        token: tokens.access.clone(),
+        identity: Some(Identity { account_id: account_id.unwrap_or_default(), user_id: id.user_id.or(access.user_id) }),
+        profile: Profile {
+            email: id.email.or(access.email),
+            plan: id.plan.or(access.plan),
+            expires_at: access.expires_at.or_else(|| Some(tokens.issued_at? + WITHOUT_EXPIRY_S)),
+        },
+        owner: None,
+        found: false,
+    }
+}
+
+/// A token that does not say when it expires is renewed after so long.
+const WITHOUT_EXPIRY_S: i64 = 8 * 24 * 3600;

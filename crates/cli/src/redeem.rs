@@ -1,0 +1,60 @@
+//! `valet redeem`: the program by which a host has its tokens renewed, for hosts and not for people. From the issuer's
+//! answer until it is kept nothing that ends the host ends this.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+use valet_auth::{HttpClient, Outcome, Program, Redemption};
+use valet_server::Config;
+
+/// The name of the command.
+const NAME: &str = "redeem";
+
+#[derive(Debug, Args)]
+pub(crate) struct RedeemArgs {
+    /// The same as the host's.
+    #[arg(short = 'c', long = "config", value_name = "KEY=VALUE")]
+    config: Vec<String>,
+}
+
+/// This program, with the configuration of a host.
+pub(crate) fn program(overrides: &[String]) -> std::io::Result<Program> {
+    let config = overrides.iter().flat_map(|pair| ["-c".into(), pair.into()]);
+    let arguments = std::iter::once(OsString::from(NAME)).chain(config).collect();
+    Ok(Program { path: std::env::current_exe()?, arguments })
+}
+
+pub(crate) fn run(args: &RedeemArgs) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    #[cfg(unix)]
+    let _deaf = {
+        let _context = runtime.enter();
+        deaf()?
+    };
+    let request: Redemption = serde_json::from_reader(std::io::stdin().lock()).context("what is asked for")?;
+    let config = Config::load(&valet_server::config::home()?, &args.config)?;
+    let (issuer, http) = (config.issuer(), HttpClient::default());
+    let redeemed = valet_auth::redeem(&*config.store(), &request, |old| {
+        runtime.block_on(issuer.refresh(&http, old, request.reason))
+    });
+    let outcome = match redeemed {
+        Ok(redeemed) => Outcome::Renewed { found: redeemed.found },
+        Err(error) => Outcome::Failed(error),
+    };
+    // The host may be gone by now.
+    let _ = serde_json::to_writer(std::io::stdout().lock(), &outcome);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Leaves the host's process group and session, and lets pass what asks all processes of a service to end. A request to
+/// the issuer has a time limit, so this ends by itself.
+#[cfg(unix)]
+fn deaf() -> std::io::Result<Vec<tokio::signal::unix::Signal>> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    // It fails where this is the first of its group already, by somebody else's doing.
+    let _ = rustix::process::setsid();
+    [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].into_iter().map(signal).collect()
+}

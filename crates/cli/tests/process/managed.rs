@@ -1,0 +1,154 @@
+//! Logins that the host owns, where it matters that hosts are processes: in company, killed, and searched for secrets.
+
+use std::path::Path;
+use std::time::Duration;
+
+use pretty_assertions::assert_eq;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use valet_client::{AppServer, AppServerProcess, Client, Handlers, Notifications};
+use valet_protocol::methods as m;
+use valet_protocol::v2::{LoginAccountParams, ThreadStartParams, TurnStatus};
+use valet_sim::{Decision, DevicePolicy, Fault, IssuerPolicy, Script, Sim};
+
+use crate::support::{home, valet};
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// A host over its pipes.
+struct Host {
+    process: AppServerProcess,
+    client: Client,
+    told: Notifications,
+}
+
+impl Host {
+    async fn start(home: &Path, sim: &Sim) -> Self {
+        let mut command = valet(home, &["app-server"]);
+        let server = AppServer::spawn(command.env("CODEX_APP_SERVER_LOGIN_ISSUER", sim.origin())).unwrap();
+        let (client, told) = Client::new(server.link, Handlers::new());
+        client.initialize("managed", "1", true).await.unwrap();
+        Self { process: server.process, client, told }
+    }
+
+    async fn log_in(&mut self) {
+        self.client.request::<m::AccountLoginStart>(LoginAccountParams::ChatgptDeviceCode {}).await.unwrap();
+        let ended = self.told.wait_for::<m::AccountLoginCompleted>(|_| true);
+        let ended = tokio::time::timeout(LIMIT, ended).await.unwrap().unwrap();
+        assert!(ended.success, "{:?}", ended.error);
+    }
+
+    async fn begin_turn(&self) -> String {
+        let started = self.client.request::<m::ThreadStart>(ThreadStartParams::default()).await.unwrap();
+        let params = json!({ "threadId": started.thread.id, "input": [{ "type": "text", "text": "hi" }] });
+        let params = serde_json::from_value(params).unwrap();
+        self.client.request::<m::TurnStart>(params).await.unwrap().turn.id
+    }
+
+    async fn end_of(&mut self, turn: &str) -> TurnStatus {
+        let ended = self.told.wait_for::<m::TurnCompleted>(|ended| ended.turn.id == turn);
+        tokio::time::timeout(LIMIT, ended).await.unwrap().unwrap().turn.status
+    }
+
+    async fn turn(&mut self) -> TurnStatus {
+        let turn = self.begin_turn().await;
+        self.end_of(&turn).await
+    }
+
+    fn kill(&self) {
+        let pid = self.process.id().unwrap().to_string();
+        assert!(std::process::Command::new("kill").args(["-KILL", &pid]).status().unwrap().success());
+    }
+}
+
+/// An issuer that lets a device in at once.
+fn issuer() -> IssuerPolicy {
+    let approve = Decision::Approve("acct-1".to_owned());
+    IssuerPolicy { device: DevicePolicy { interval: 1, approve, ..DevicePolicy::default() }, ..IssuerPolicy::default() }
+}
+
+async fn stage(issuer: IssuerPolicy) -> (Sim, TempDir) {
+    let sim = Sim::start(Script::text("Hello.").issuer(issuer)).await.unwrap();
+    let home = home(&sim);
+    (sim, home)
+}
+
+fn refreshes(sim: &Sim) -> usize {
+    sim.requests().iter().filter(|request| request.body["grant_type"] == "refresh_token").count()
+}
+
+fn kept(home: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(home.join("auth.json")).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn eight_processes_on_one_home_make_one_call_when_the_token_expires() {
+    let (sim, home) = stage(issuer()).await;
+    let mut hosts = Vec::new();
+    for _ in 0..8 {
+        let mut host = Host::start(home.path(), &sim).await;
+        if hosts.is_empty() {
+            host.log_in().await;
+        }
+        assert_eq!(host.turn().await, TurnStatus::Completed);
+        hosts.push(host);
+    }
+    sim.tokens().expire_all();
+    let mut turns = Vec::new();
+    for host in &hosts {
+        turns.push(host.begin_turn().await);
+    }
+    for (host, turn) in hosts.iter_mut().zip(&turns) {
+        assert_eq!(host.end_of(turn).await, TurnStatus::Completed);
+    }
+    assert_eq!(refreshes(&sim), 1);
+}
+
+#[tokio::test]
+async fn a_host_that_is_killed_between_the_issuers_answer_and_the_file_loses_no_login() {
+    // The issuer does its work, and the answer is on its way for a while: the old token is spent.
+    let answer = Fault::slow("/oauth/token", Duration::from_millis(1500)).grant_type("refresh_token").times(1);
+    let (sim, home) = stage(issuer().fault(answer)).await;
+    let mut host = Host::start(home.path(), &sim).await;
+    host.log_in().await;
+    let before = kept(home.path());
+    sim.tokens().expire_all();
+    host.begin_turn().await;
+    let spent = sim.wait_for_requests(|request| request.body["grant_type"] == "refresh_token", 1);
+    tokio::time::timeout(LIMIT, spent).await.unwrap();
+    assert_eq!(kept(home.path()), before);
+    host.kill();
+
+    let written = async {
+        while kept(home.path()) == before {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(LIMIT, written).await.expect("the new token is written by what outlives the host");
+    let mut host = Host::start(home.path(), &sim).await;
+    assert_eq!(host.turn().await, TurnStatus::Completed);
+    sim.tokens().expire_all();
+    assert_eq!(host.turn().await, TurnStatus::Completed, "and it can be renewed");
+    let grants = sim.tokens().grants();
+    assert!(grants.iter().flat_map(|grant| &grant.redemptions).all(|redemption| redemption.refused.is_none()));
+}
+
+#[tokio::test]
+async fn the_helper_takes_no_part_in_the_hosts_end() {
+    let answer = Fault::slow("/oauth/token", Duration::from_millis(1500)).grant_type("refresh_token").times(1);
+    let (sim, home) = stage(issuer().fault(answer)).await;
+    let mut host = Host::start(home.path(), &sim).await;
+    host.log_in().await;
+    let before = kept(home.path());
+    sim.tokens().expire_all();
+    host.begin_turn().await;
+    let spent = sim.wait_for_requests(|request| request.body["grant_type"] == "refresh_token", 1);
+    tokio::time::timeout(LIMIT, spent).await.unwrap();
+    drop(host.client);
+    let ended = host.process.wait(LIMIT).await.unwrap();
+    assert!(ended.success(), "{ended}");
+    assert_eq!(kept(home.path()), before, "the host did not wait for the issuer");
+    while kept(home.path()) == before {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
