@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use futures_util::stream;
+use serde_json::{Map, Value};
 use valet_agent::{Usage, fuzzing};
 use valet_auth::{Claims, ClaimsError};
 
@@ -26,6 +27,27 @@ pub fn events(input: &[u8]) {
     let mut used = Usage::default();
     for event in events {
         fuzzing::event(&event, &mut used);
+    }
+}
+
+/// What is made of a completion can be sent back: each call has arguments that are an object, and an answer with its
+/// id right behind it.
+pub fn completions(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    let events: Vec<String> = text.lines().map(|line| line.trim_start_matches("data: ").to_owned()).collect();
+    let (messages, end) = fuzzing::completion(&events);
+    if let Err(reason) = end {
+        crate::must_speak(&reason);
+    }
+    let mut messages = messages.iter();
+    while let Some(message) = messages.next() {
+        assert_eq!(message["role"], "assistant", "nobody else has said anything");
+        for call in message["tool_calls"].as_array().into_iter().flatten() {
+            let arguments = call["function"]["arguments"].as_str().unwrap_or_default();
+            assert!(serde_json::from_str::<Map<String, Value>>(arguments).is_ok(), "no object: {arguments}");
+            let answer = messages.next().map(|answer| &answer["tool_call_id"]);
+            assert_eq!(answer, Some(&call["id"]), "a call without an answer");
+        }
     }
 }
 

@@ -8,7 +8,7 @@ mod backend;
 mod files;
 mod wire;
 
-pub use backend::{claims, events, failures};
+pub use backend::{claims, completions, events, failures};
 pub use files::{config, config_keys, script};
 pub use wire::{envelope, lines, params};
 
@@ -18,6 +18,7 @@ pub type Target = fn(&[u8]);
 /// All targets, by the name of their corpus.
 pub const TARGETS: &[(&str, Target)] = &[
     ("claims", claims),
+    ("completions", completions),
     ("config", config),
     ("config_keys", config_keys),
     ("envelope", envelope),

@@ -34,6 +34,9 @@ fn every_input_of_the_corpus_holds_the_property_of_its_target() {
 const DEEP: &[(&str, &str, &str, &str)] = &[
     ("claims", "", "[", ""),
     ("claims", r#"{"x":"#, r#"{"a":"#, ""),
+    ("completions", "", "[", ""),
+    ("completions", r#"{"choices":[{"delta":{"content":"#, "[", "}}]}"),
+    ("completions", r#"{"error":"#, r#"{"a":"#, "}"),
     ("config", "a = ", "[", ""),
     ("config", "a = ", "{a=", ""),
     ("config", "", "a.", "a = 1"),

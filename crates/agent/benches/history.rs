@@ -2,6 +2,7 @@
 //! Run by `just criterion`.
 #![expect(clippy::unwrap_used, reason = "a bench fails by panicking")]
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use criterion::{BenchmarkId, Criterion, Throughput};
 use reqwest::header::HeaderMap;
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
-use valet_agent::{Approvals, Past, Provider, Retries, Settings, Surroundings, fuzzing};
+use valet_agent::{Approvals, Past, Provider, Retries, Settings, Surroundings, Wire, fuzzing};
 use valet_exec::Sandbox;
 
 fn main() {
@@ -48,7 +49,9 @@ fn past(items: usize) -> Past {
 fn settings() -> Settings {
     let provider = Provider {
         id: "local".to_owned(),
+        wire: Wire::Responses,
         base_url: "http://backend/v1".to_owned(),
+        query: BTreeMap::new(),
         headers: HeaderMap::new(),
         retries: Retries::Together(0),
         stream_idle_timeout: Duration::from_secs(60),

@@ -40,7 +40,7 @@ pub(crate) struct Driver {
     pub(crate) overflowed: bool,
     /// What the model was last told of the place where it works.
     told: Option<Scene>,
-    /// Whose encrypted reasoning the history holds.
+    /// Whose reasoning the history holds.
     payer: Option<Payer>,
     pub(crate) tools: Tools,
 }
@@ -123,8 +123,7 @@ impl Driver {
         };
         accepted(&turn.id);
         turn.emit(Event::TurnStarted { started_at: turn.started_at_ms / 1000 });
-        // Who pays for nothing has nothing of its own in the history.
-        if let Some(payer) = turn.account.as_ref().map(|account| Payer::of(account))
+        if let Some(payer) = Payer::of(&turn.settings.provider, turn.account.as_deref())
             && self.payer.replace(payer.clone()).is_some_and(|before| before != payer)
         {
             self.history.change_payer();

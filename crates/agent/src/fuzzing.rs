@@ -1,16 +1,22 @@
 //! What the fuzz targets and the benches need of this crate and nobody else does: the readers of what a backend sends,
 //! and the writer of what it is sent.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use reqwest::StatusCode;
+use serde_json::Value;
+use valet_tools::definitions;
 
+use crate::history::History;
+use crate::model::chat;
 use crate::model::errors;
 use crate::model::event::{CallHead, FinalResponse, OutputItem, StreamEvent};
 use crate::model::request::{self, RequestIds, RequestKind};
 use crate::model::stream::EventStream;
+use crate::model::wire::{Decoder, Told, Wire};
 use crate::past::Past;
 use crate::settings::Settings;
 use crate::tools::Tools;
@@ -41,6 +47,21 @@ pub fn event(data: &str, used: &mut Usage) {
     if let Some(cost) = last.and_then(|last| last.usage) {
         used.add(TokenUsage::from(cost), None);
     }
+}
+
+/// Reads the events of a chat completion as far as a turn does. Returns what is given back to the model of it with the
+/// next request, and how the completion ended.
+pub fn completion(events: &[String]) -> (Vec<Value>, Result<(), String>) {
+    let mut history = History::default();
+    let mut tell = |told: Told<'_>| {
+        if let Told::Whole(item) = told {
+            history.extend([Arc::from(item.to_owned())]);
+        }
+    };
+    let mut decoder = Decoder::new(Wire::Chat, || vec![definitions::apply_patch()]);
+    let read = events.iter().map(|data| decoder.read(data, &mut tell)).find(|read| !matches!(read, Ok(None)));
+    let end = read.unwrap_or_else(|| decoder.close(None, &mut tell).map(Some));
+    (chat::messages(&history), end.map(|_end| ()).map_err(|failure| failure.message))
 }
 
 /// The words for a refusal with this status and body.

@@ -7,7 +7,9 @@ use serde_json::value::RawValue;
 use valet_auth::Account;
 
 use crate::failure::Failure;
+use crate::model::wire::Wire;
 use crate::prompt::Scene;
+use crate::settings::Provider;
 
 /// Keeps what the model is given. Called in order from the conversation's task; may write to a disk, and no longer.
 /// What could not be kept is tried again with whatever comes next.
@@ -35,7 +37,7 @@ pub struct Context {
     /// What the model was told of the place where it works.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) scene: Option<Scene>,
-    /// Whose encrypted reasoning the items hold.
+    /// Whose reasoning the items hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) payer: Option<Payer>,
 }
@@ -46,15 +48,21 @@ pub struct Context {
 pub(crate) enum Payer {
     Account(String),
     Key(#[serde(skip)] Option<String>),
+    /// Whoever pays: what a provider of chat completions has thought, and its ids, are of use to no other.
+    Provider(String),
 }
 
 impl Payer {
-    pub(crate) fn of(account: &Account) -> Self {
-        let snapshot = account.snapshot();
-        match &snapshot.identity {
+    /// None: who pays for nothing has nothing of its own in the history.
+    pub(crate) fn of(provider: &Provider, account: Option<&Account>) -> Option<Self> {
+        if provider.wire == Wire::Chat {
+            return Some(Self::Provider(provider.id.clone()));
+        }
+        let snapshot = account?.snapshot();
+        Some(match &snapshot.identity {
             Some(identity) => Self::Account(identity.account_id.clone()),
             None => Self::Key(Some(snapshot.token.fingerprint())),
-        }
+        })
     }
 }
 
@@ -62,7 +70,7 @@ impl PartialEq for Payer {
     /// A key that was not written down may be any key.
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Account(one), Self::Account(other)) => one == other,
+            (Self::Account(one), Self::Account(other)) | (Self::Provider(one), Self::Provider(other)) => one == other,
             (Self::Key(Some(one)), Self::Key(Some(other))) => one == other,
             (Self::Key(_), Self::Key(_)) => true,
             _ => false,

@@ -44,6 +44,7 @@ pub use item::{
 pub use journal::{Context, Journal};
 pub use limits::{Credits, LimitWindow, RateLimits};
 pub use model::catalog::{self, ModelInfo};
+pub use model::wire::Wire;
 pub use past::Past;
 pub use permission::Approvals;
 pub use prompt::{PLAN_MODE, Surroundings, base_instructions};

@@ -1,5 +1,6 @@
 //! What is in force for a turn. Captured when the turn is accepted, and not looked up again.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use serde_json::Value;
 use valet_auth::Account;
 use valet_exec::{EnvironmentPolicy, Sandbox};
 
+use crate::model::wire::Wire;
 use crate::permission::Approvals;
 use crate::prompt::Surroundings;
 use crate::tools::ClientTool;
@@ -64,8 +66,12 @@ impl Settings {
 pub struct Provider {
     /// Its key in the configuration.
     pub id: String,
-    /// Up to and without `/responses`.
+    /// What it speaks.
+    pub wire: Wire,
+    /// Up to and without `/responses` or `/chat/completions`.
     pub base_url: String,
+    /// Added to the address of every request.
+    pub query: BTreeMap<String, String>,
     /// Sent with every request.
     pub headers: HeaderMap,
     /// How often a request is sent again.

@@ -13,13 +13,15 @@ use crate::event::{Event, EventSink, Waiting};
 use crate::failure::{Failure, FailureClass};
 use crate::item::{AgentMessage, Item, ItemKind, Reasoning};
 use crate::limits::RateLimits;
-use crate::model::event::{ContentPart, FinalResponse, OutputItem, StreamEvent};
-use crate::model::pieces::{PieceOf, Pieces};
+use crate::model::event::{ContentPart, OutputItem};
+use crate::model::pieces::Pieces;
 use crate::model::request::{self, RequestIds};
+use crate::model::wire::{Decoder, End, Told};
 use crate::model::{errors, stream::EventStream};
 use crate::retry::Attempts;
 use crate::settings::{Origin, Settings};
 use crate::tool::ToolCall;
+use crate::tools::Tools;
 use crate::usage::TokenUsage;
 
 /// What a turn is for.
@@ -177,33 +179,47 @@ impl<'a> Response<'a> {
         self.began = true;
         self.progress.limits = Some(RateLimits::of(response.headers()));
         self.tell_who_answers(response.headers());
-        let mut events = EventStream::new(response.bytes_stream(), idle);
+        let settings = &self.turn.settings;
+        let wire = settings.provider.wire;
+        let mut events = EventStream::of(response, wire, idle);
+        let mut decoder = Decoder::new(wire, || Tools::definitions(settings));
         loop {
-            let data = match events.next_now() {
-                Some(Ok(Some(data))) => data,
+            let next = match events.next_now() {
+                Some(Ok(Some(data))) => Ok(Some(data)),
                 end_or_pause => {
                     // What has come is told before anybody waits.
-                    self.pieces.tell(|event| self.turn.emit(event));
-                    let next = match end_or_pause {
-                        Some(end) => end?,
-                        None => events.next().await?,
-                    };
-                    let Some(data) = next else { break };
-                    data
+                    self.tell_pieces();
+                    match end_or_pause {
+                        Some(end) => end,
+                        None => events.next().await,
+                    }
                 }
             };
-            // An event that cannot be read is passed over; if it mattered, the stream ends without an end.
-            let Ok(event) = serde_json::from_str::<StreamEvent<'_>>(&data) else { continue };
-            if let Some(last) = self.take(&event)? {
-                return Ok(ModelResponse {
-                    items: std::mem::take(&mut self.items),
-                    calls: std::mem::take(&mut self.calls),
-                    usage: last.usage.map(TokenUsage::from),
-                    end_turn: last.end_turn,
-                });
+            let tell = &mut |told: Told<'_>| self.take(told);
+            let read = match next {
+                Ok(Some(data)) => decoder.read(&data, tell),
+                Ok(None) => decoder.close(None, tell).map(Some),
+                Err(broken) => decoder.close(Some(broken), tell).map(Some),
+            };
+            match read {
+                Ok(None) => {}
+                Ok(Some(end)) => return Ok(self.whole(end)),
+                Err(failure) => {
+                    self.tell_pieces();
+                    return Err(failure);
+                }
             }
         }
-        Err(Failure::disconnected("stream closed before response.completed"))
+    }
+
+    fn whole(&mut self, end: End) -> ModelResponse {
+        self.tell_pieces();
+        let (items, calls) = (std::mem::take(&mut self.items), std::mem::take(&mut self.calls));
+        ModelResponse { items, calls, usage: end.usage, end_turn: end.end_turn }
+    }
+
+    fn tell_pieces(&mut self) {
+        self.pieces.tell(|event| self.turn.emit(event));
     }
 
     /// Tells once if another model answers than was asked.
@@ -218,7 +234,7 @@ impl<'a> Response<'a> {
 
     async fn open(&mut self, http: &HttpClient, body: Bytes, limit: Duration) -> Result<reqwest::Response, Failure> {
         let turn = self.turn;
-        let client = http.get().map_err(|error| errors::of_transport(&error))?;
+        let client = http.get().map_err(errors::of_transport)?;
         let ids = RequestIds { thread_id: &turn.thread_id, turn_id: &turn.id };
         let request = request::request(&turn.settings, &turn.origin, ids, body)?;
         let account = turn.account.as_ref();
@@ -230,7 +246,7 @@ impl<'a> Response<'a> {
         let response = match sent {
             Ok(response) => response,
             Err(SendError::Auth(failure)) => return Err(failure.into()),
-            Err(SendError::Http(error)) => return Err(errors::of_transport(&error)),
+            Err(SendError::Http(error)) => return Err(errors::of_transport(error)),
             Err(SendError::Silent) => return Err(Failure::disconnected("no response headers in time")),
         };
         turn.emit(Event::BackendAnswered { latency: asked.elapsed() });
@@ -239,49 +255,40 @@ impl<'a> Response<'a> {
         }
         let lent = account.is_some_and(|account| account.mode() == valet_auth::Mode::External);
         let limits = RateLimits::of(response.headers());
-        let failure = errors::of_response(response, lent, limit).await;
+        let failure = errors::of_response(response, turn.settings.provider.wire, lent, limit).await;
         if *failure.class() == FailureClass::UsageLimitExceeded {
             self.progress.limits = Some(limits);
         }
         Err(failure)
     }
 
-    /// Takes one event. Returns the end of the response when it is there.
-    fn take(&mut self, event: &StreamEvent<'_>) -> Result<Option<FinalResponse>, Failure> {
+    /// Takes what the response says.
+    fn take(&mut self, told: Told<'_>) {
         let turn = self.turn;
-        // A delta that does not say whose it is belongs to the item that began last.
+        // What does not say whose it is belongs to the item that began last.
         let last = self.open.last().map(|open| open.id.as_str());
-        let item_id = event.item_id.as_deref().or(last).unwrap_or_default();
-        let piece_of = match event.kind.as_ref() {
-            "response.output_text.delta" => Some(PieceOf::Text),
-            "response.reasoning_summary_text.delta" => Some(PieceOf::Summary(event.summary_index.unwrap_or_default())),
-            "response.reasoning_text.delta" => Some(PieceOf::Reasoning(event.content_index.unwrap_or_default())),
-            _ => None,
-        };
-        if let Some(of) = piece_of {
-            self.pieces.add(of, item_id, &event.delta(), |event| turn.emit(event));
-            return Ok(None);
-        }
-        self.pieces.tell(|event| turn.emit(event));
-        match event.kind.as_ref() {
-            "response.reasoning_summary_part.added" => {
-                turn.emit(Event::SummaryPartAdded { item_id, index: event.summary_index.unwrap_or_default() });
+        match told {
+            Told::Piece { of, item_id, text } => {
+                let item_id = item_id.or(last).unwrap_or_default();
+                self.pieces.add(of, item_id, text, |event| turn.emit(event));
             }
-            "response.output_item.added" => self.item_added(event.item),
-            "response.output_item.done" => self.item_done(event.item),
-            "response.completed" => return Ok(Some(last_words(event))),
-            "response.failed" => return Err(errors::of_failed(last_words(event).error.unwrap_or_default())),
-            "response.incomplete" => {
-                let details = last_words(event).incomplete_details;
-                return Err(errors::of_incomplete(details.and_then(|details| details.reason)));
+            Told::SummaryPart { item_id, index } => {
+                self.pieces.tell(|event| turn.emit(event));
+                let item_id = item_id.or(last).unwrap_or_default();
+                turn.emit(Event::SummaryPartAdded { item_id, index });
             }
-            _ => {}
+            Told::Begun(item) => {
+                self.tell_pieces();
+                self.item_added(item);
+            }
+            Told::Whole(raw) => {
+                self.tell_pieces();
+                self.item_done(raw);
+            }
         }
-        Ok(None)
     }
 
-    fn item_added(&mut self, raw: Option<&RawValue>) {
-        let Some(item) = raw.and_then(|raw| serde_json::from_str(raw.get()).ok()) else { return };
+    fn item_added(&mut self, item: OutputItem) {
         let (id, kind) = match item {
             OutputItem::Message { id, phase, .. } => {
                 (id, ItemKind::AgentMessage(AgentMessage { text: String::new(), phase }))
@@ -294,8 +301,7 @@ impl<'a> Response<'a> {
         self.open.push(item);
     }
 
-    fn item_done(&mut self, raw: Option<&RawValue>) {
-        let Some(raw) = raw else { return };
+    fn item_done(&mut self, raw: &RawValue) {
         self.items.push(Arc::from(raw.to_owned()));
         let item = match serde_json::from_str::<OutputItem>(raw.get()) {
             Ok(item) => item,
@@ -351,8 +357,4 @@ fn new_id() -> String {
 
 fn texts(parts: Vec<ContentPart>) -> Vec<String> {
     parts.into_iter().map(ContentPart::into_text).collect()
-}
-
-fn last_words(event: &StreamEvent<'_>) -> FinalResponse {
-    event.response.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
 }

@@ -1,6 +1,7 @@
 //! The agent at work, from end to end: the sim plays the model, the test plays the parent and the person.
 
 mod approvals;
+mod chat;
 mod client_tools;
 mod commands;
 mod compaction;

@@ -15,6 +15,7 @@ mod shelf;
 mod subscribe;
 mod trouble;
 mod unload;
+mod wires;
 
 use std::path::{Path, PathBuf};
 

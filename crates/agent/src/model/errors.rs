@@ -8,7 +8,9 @@ use reqwest::{Response, StatusCode};
 use serde::Deserialize;
 use valet_auth::AuthFailureKind;
 
+use super::chat;
 use super::event::ResponseError;
+use super::wire::Wire;
 use crate::failure::{Failure, FailureClass};
 
 /// How much of an error body is read.
@@ -50,9 +52,11 @@ impl ErrorDetail {
 
 /// Reads a response that is not a stream, for as long as `limit`. `lent` says whether the credential was lent
 /// by a parent.
-pub(crate) async fn of_response(mut response: Response, lent: bool, limit: Duration) -> Failure {
+pub(crate) async fn of_response(mut response: Response, wire: Wire, lent: bool, limit: Duration) -> Failure {
     let status = response.status();
-    let url = response.url().to_string();
+    let mut url = response.url().clone();
+    // A key may be in it.
+    url.set_query(None);
     let after = retry_after(response.headers());
     let mut body = Vec::new();
     let read = async {
@@ -66,7 +70,11 @@ pub(crate) async fn of_response(mut response: Response, lent: bool, limit: Durat
     };
     // What has come by then has to do.
     let _ = tokio::time::timeout(limit, read).await;
-    of_status(status, &url, after, &String::from_utf8_lossy(&body), lent)
+    let body = String::from_utf8_lossy(&body);
+    match wire {
+        Wire::Responses => of_status(status, url.as_str(), after, &body, lent),
+        Wire::Chat => chat::of_status(status, url.as_str(), after, &body),
+    }
 }
 
 pub(crate) fn of_status(status: StatusCode, url: &str, after: Option<Duration>, body: &str, lent: bool) -> Failure {
@@ -133,9 +141,12 @@ pub(crate) fn of_incomplete(reason: Option<String>) -> Failure {
 }
 
 /// The backend could not be reached.
-pub(crate) fn of_transport(error: &reqwest::Error) -> Failure {
+pub(crate) fn of_transport(mut error: reqwest::Error) -> Failure {
+    if let Some(url) = error.url_mut() {
+        url.set_query(None);
+    }
     let mut message = error.to_string();
-    let mut source = std::error::Error::source(error);
+    let mut source = std::error::Error::source(&error);
     while let Some(cause) = source {
         message = format!("{message}: {cause}");
         source = cause.source();

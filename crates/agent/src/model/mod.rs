@@ -1,8 +1,11 @@
-//! The Responses API: what is sent, what streams back, and what its failures mean.
+//! The model's side: what is sent, what streams back, and what its failures mean, on either wire.
 
 pub mod catalog;
+pub(crate) mod chat;
 pub(crate) mod errors;
 pub(crate) mod event;
 pub(crate) mod pieces;
 pub(crate) mod request;
+mod responses;
 pub(crate) mod stream;
+pub(crate) mod wire;

@@ -1,4 +1,4 @@
-//! The body and the headers of `POST /responses`.
+//! The requests to the model: the body of `POST /responses`, and the address and the headers on either wire.
 
 use bytes::Bytes;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
@@ -6,7 +6,8 @@ use reqwest::{Method, Request, Url};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
-use super::catalog;
+use super::wire::Wire;
+use super::{catalog, chat};
 use crate::failure::{Failure, FailureClass};
 use crate::history::History;
 use crate::settings::{Origin, Settings};
@@ -83,13 +84,31 @@ pub(crate) fn body(
     tools: &[Value],
     kind: RequestKind,
 ) -> Result<Bytes, Failure> {
+    // A long history is not to be moved again and again while the body grows.
+    let items: usize = history.input().map(|item| item.get().len() + 1).sum();
+    let mut bytes = Vec::with_capacity(items + BESIDE_THE_ITEMS);
+    let written = match settings.provider.wire {
+        Wire::Responses => serde_json::to_writer(&mut bytes, &responses_body(settings, ids, history, tools, kind)),
+        Wire::Chat => serde_json::to_writer(&mut bytes, &chat::body(settings, history, tools)),
+    };
+    written.map_err(|error| Failure::new(FailureClass::Other, error.to_string()))?;
+    Ok(bytes.into())
+}
+
+fn responses_body<'a>(
+    settings: &'a Settings,
+    ids: RequestIds<'a>,
+    history: &'a History,
+    tools: &'a [Value],
+    kind: RequestKind,
+) -> Body<'a> {
     let default_effort = catalog::find(&settings.model).map(|model| model.default_effort);
     let effort = settings.effort.as_deref().or(default_effort);
     let format = settings.output_schema.as_ref().map(
         |schema| json!({ "type": "json_schema", "name": "codex_output_schema", "strict": true, "schema": schema }),
     );
     let verbosity = settings.verbosity.as_deref();
-    let body = Body {
+    Body {
         model: &settings.model,
         stream: true,
         store: false,
@@ -104,12 +123,7 @@ pub(crate) fn body(
         text: (verbosity.is_some() || format.is_some()).then_some(Text { verbosity, format }),
         service_tier: settings.service_tier.as_deref(),
         client_metadata: metadata(ids, kind),
-    };
-    // A long history is not to be moved again and again while the body grows.
-    let items: usize = history.input().map(|item| item.get().len() + 1).sum();
-    let mut bytes = Vec::with_capacity(items + BESIDE_THE_ITEMS);
-    serde_json::to_writer(&mut bytes, &body).map_err(|error| Failure::new(FailureClass::Other, error.to_string()))?;
-    Ok(bytes.into())
+    }
 }
 
 fn metadata(ids: RequestIds<'_>, kind: RequestKind) -> Value {
@@ -133,11 +147,16 @@ pub(crate) fn request(
     ids: RequestIds<'_>,
     body: Bytes,
 ) -> Result<Request, Failure> {
-    let url = format!("{}/responses", settings.provider.base_url.trim_end_matches('/'));
-    let url = Url::parse(&url).map_err(|error| {
-        let message = format!("the base_url of model provider `{}` is not a URL: {error}", settings.provider.id);
+    let provider = &settings.provider;
+    let url = format!("{}/{}", provider.base_url.trim_end_matches('/'), provider.wire.path());
+    let mut url = Url::parse(&url).map_err(|error| {
+        let message = format!("the base_url of model provider `{}` is not a URL: {error}", provider.id);
         Failure::new(FailureClass::Other, message)
     })?;
+    // Without any there is to be no `?` either.
+    if !provider.query.is_empty() {
+        url.query_pairs_mut().extend_pairs(&provider.query);
+    }
     let mut request = Request::new(Method::POST, url);
     *request.headers_mut() = headers(settings, origin, ids);
     *request.body_mut() = Some(body.into());

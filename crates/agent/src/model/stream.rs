@@ -6,9 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{FutureExt, Stream, StreamExt, stream};
-use sse_stream::SseStream;
+use futures_util::{FutureExt, Stream, StreamExt, TryStreamExt, stream};
+use reqwest::Response;
+use reqwest::header::CONTENT_TYPE;
+use sse_stream::{Sse, SseStream};
 
+use super::wire::Wire;
 use crate::failure::Failure;
 
 /// The largest event that is read.
@@ -33,11 +36,35 @@ pub(crate) struct EventStream {
 }
 
 impl EventStream {
+    /// The events of a response. In chat completions a body that is JSON is one: not every server streams when it is
+    /// asked to.
+    pub(crate) fn of(response: Response, wire: Wire, idle: Duration) -> Self {
+        let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let is_json = kind.trim_start().to_ascii_lowercase().starts_with("application/json");
+        let bytes = response.bytes_stream();
+        if is_json && wire == Wire::Chat { Self::whole(bytes, idle) } else { Self::new(bytes, idle) }
+    }
+
     /// Any byte ends the silence, comments included.
     pub(crate) fn new(bytes: impl Stream<Item = reqwest::Result<Bytes>> + Send + 'static, idle: Duration) -> Self {
         let pending = Arc::new(AtomicUsize::new(0));
         let bytes = limited(bytes, idle, Arc::clone(&pending));
         Self { events: SseStream::from_bytes_stream(bytes).boxed(), pending }
+    }
+
+    /// All bytes as one event.
+    fn whole(bytes: impl Stream<Item = reqwest::Result<Bytes>> + Send + 'static, idle: Duration) -> Self {
+        let pending = Arc::new(AtomicUsize::new(0));
+        let bytes = limited(bytes, idle, Arc::clone(&pending));
+        let event = async move {
+            let body = bytes.try_fold(Vec::new(), |mut body, chunk| async move {
+                body.extend_from_slice(&chunk);
+                Ok(body)
+            });
+            let body = body.await.map_err(|broken| sse_stream::Error::Body(Box::new(broken)))?;
+            Ok(Sse::default().data(String::from_utf8_lossy(&body).into_owned()))
+        };
+        Self { events: stream::once(event).boxed(), pending }
     }
 
     /// The same as [`EventStream::next`], if that would not have to wait.
@@ -51,10 +78,11 @@ impl EventStream {
         while let Some(event) = self.events.next().await {
             self.pending.store(0, Ordering::Relaxed);
             match event {
-                Ok(event) => match event.data {
-                    Some(data) if data != "[DONE]" => return Ok(Some(data)),
-                    _ => {}
-                },
+                Ok(event) => {
+                    if let Some(data) = event.data {
+                        return Ok(Some(data));
+                    }
+                }
                 Err(error) => return Err(Failure::disconnected(&reason(&error))),
             }
         }

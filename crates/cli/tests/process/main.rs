@@ -10,6 +10,7 @@ mod bad_input;
 #[cfg(target_os = "linux")]
 mod both_ways;
 mod canary;
+mod chat;
 #[cfg(target_os = "linux")]
 mod commands;
 mod demo;

@@ -135,6 +135,8 @@ pub struct ProviderToml {
     pub http_headers: BTreeMap<String, String>,
     #[serde(default)]
     pub env_http_headers: BTreeMap<String, String>,
+    #[serde(default)]
+    pub query_params: BTreeMap<String, String>,
 }
 
 /// A text, or a list of texts.
@@ -256,11 +258,7 @@ impl ConfigToml {
         let keys: Self =
             table.try_into().map_err(|error: toml::de::Error| ConfigError::Value(without_value(&error)))?;
         for (id, provider) in &keys.model_providers {
-            if let Some(other) = provider.wire_api.as_deref().filter(|wire_api| *wire_api != "responses") {
-                let message =
-                    format!("model_providers.{id}.wire_api = \"{other}\" is not supported; use \"responses\"");
-                return Err(ConfigError::Value(message));
-            }
+            provider.wire(id)?;
         }
         match keys.forced_login_method.as_deref() {
             None | Some("api" | "chatgpt") => Ok(keys),

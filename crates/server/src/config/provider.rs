@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use valet_agent::{Provider, Retries};
+use valet_agent::{Provider, Retries, Wire};
 use valet_auth::{AccessToken, Account, Mode};
 
 use super::{Config, ConfigError, ProviderToml};
@@ -45,13 +45,22 @@ impl Config {
         self.check_provider(provider_id)?;
         let built_in = ProviderToml::default();
         let entry = self.keys.model_providers.get(provider_id).unwrap_or(&built_in);
+        let wire = entry.wire(provider_id)?;
+        if wire == Wire::Chat && takes_only_a_login(entry) && matches!(login, Some(Mode::External | Mode::Chatgpt)) {
+            return Err(ConfigError::Value(format!(
+                "model provider `{provider_id}` speaks chat completions, which no ChatGPT login is good for; set its \
+                 `env_key`, or log in with an API key"
+            )));
+        }
         let base_url = entry.base_url.clone().unwrap_or_else(|| self.built_in_base_url(login));
         let idle = entry.stream_idle_timeout_ms.map_or(IDLE_TIMEOUT, Duration::from_millis);
         let requests = entry.request_max_retries.unwrap_or(REQUEST_RETRIES);
         let streams = entry.stream_max_retries.unwrap_or(STREAM_RETRIES);
         Ok(Arc::new(Provider {
             id: provider_id.to_owned(),
+            wire,
             base_url,
+            query: entry.query_params.clone(),
             headers: headers(provider_id, entry)?,
             retries: if self.strict() {
                 Retries::Apart { requests, streams }
@@ -70,6 +79,24 @@ impl Config {
             (None, _) => API_BASE_URL.to_owned(),
         }
     }
+}
+
+impl ProviderToml {
+    /// What the provider speaks.
+    pub(super) fn wire(&self, provider_id: &str) -> Result<Wire, ConfigError> {
+        match self.wire_api.as_deref() {
+            None | Some("responses") => Ok(Wire::Responses),
+            Some("chat") => Ok(Wire::Chat),
+            Some(other) => Err(ConfigError::Value(format!(
+                "model_providers.{provider_id}.wire_api = \"{other}\" is not supported; use \"responses\" or \"chat\""
+            ))),
+        }
+    }
+}
+
+/// Whether requests carry the login, and no key of the configuration.
+fn takes_only_a_login(entry: &ProviderToml) -> bool {
+    entry.requires_openai_auth && entry.env_key.is_none()
 }
 
 fn key(entry: &ProviderToml) -> Result<Option<Arc<Account>>, ConfigError> {

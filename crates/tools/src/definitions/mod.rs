@@ -68,7 +68,7 @@ pub fn apply_patch() -> Value {
         "type": "custom",
         "name": "apply_patch",
         "description": "Adds, changes, moves and deletes files: all that the patch says, or nothing. Write the patch \
-                        itself, not JSON. Give about three unchanged lines around each change, exactly as they are in \
+                        itself, with nothing around it. Give about three unchanged lines around each change, exactly as they are in \
                         the file; where they are not unique, name the function or class after `@@`. Name each file once.",
         "format": { "type": "grammar", "syntax": "lark", "definition": GRAMMAR },
     })
