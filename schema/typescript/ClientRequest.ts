@@ -23,12 +23,15 @@ import type { FuzzyFileSearchSessionStartParams } from "./FuzzyFileSearchSession
 import type { FuzzyFileSearchSessionStopParams } from "./FuzzyFileSearchSessionStopParams.js";
 import type { FuzzyFileSearchSessionUpdateParams } from "./FuzzyFileSearchSessionUpdateParams.js";
 import type { GetAccountParams } from "./v2/GetAccountParams.js";
+import type { GetAccountRateLimitsParams } from "./v2/GetAccountRateLimitsParams.js";
+import type { GetAccountTokenUsageParams } from "./v2/GetAccountTokenUsageParams.js";
 import type { GetAuthStatusParams } from "./GetAuthStatusParams.js";
 import type { GitDiffToRemoteParams } from "./GitDiffToRemoteParams.js";
 import type { HooksListParams } from "./v2/HooksListParams.js";
 import type { InitializeParams } from "./InitializeParams.js";
 import type { ListMcpServerStatusParams } from "./v2/ListMcpServerStatusParams.js";
 import type { LoginAccountParams } from "./v2/LoginAccountParams.js";
+import type { LoginRedirectParams } from "./valet/LoginRedirectParams.js";
 import type { ModelListParams } from "./v2/ModelListParams.js";
 import type { NoParams } from "./NoParams.js";
 import type { PermissionProfileListParams } from "./v2/PermissionProfileListParams.js";
@@ -68,8 +71,10 @@ export type ClientRequest =
   | { method: "account/read", id: RequestId, params: GetAccountParams }
   | { method: "account/login/start", id: RequestId, params: LoginAccountParams }
   | { method: "account/login/cancel", id: RequestId, params: CancelLoginAccountParams }
+  | { method: "valet/login/redirect", id: RequestId, params: LoginRedirectParams }
   | { method: "account/logout", id: RequestId, params?: NoParams }
-  | { method: "account/rateLimits/read", id: RequestId, params?: NoParams }
+  | { method: "account/rateLimits/read", id: RequestId, params?: GetAccountRateLimitsParams }
+  | { method: "account/usage/read", id: RequestId, params?: GetAccountTokenUsageParams }
   | { method: "getAuthStatus", id: RequestId, params: GetAuthStatusParams }
   | { method: "model/list", id: RequestId, params: ModelListParams }
   | { method: "config/read", id: RequestId, params: ConfigReadParams }

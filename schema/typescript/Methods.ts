@@ -68,8 +68,11 @@ import type { FuzzyFileSearchSessionUpdateParams } from "./FuzzyFileSearchSessio
 import type { FuzzyFileSearchSessionUpdateResponse } from "./FuzzyFileSearchSessionUpdateResponse.js";
 import type { FuzzyFileSearchSessionUpdatedNotification } from "./FuzzyFileSearchSessionUpdatedNotification.js";
 import type { GetAccountParams } from "./v2/GetAccountParams.js";
+import type { GetAccountRateLimitsParams } from "./v2/GetAccountRateLimitsParams.js";
 import type { GetAccountRateLimitsResponse } from "./v2/GetAccountRateLimitsResponse.js";
 import type { GetAccountResponse } from "./v2/GetAccountResponse.js";
+import type { GetAccountTokenUsageParams } from "./v2/GetAccountTokenUsageParams.js";
+import type { GetAccountTokenUsageResponse } from "./v2/GetAccountTokenUsageResponse.js";
 import type { GetAuthStatusParams } from "./GetAuthStatusParams.js";
 import type { GetAuthStatusResponse } from "./GetAuthStatusResponse.js";
 import type { GitDiffToRemoteParams } from "./GitDiffToRemoteParams.js";
@@ -84,6 +87,8 @@ import type { ListMcpServerStatusParams } from "./v2/ListMcpServerStatusParams.j
 import type { ListMcpServerStatusResponse } from "./v2/ListMcpServerStatusResponse.js";
 import type { LoginAccountParams } from "./v2/LoginAccountParams.js";
 import type { LoginAccountResponse } from "./v2/LoginAccountResponse.js";
+import type { LoginRedirectParams } from "./valet/LoginRedirectParams.js";
+import type { LoginRedirectResponse } from "./valet/LoginRedirectResponse.js";
 import type { LogoutAccountResponse } from "./v2/LogoutAccountResponse.js";
 import type { McpServerRefreshResponse } from "./v2/McpServerRefreshResponse.js";
 import type { ModelListParams } from "./v2/ModelListParams.js";
@@ -189,10 +194,14 @@ export interface ClientRequests {
   "account/login/start": { params: LoginAccountParams; response: LoginAccountResponse };
   /** End a login that waits for a person. */
   "account/login/cancel": { params: CancelLoginAccountParams; response: CancelLoginAccountResponse };
+  /** Finish a browser login on a machine without the browser, by the address at which that ended. */
+  "valet/login/redirect": { params: LoginRedirectParams; response: LoginRedirectResponse };
   /** Forget the login. Turns that use it fail. */
   "account/logout": { params: NoParams; response: LogoutAccountResponse };
   /** How much of the subscription is used up. Asks the backend. */
-  "account/rateLimits/read": { params: NoParams; response: GetAccountRateLimitsResponse };
+  "account/rateLimits/read": { params: GetAccountRateLimitsParams; response: GetAccountRateLimitsResponse };
+  /** How many tokens the account has used, or what a thread has cost. Asks the backend. */
+  "account/usage/read": { params: GetAccountTokenUsageParams; response: GetAccountTokenUsageResponse };
   /** The older form of `account/read`. */
   "getAuthStatus": { params: GetAuthStatusParams; response: GetAuthStatusResponse };
   /** Which models there are. */

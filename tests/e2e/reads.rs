@@ -9,7 +9,7 @@ use valet_tests::TestHost;
 
 #[tokio::test]
 async fn models_are_listed_with_one_default_and_efforts_that_every_client_library_takes() {
-    let host = TestHost::start(Script::new()).await;
+    let host = TestHost::builder().with("model_provider=openai").start().await;
     let mut client = host.client().await;
     let models = client.request::<m::ModelList>(ModelListParams::default()).await.data;
     assert_eq!(models.iter().filter(|model| model.is_default).count(), 1);

@@ -53,6 +53,7 @@ fn settings() -> Settings {
         base_url: "http://backend/v1".to_owned(),
         query: BTreeMap::new(),
         headers: HeaderMap::new(),
+        models_url: None,
         retries: Retries::Together(0),
         stream_idle_timeout: Duration::from_secs(60),
         key: None,

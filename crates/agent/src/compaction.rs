@@ -35,7 +35,7 @@ struct Quiet(Arc<dyn EventSink>);
 
 impl EventSink for Quiet {
     fn emit(&self, turn_id: &str, event: Event<'_>) {
-        if matches!(event, Event::Retrying { .. } | Event::BackendAnswered { .. } | Event::RateLimits(_)) {
+        if matches!(event, Event::Retrying { .. } | Event::BackendAnswered { .. } | Event::RateLimits { .. }) {
             self.0.emit(turn_id, event);
         }
     }

@@ -17,6 +17,7 @@ use crate::driver::Driver;
 use crate::event::EventSink;
 use crate::input::Input;
 use crate::journal::Journal;
+use crate::model::models::Models;
 use crate::past::Past;
 use crate::settings::{Origin, Settings};
 
@@ -28,6 +29,9 @@ const COMMANDS: usize = 64;
 pub struct Services {
     /// The way to the backend.
     pub http: Arc<HttpClient>,
+    /// Who knows which models a login can use, for whoever has chosen another. None: people are told no more than the
+    /// backend says.
+    pub models: Option<Arc<Models>>,
     /// Who starts commands.
     pub launcher: Arc<Launcher>,
     /// Who is asked.

@@ -118,6 +118,7 @@ impl Driver {
             settings: terms.settings,
             origin: terms.origin,
             account: terms.account,
+            models: self.services.models.clone(),
             sink: Arc::clone(&self.services.sink),
             started_at_ms: now_ms(),
         };

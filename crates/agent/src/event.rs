@@ -1,6 +1,9 @@
 //! What a conversation tells while it works.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use valet_auth::Account;
 
 use crate::failure::Failure;
 use crate::item::{AgentMessage, Item};
@@ -85,8 +88,13 @@ pub enum Event<'a> {
     },
     /// What the conversation has used so far.
     Usage(&'a Usage),
-    /// What the backend said about the account's limits.
-    RateLimits(&'a RateLimits),
+    /// What the backend said about the limits of an account.
+    RateLimits {
+        /// Each that was told; the last is the one that matters most.
+        limits: &'a [RateLimits],
+        /// Whose they are.
+        account: Option<&'a Arc<Account>>,
+    },
     /// A request failed and is tried again.
     Retrying {
         /// Why.

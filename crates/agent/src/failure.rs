@@ -12,6 +12,8 @@ pub enum FailureClass {
     ContextWindowExceeded,
     /// The account's limit is reached.
     UsageLimitExceeded,
+    /// What was paid for is used up.
+    QuotaExceeded,
     /// The account's plan does not hold this.
     UsageNotIncluded,
     /// Too many requests.
@@ -20,6 +22,8 @@ pub enum FailureClass {
     ServerOverloaded,
     /// No such model, or not with this login.
     ModelNotFound,
+    /// The same in words alone: the backend has no code for it.
+    ModelNotSupported,
     /// The backend refused the content.
     CyberPolicy,
     /// The backend's filter ended the response.
@@ -82,6 +86,11 @@ impl Failure {
     /// The same failure, known for what it is.
     pub(crate) fn classed(self, class: FailureClass) -> Self {
         Self { class, ..self }
+    }
+
+    /// The same failure in other words.
+    pub(crate) fn in_words(self, message: String) -> Self {
+        Self { message, ..self }
     }
 
     /// What happens in the conversation cannot be kept.

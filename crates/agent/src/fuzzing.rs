@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use reqwest::StatusCode;
+use reqwest::header::HeaderMap;
 use serde_json::Value;
 use valet_tools::definitions;
 
@@ -67,7 +68,7 @@ pub fn completion(events: &[String]) -> (Vec<Value>, Result<(), String>) {
 /// The words for a refusal with this status and body.
 pub fn refusal(status: u16, body: &str, lent: bool) -> Option<String> {
     let status = StatusCode::from_u16(status).ok()?;
-    Some(errors::of_status(status, "http://backend/responses", None, body, lent).message)
+    Some(errors::of_status(status, "http://backend/responses", &HeaderMap::new(), body, lent).message)
 }
 
 /// The body of the next request of a conversation.

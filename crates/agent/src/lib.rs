@@ -44,6 +44,8 @@ pub use item::{
 pub use journal::{Context, Journal};
 pub use limits::{Credits, LimitWindow, RateLimits};
 pub use model::catalog::{self, ModelInfo};
+pub use model::entry::{Effort, Model, Tier};
+pub use model::models::{Asker, Models};
 pub use model::wire::Wire;
 pub use past::Past;
 pub use permission::Approvals;

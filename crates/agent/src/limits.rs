@@ -1,16 +1,31 @@
 //! What the headers of a response say about the account's limits.
 
+use std::collections::BTreeSet;
+
 use reqwest::header::HeaderMap;
 
-/// The state of the limits that apply to turns. What a response does not say is none.
+/// The limit of turns. There are others, for single models and features.
+pub(crate) const TURNS: &str = "codex";
+
+const ACTIVE: &str = "x-codex-active-limit";
+const REACHED: &str = "x-codex-rate-limit-reached-type";
+const PROMO: &str = "x-codex-promo-message";
+
+/// The state of one limit. What a response does not say is none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RateLimits {
+    /// Which limit; `codex` is the one of turns.
+    pub id: String,
+    /// For people.
+    pub name: Option<String>,
     /// The short window.
     pub primary: Option<LimitWindow>,
     /// The long window.
     pub secondary: Option<LimitWindow>,
     /// Paid credits.
     pub credits: Option<Credits>,
+    /// Why this limit has stopped the request, in the backend's words.
+    pub reached: Option<String>,
 }
 
 /// One window.
@@ -36,23 +51,68 @@ pub struct Credits {
 }
 
 impl RateLimits {
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
-        Self { primary: window(headers, "primary"), secondary: window(headers, "secondary"), credits: credits(headers) }
+    /// What a response that was given says: always something of the limit of turns, which comes first.
+    pub(crate) fn all(headers: &HeaderMap) -> Vec<Self> {
+        let others = others(headers).into_iter().map(|id| Self::of(headers, &id));
+        let others = others.filter(|limit| limit.primary.is_some() || limit.secondary.is_some());
+        [Self::of(headers, TURNS)].into_iter().chain(others).collect()
+    }
+
+    /// The same of a response that was refused. The limit that has stopped it comes last.
+    pub(crate) fn at_a_limit(headers: &HeaderMap) -> Vec<Self> {
+        let id = text(headers, ACTIVE).map_or_else(|| TURNS.to_owned(), limit_id);
+        let reached = text(headers, REACHED).map(str::to_owned);
+        let mut limits = Self::all(headers);
+        limits.retain(|limit| limit.id != id);
+        limits.push(Self { reached, ..Self::of(headers, &id) });
+        limits
+    }
+
+    fn of(headers: &HeaderMap, id: &str) -> Self {
+        let prefix = format!("x-{}", id.replace('_', "-"));
+        Self {
+            name: text(headers, &format!("{prefix}-limit-name")).map(str::to_owned),
+            primary: window(headers, &format!("{prefix}-primary")),
+            secondary: window(headers, &format!("{prefix}-secondary")),
+            // These are of the account, and told once.
+            credits: if id == TURNS { credits(headers) } else { None },
+            reached: None,
+            id: id.to_owned(),
+        }
     }
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok().map(str::trim)
+/// What the backend wants to be said to whoever is at a limit.
+pub(crate) fn promo(headers: &HeaderMap) -> Option<&str> {
+    text(headers, PROMO)
 }
 
+/// The limits beside that of turns, in the order of their ids.
+fn others(headers: &HeaderMap) -> BTreeSet<String> {
+    let named =
+        headers.keys().filter_map(|name| name.as_str().strip_prefix("x-")?.strip_suffix("-primary-used-percent"));
+    named.map(limit_id).filter(|id| id != TURNS).collect()
+}
+
+fn limit_id(words: &str) -> String {
+    words.to_ascii_lowercase().replace('-', "_")
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    Some(headers.get(name)?.to_str().ok()?.trim()).filter(|text| !text.is_empty())
+}
+
+/// None also for a window of which nothing is used and nothing is known.
 fn window(headers: &HeaderMap, name: &str) -> Option<LimitWindow> {
-    let used: f64 = text(headers, &format!("x-codex-{name}-used-percent"))?.parse().ok()?;
-    let number = |what: &str| text(headers, &format!("x-codex-{name}-{what}"))?.parse().ok();
-    Some(LimitWindow {
+    let used: f64 = text(headers, &format!("{name}-used-percent"))?.parse().ok()?;
+    let number = |what: &str| text(headers, &format!("{name}-{what}"))?.parse().ok();
+    let window = LimitWindow {
         used_percent: used.round() as i32,
         window_minutes: number("window-minutes"),
         resets_at: number("reset-at"),
-    })
+    };
+    let is_known = window.used_percent != 0 || window.window_minutes.unwrap_or(0) != 0 || window.resets_at.is_some();
+    is_known.then_some(window)
 }
 
 fn credits(headers: &HeaderMap) -> Option<Credits> {
@@ -70,13 +130,52 @@ mod tests {
     use pretty_assertions::assert_eq;
     use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let pairs = pairs.iter();
+        pairs.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+    }
+
+    fn limit(id: &str) -> RateLimits {
+        RateLimits { id: id.to_owned(), ..RateLimits::default() }
+    }
+
+    fn used(used_percent: i32, window_minutes: Option<i64>) -> Option<LimitWindow> {
+        Some(LimitWindow { used_percent, window_minutes, resets_at: None })
+    }
+
     #[test]
     fn used_percent_is_rounded_and_what_is_missing_is_none() {
-        let mut headers = HeaderMap::new();
-        headers.insert(HeaderName::from_static("x-codex-primary-used-percent"), HeaderValue::from_static("7.6"));
-        headers.insert(HeaderName::from_static("x-codex-primary-window-minutes"), HeaderValue::from_static("300"));
-        let primary = LimitWindow { used_percent: 8, window_minutes: Some(300), resets_at: None };
-        assert_eq!(RateLimits::of(&headers), RateLimits { primary: Some(primary), ..RateLimits::default() });
-        assert_eq!(RateLimits::of(&HeaderMap::new()), RateLimits::default());
+        let told = headers(&[("x-codex-primary-used-percent", "7.6"), ("x-codex-primary-window-minutes", "300")]);
+        assert_eq!(RateLimits::all(&told), [RateLimits { primary: used(8, Some(300)), ..limit("codex") }]);
+        assert_eq!(RateLimits::all(&HeaderMap::new()), [limit("codex")]);
+    }
+
+    #[test]
+    fn every_limit_that_is_told_is_taken_and_an_empty_one_is_not() {
+        let told = headers(&[
+            ("x-codex-zzz-primary-used-percent", "1"),
+            ("x-codex-other-primary-used-percent", "55"),
+            ("x-codex-other-limit-name", "Other"),
+            ("x-codex-empty-primary-used-percent", "0"),
+            ("x-codex-primary-used-percent", "7"),
+        ]);
+        let other = RateLimits { name: Some("Other".to_owned()), primary: used(55, None), ..limit("codex_other") };
+        let zzz = RateLimits { primary: used(1, None), ..limit("codex_zzz") };
+        assert_eq!(RateLimits::all(&told), [RateLimits { primary: used(7, None), ..limit("codex") }, other, zzz]);
+    }
+
+    #[test]
+    fn the_limit_that_stops_a_request_comes_last_and_says_why() {
+        let told = headers(&[
+            ("x-codex-active-limit", "premium"),
+            ("x-premium-primary-used-percent", "100"),
+            ("x-codex-zzz-primary-used-percent", "1"),
+            ("x-codex-rate-limit-reached-type", "rate_limit_reached"),
+        ]);
+        let limits = RateLimits::at_a_limit(&told);
+        let ids: Vec<_> = limits.iter().map(|limit| limit.id.as_str()).collect();
+        assert_eq!(ids, ["codex", "codex_zzz", "premium"]);
+        assert_eq!(limits[2].reached.as_deref(), Some("rate_limit_reached"));
+        assert_eq!(limits[2].primary, used(100, None));
     }
 }

@@ -74,6 +74,8 @@ pub struct Provider {
     pub query: BTreeMap<String, String>,
     /// Sent with every request.
     pub headers: HeaderMap,
+    /// Where it says which models there are. None: it is not asked.
+    pub models_url: Option<String>,
     /// How often a request is sent again.
     pub retries: Retries,
     /// How long the backend may be silent.

@@ -14,6 +14,7 @@ use crate::failure::{Failure, FailureClass};
 use crate::item::{AgentMessage, Item, ItemKind, Reasoning};
 use crate::limits::RateLimits;
 use crate::model::event::{ContentPart, OutputItem};
+use crate::model::models::{Asker, Models};
 use crate::model::pieces::Pieces;
 use crate::model::request::{self, RequestIds};
 use crate::model::wire::{Decoder, End, Told};
@@ -38,6 +39,9 @@ pub(crate) enum TurnKind {
 /// Where the backend says who answers.
 const MODEL_HEADER: &str = "openai-model";
 
+/// Where it says which list of models is the latest.
+const MODELS_HEADER: &str = "x-models-etag";
+
 /// What one turn works with from its acceptance to its end.
 #[derive(Clone)]
 pub(crate) struct Turn {
@@ -47,6 +51,7 @@ pub(crate) struct Turn {
     pub(crate) settings: Settings,
     pub(crate) origin: Arc<Origin>,
     pub(crate) account: Option<Arc<Account>>,
+    pub(crate) models: Option<Arc<Models>>,
     pub(crate) sink: Arc<dyn EventSink>,
     pub(crate) started_at_ms: i64,
 }
@@ -60,7 +65,7 @@ pub(crate) struct Progress {
     /// call.
     pub(crate) shown: Vec<Arc<RawValue>>,
     /// The limits that the current response's headers told, until they are passed on.
-    pub(crate) limits: Option<RateLimits>,
+    pub(crate) limits: Vec<RateLimits>,
     /// Set when the current request has failed and is to be tried again in other words: its attempts so far.
     pub(crate) again: Option<Attempts>,
     /// Whether it was told that another model answers.
@@ -96,8 +101,9 @@ impl Turn {
 
     /// Passes on the limits that a response told, however it ended.
     pub(crate) fn emit_limits(&self, progress: &mut Progress) {
-        if let Some(limits) = progress.limits.take() {
-            self.emit(Event::RateLimits(&limits));
+        let limits = std::mem::take(&mut progress.limits);
+        if !limits.is_empty() {
+            self.emit(Event::RateLimits { limits: &limits, account: self.account.as_ref() });
         }
     }
 
@@ -118,7 +124,7 @@ impl Turn {
             };
             // What was shown as whole stays shown: another attempt would say it twice.
             let again = if response.shown_whole { None } else { attempts.next(&failure, response.began) };
-            let Some(again) = again else { return Err(failure) };
+            let Some(again) = again else { return Err(self.explained(http, failure).await) };
             tracing::info!(attempt = attempts.made(), %failure, "a model request is tried again");
             if again.told {
                 self.emit_limits(progress);
@@ -129,6 +135,17 @@ impl Turn {
                 progress.again = Some(attempts);
                 return Err(failure);
             }
+        }
+    }
+
+    fn asker(&self) -> Asker<'_> {
+        Asker { provider: &self.settings.provider, account: self.account.as_ref(), origin: &self.origin }
+    }
+
+    async fn explained(&self, http: &HttpClient, failure: Failure) -> Failure {
+        match &self.models {
+            Some(models) => models.explain(http, self.asker(), &self.settings.model, failure).await,
+            None => failure,
         }
     }
 }
@@ -177,8 +194,9 @@ impl<'a> Response<'a> {
         let idle = self.turn.settings.provider.stream_idle_timeout;
         let response = self.open(http, body, idle).await?;
         self.began = true;
-        self.progress.limits = Some(RateLimits::of(response.headers()));
+        self.progress.limits = RateLimits::all(response.headers());
         self.tell_who_answers(response.headers());
+        self.hear_of_models(response.headers());
         let settings = &self.turn.settings;
         let wire = settings.provider.wire;
         let mut events = EventStream::of(response, wire, idle);
@@ -232,6 +250,14 @@ impl<'a> Response<'a> {
         }
     }
 
+    /// Passes on which list of models is the latest.
+    fn hear_of_models(&self, headers: &HeaderMap) {
+        let etag = headers.get(MODELS_HEADER).and_then(|etag| etag.to_str().ok());
+        if let (Some(models), Some(etag)) = (&self.turn.models, etag) {
+            models.hear(self.turn.asker(), etag);
+        }
+    }
+
     async fn open(&mut self, http: &HttpClient, body: Bytes, limit: Duration) -> Result<reqwest::Response, Failure> {
         let turn = self.turn;
         let client = http.get().map_err(errors::of_transport)?;
@@ -254,10 +280,10 @@ impl<'a> Response<'a> {
             return Ok(response);
         }
         let lent = account.is_some_and(|account| account.mode() == valet_auth::Mode::External);
-        let limits = RateLimits::of(response.headers());
+        let limits = RateLimits::at_a_limit(response.headers());
         let failure = errors::of_response(response, turn.settings.provider.wire, lent, limit).await;
         if *failure.class() == FailureClass::UsageLimitExceeded {
-            self.progress.limits = Some(limits);
+            self.progress.limits = limits;
         }
         Err(failure)
     }

@@ -72,7 +72,7 @@ pub trait ClientRequestMethod: 'static {
 pub(crate) fn parse<P: DeserializeOwned>(params: Option<&RawValue>, optional: bool) -> Result<P, ErrorObject> {
     let text = match params.map(RawValue::get).filter(|text| *text != "null") {
         Some(text) => text,
-        None if optional => "null",
+        None if optional => "{}",
         None => return Err(ErrorObject::invalid_params("missing field `params`")),
     };
     serde_json::from_str(text).map_err(|error| ErrorObject::invalid_params(decoder_text(&error)))
@@ -228,8 +228,10 @@ macro_rules! define_methods {
         }
     };
     (@params none) => { $crate::NoParams };
+    (@params optional $params:ty) => { $params };
     (@params $params:ty) => { $params };
     (@optional none) => { true };
+    (@optional optional $params:ty) => { true };
     (@optional $params:ty) => { false };
     (@new_work) => { false };
     (@new_work $new_work:literal) => { $new_work };

@@ -31,7 +31,11 @@ define_methods! {
         /// Forget the login. Turns that use it fail.
         AccountLogout = "account/logout" (none) -> LogoutAccountResponse, order: Account;
         /// How much of the subscription is used up. Asks the backend.
-        AccountRateLimitsRead = "account/rateLimits/read" (none) -> GetAccountRateLimitsResponse, order: Concurrent;
+        AccountRateLimitsRead = "account/rateLimits/read" (optional GetAccountRateLimitsParams) -> GetAccountRateLimitsResponse,
+            order: Concurrent;
+        /// How many tokens the account has used, or what a thread has cost. Asks the backend.
+        AccountUsageRead = "account/usage/read" (optional GetAccountTokenUsageParams) -> GetAccountTokenUsageResponse,
+            order: Concurrent;
         /// The older form of `account/read`.
         GetAuthStatus = "getAuthStatus" (GetAuthStatusParams) -> GetAuthStatusResponse, order: Concurrent;
 

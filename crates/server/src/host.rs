@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use uuid::Uuid;
-use valet_agent::Origin;
+use valet_agent::{Models, Origin};
 use valet_auth::HttpClient;
 use valet_exec::Launcher;
 use valet_transport::{Close, Link};
@@ -190,6 +190,7 @@ pub(crate) struct HostState {
     pub(crate) accounts: Accounts,
     pub(crate) threads: Arc<Threads>,
     pub(crate) http: Arc<HttpClient>,
+    pub(crate) models: Arc<Models>,
     pub(crate) metrics: Metrics,
     pub(crate) outgoing: OutgoingMessageSender,
     /// Who starts commands.
@@ -258,6 +259,7 @@ impl HostState {
             accounts,
             threads,
             http,
+            models: Arc::default(),
             metrics,
             outgoing,
             launcher: Arc::new(launcher),

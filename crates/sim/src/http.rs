@@ -73,7 +73,9 @@ fn route(shared: &Shared, call: &Call) -> Reply {
         ("GET", "/backend-api/wham/accounts/check") => side::accounts_check(shared, call),
         ("GET", "/backend-api/wham/settings/user") => side::settings(shared, call),
         ("GET", "/backend-api/wham/usage") => side::usage(shared, call),
+        ("GET", "/backend-api/wham/rate-limit-reset-credits") => side::reset_credits(shared, call),
         ("GET", "/backend-api/wham/profiles/me") => side::profile(shared, call),
+        ("POST", "/backend-api/wham/usage/thread_usage/query") => side::thread_usage(shared, call),
         (_, path) if issuer::PATHS.contains(&path) => issuer::reply(shared, call),
         _ => Reply::unknown_endpoint(call),
     }

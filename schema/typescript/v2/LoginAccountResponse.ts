@@ -3,4 +3,25 @@
 /**
  * The answer to `account/login/start`. What comes of the login is told by `account/login/completed`.
  */
-export type LoginAccountResponse = { "type": "apiKey", } | { "type": "chatgptAuthTokens", };
+export type LoginAccountResponse = { "type": "apiKey", } | { "type": "chatgpt", 
+/**
+ * For `account/login/cancel`, and in `account/login/completed`.
+ */
+loginId: string, 
+/**
+ * To be opened in a browser on the host's machine. On another one, hand the address at which the browser
+ * ends to `valet/login/redirect`.
+ */
+authUrl: string, } | { "type": "chatgptDeviceCode", 
+/**
+ * For `account/login/cancel`, and in `account/login/completed`.
+ */
+loginId: string, 
+/**
+ * Where the code is to be typed in.
+ */
+verificationUrl: string, 
+/**
+ * What is to be typed in, within 15 minutes.
+ */
+userCode: string, } | { "type": "chatgptAuthTokens", };

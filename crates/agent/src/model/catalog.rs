@@ -3,6 +3,11 @@
 //! Efforts stop at `xhigh`: stronger ones exist, but several client libraries refuse a list that holds
 //! them. A model or an effort that is not listed may still be asked for by name.
 
+use super::entry::Model;
+
+/// As many models are named in a sentence.
+const MOST_NAMES: usize = 8;
+
 /// What the host knows of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ModelInfo {
@@ -48,6 +53,25 @@ const fn model(
 /// What is known of a model.
 pub fn find(slug: &str) -> Option<&'static ModelInfo> {
     MODELS.iter().find(|model| model.slug == slug)
+}
+
+/// Says which models there are beside one that was refused. `told`: by the backend.
+pub(crate) fn others(told: Option<&[Model]>, refused: &str) -> String {
+    let (mut names, before): (Vec<&str>, _) = match told {
+        Some(told) => (
+            told.iter().filter(|model| !model.hidden).map(|model| model.slug.as_str()).collect(),
+            "Models that work with this login",
+        ),
+        None => (MODELS.iter().map(|model| model.slug).collect(), "Models that often work"),
+    };
+    names.retain(|name| *name != refused);
+    let more = names.len().saturating_sub(MOST_NAMES);
+    names.truncate(MOST_NAMES);
+    match (names.is_empty(), more) {
+        (true, _) => "No other model is known.".to_owned(),
+        (false, 0) => format!("{before}: {}.", names.join(", ")),
+        (false, more) => format!("{before}: {}, and {more} more.", names.join(", ")),
+    }
 }
 
 impl ModelInfo {

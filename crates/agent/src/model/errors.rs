@@ -12,6 +12,7 @@ use super::chat;
 use super::event::ResponseError;
 use super::wire::Wire;
 use crate::failure::{Failure, FailureClass};
+use crate::limits::{self, RateLimits};
 
 /// How much of an error body is read.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -23,10 +24,15 @@ const CONTEXT_FULL: &str =
 const QUOTA: &str = "Quota exceeded. Check your plan and billing details.";
 const NOT_INCLUDED: &str = "To use Codex with your ChatGPT plan, upgrade to Plus: https://chatgpt.com/explore/plus.";
 
+/// What a refusal of a model says that has no code of its own.
+const NOT_SUPPORTED: &str = "model is not supported";
+
 #[derive(Default, Deserialize)]
 struct ErrorBody {
     #[serde(default)]
     error: Option<ErrorDetail>,
+    #[serde(default)]
+    detail: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -43,6 +49,20 @@ struct ErrorDetail {
     resets_at: Option<i64>,
 }
 
+/// What the headers of a refusal say of the limit that is reached.
+#[derive(Default)]
+pub(crate) struct AtLimit {
+    limit: RateLimits,
+    promo: Option<String>,
+}
+
+impl AtLimit {
+    fn of(headers: &HeaderMap) -> Self {
+        let limit = RateLimits::at_a_limit(headers).pop().unwrap_or_default();
+        Self { limit, promo: limits::promo(headers).map(str::to_owned) }
+    }
+}
+
 impl ErrorDetail {
     /// Backends put the name of an error into either member.
     fn is(&self, name: &str) -> bool {
@@ -57,7 +77,7 @@ pub(crate) async fn of_response(mut response: Response, wire: Wire, lent: bool, 
     let mut url = response.url().clone();
     // A key may be in it.
     url.set_query(None);
-    let after = retry_after(response.headers());
+    let headers = response.headers().clone();
     let mut body = Vec::new();
     let read = async {
         while let Ok(Some(chunk)) = response.chunk().await {
@@ -72,12 +92,13 @@ pub(crate) async fn of_response(mut response: Response, wire: Wire, lent: bool, 
     let _ = tokio::time::timeout(limit, read).await;
     let body = String::from_utf8_lossy(&body);
     match wire {
-        Wire::Responses => of_status(status, url.as_str(), after, &body, lent),
-        Wire::Chat => chat::of_status(status, url.as_str(), after, &body),
+        Wire::Responses => of_status(status, url.as_str(), &headers, &body, lent),
+        Wire::Chat => chat::of_status(status, url.as_str(), &headers, &body),
     }
 }
 
-pub(crate) fn of_status(status: StatusCode, url: &str, after: Option<Duration>, body: &str, lent: bool) -> Failure {
+pub(crate) fn of_status(status: StatusCode, url: &str, headers: &HeaderMap, body: &str, lent: bool) -> Failure {
+    let after = retry_after(headers);
     let detail = serde_json::from_str::<ErrorBody>(body).unwrap_or_default().error.unwrap_or_default();
     let unexpected = || {
         let message = detail.message.as_deref().unwrap_or(body);
@@ -89,12 +110,19 @@ pub(crate) fn of_status(status: StatusCode, url: &str, after: Option<Duration>, 
             let kind = AuthFailureKind::ReauthRequired;
             Failure::new(FailureClass::Unauthorized { kind, refused: true }, unexpected())
         }
-        StatusCode::BAD_REQUEST => Failure::new(FailureClass::Other, body),
-        StatusCode::NOT_FOUND if detail.is("model_not_found") => {
+        StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND
+            if detail.code.as_deref() == Some("model_not_found") =>
+        {
             Failure::new(FailureClass::ModelNotFound, detail.message.unwrap_or_else(|| body.to_owned()))
         }
+        StatusCode::BAD_REQUEST if body.contains(NOT_SUPPORTED) => Failure::new(FailureClass::ModelNotSupported, body),
+        StatusCode::BAD_REQUEST => Failure::new(FailureClass::Other, body),
         StatusCode::TOO_MANY_REQUESTS if detail.is("usage_limit_reached") => {
-            Failure::new(FailureClass::UsageLimitExceeded, usage_limit(detail.plan_type.as_deref(), detail.resets_at))
+            let words = usage_limit(detail.plan_type.as_deref(), detail.resets_at, &AtLimit::of(headers));
+            Failure::new(FailureClass::UsageLimitExceeded, words)
+        }
+        StatusCode::TOO_MANY_REQUESTS if detail.is("insufficient_quota") => {
+            Failure::new(FailureClass::QuotaExceeded, QUOTA)
         }
         StatusCode::TOO_MANY_REQUESTS if detail.is("usage_not_included") => {
             Failure::new(FailureClass::UsageNotIncluded, NOT_INCLUDED)
@@ -112,14 +140,23 @@ pub(crate) fn of_status(status: StatusCode, url: &str, after: Option<Duration>, 
     }
 }
 
+/// The words for people in the body of an error, if there are any.
+pub(crate) fn words(body: &str) -> Option<String> {
+    let body: ErrorBody = serde_json::from_str(body).ok()?;
+    body.detail.or_else(|| body.error?.message)
+}
+
 /// Reads the error of a `response.failed` event.
 pub(crate) fn of_failed(error: ResponseError) -> Failure {
     let message = error.message.unwrap_or_default();
     match error.code.as_deref() {
         Some("context_length_exceeded") => Failure::new(FailureClass::ContextWindowExceeded, CONTEXT_FULL),
-        Some("insufficient_quota") => Failure::new(FailureClass::UsageLimitExceeded, QUOTA),
+        Some("insufficient_quota") => Failure::new(FailureClass::QuotaExceeded, QUOTA),
+        Some("model_not_found") => Failure::new(FailureClass::ModelNotFound, message),
         Some("usage_not_included") => Failure::new(FailureClass::UsageNotIncluded, NOT_INCLUDED),
-        Some("usage_limit_reached") => Failure::new(FailureClass::UsageLimitExceeded, usage_limit(None, None)),
+        Some("usage_limit_reached") => {
+            Failure::new(FailureClass::UsageLimitExceeded, usage_limit(None, None, &AtLimit::default()))
+        }
         Some("server_is_overloaded") => Failure::new(FailureClass::ServerOverloaded, AT_CAPACITY),
         Some("rate_limit_exceeded" | "slow_down") => {
             Failure::passing(FailureClass::RateLimitExceeded, format!("rate limit exceeded: {message}"), None)
@@ -154,21 +191,53 @@ pub(crate) fn of_transport(mut error: reqwest::Error) -> Failure {
     Failure::disconnected(&message)
 }
 
-/// What helps depends on the plan.
-fn usage_limit(plan: Option<&str>, resets_at: Option<i64>) -> String {
+/// What helps depends on the limit, on why it is reached, and on the plan.
+fn usage_limit(plan: Option<&str>, resets_at: Option<i64>, at: &AtLimit) -> String {
+    let again = resets_at.and_then(crate::time::local).map_or_else(|| "later".to_owned(), |time| format!("at {time}"));
+    if let Some(name) = &at.limit.name {
+        return format!("You’ve hit your usage limit for {name}. Switch to another model now, or try again {again}.");
+    }
+    if let Some(words) = at.limit.reached.as_deref().and_then(of_the_workspace) {
+        return words.to_owned();
+    }
+    if let Some(promo) = &at.promo {
+        return format!("You’ve hit your usage limit. {promo}, or try again {again}.");
+    }
     let way_out = match plan.unwrap_or_default() {
         "free" | "go" => "Upgrade to Plus to continue using Codex (https://chatgpt.com/explore/plus), or try",
         "plus" => {
             "Upgrade to Pro (https://chatgpt.com/explore/pro), visit https://chatgpt.com/settings/usage to purchase more credits or try"
         }
-        "pro" | "prolite" => "Visit https://chatgpt.com/settings/usage to purchase more credits or try",
-        "team" | "business" | "self_serve_business_usage_based" | "enterprise_cbp_usage_based" => {
-            "To get more access now, send a request to your admin or try"
-        }
+        "pro" | "prolite" | "promax" => "Visit https://chatgpt.com/settings/usage to purchase more credits or try",
+        "team"
+        | "business"
+        | "self_serve_business_prolite"
+        | "self_serve_business_usage_based"
+        | "ent26"
+        | "enterprise_cbp_automation"
+        | "enterprise_cbp_usage_based"
+        | "sci"
+        | "sci_plus" => "To get more access now, send a request to your admin or try",
         _ => "Try",
     };
-    let again = resets_at.and_then(crate::time::local).map_or_else(|| "later".to_owned(), |time| format!("at {time}"));
     format!("You’ve hit your usage limit. {way_out} again {again}.")
+}
+
+/// What only the workspace can change.
+fn of_the_workspace(reached: &str) -> Option<&'static str> {
+    Some(match reached {
+        "workspace_owner_credits_depleted" => "Your workspace is out of credits. Add credits to continue.",
+        "workspace_member_credits_depleted" => {
+            "Your workspace is out of credits. Ask your workspace owner to refill in order to continue."
+        }
+        "workspace_owner_usage_limit_reached" => {
+            "You hit your spend cap set in your workspace. Increase your spend cap to continue."
+        }
+        "workspace_member_usage_limit_reached" => {
+            "You hit your spend cap set by the owner of your workspace. Ask an owner to increase your spend cap to continue."
+        }
+        _ => return None,
+    })
 }
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
@@ -178,16 +247,18 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use super::{of_failed, of_status};
+    use super::{AtLimit, of_failed, of_status, usage_limit};
     use crate::failure::{FailureClass, RetryAdvice};
+    use crate::limits::RateLimits;
     use crate::model::event::ResponseError;
     use pretty_assertions::assert_eq;
     use reqwest::StatusCode;
+    use reqwest::header::HeaderMap;
     use valet_auth::AuthFailureKind;
 
     fn class(status: u16, body: &str) -> (FailureClass, bool) {
         let status = StatusCode::from_u16(status).unwrap();
-        let failure = of_status(status, "http://x/responses", None, body, true);
+        let failure = of_status(status, "http://x/responses", &HeaderMap::new(), body, true);
         (failure.class().clone(), failure.retry_advice() != RetryAdvice::Never)
     }
 
@@ -199,6 +270,10 @@ mod tests {
             (402, "", FailureClass::HttpStatus(402), false),
             (403, "", FailureClass::HttpStatus(403), false),
             (404, r#"{"error":{"code":"model_not_found"}}"#, FailureClass::ModelNotFound, false),
+            (400, r#"{"error":{"code":"model_not_found"}}"#, FailureClass::ModelNotFound, false),
+            (403, r#"{"error":{"code":"model_not_found"}}"#, FailureClass::ModelNotFound, false),
+            (400, r#"{"detail":"The 'x' model is not supported here."}"#, FailureClass::ModelNotSupported, false),
+            (429, r#"{"error":{"code":"insufficient_quota"}}"#, FailureClass::QuotaExceeded, false),
             (404, "", FailureClass::HttpStatus(404), false),
             (429, "", FailureClass::TooManyAttempts(429), true),
             (429, r#"{"error":{"code":"rate_limit_exceeded"}}"#, FailureClass::TooManyAttempts(429), true),
@@ -217,7 +292,8 @@ mod tests {
     fn each_code_of_a_failed_response_has_the_class_of_the_specification() {
         let rows = [
             ("context_length_exceeded", FailureClass::ContextWindowExceeded),
-            ("insufficient_quota", FailureClass::UsageLimitExceeded),
+            ("insufficient_quota", FailureClass::QuotaExceeded),
+            ("model_not_found", FailureClass::ModelNotFound),
             ("usage_not_included", FailureClass::UsageNotIncluded),
             ("server_is_overloaded", FailureClass::ServerOverloaded),
             ("rate_limit_exceeded", FailureClass::RateLimitExceeded),
@@ -233,8 +309,49 @@ mod tests {
 
     #[test]
     fn a_403_names_the_status_the_message_and_the_url() {
-        let failure =
-            of_status(StatusCode::FORBIDDEN, "http://x/responses", None, r#"{"error":{"message":"no"}}"#, false);
+        let body = r#"{"error":{"message":"no"}}"#;
+        let failure = of_status(StatusCode::FORBIDDEN, "http://x/responses", &HeaderMap::new(), body, false);
         assert_eq!(failure.message, "unexpected status 403 Forbidden: no, url: http://x/responses");
+    }
+
+    #[test]
+    fn what_helps_at_a_limit_depends_on_the_limit_on_the_reason_and_on_the_plan() {
+        let words = |plan, at: &AtLimit| usage_limit(Some(plan), None, at);
+        let named = |name: &str| AtLimit {
+            limit: RateLimits { name: Some(name.to_owned()), ..RateLimits::default() },
+            promo: Some("Promo".to_owned()),
+        };
+        let reached = |why: &str| AtLimit {
+            limit: RateLimits { reached: Some(why.to_owned()), ..RateLimits::default() },
+            promo: Some("Promo".to_owned()),
+        };
+        let hit = "You’ve hit your usage limit.";
+        let rows = [
+            (
+                "plus",
+                named("Other"),
+                "You’ve hit your usage limit for Other. Switch to another model now, or try again later.".to_owned(),
+            ),
+            (
+                "team",
+                reached("workspace_owner_credits_depleted"),
+                "Your workspace is out of credits. Add credits to continue.".to_owned(),
+            ),
+            ("team", reached("rate_limit_reached"), format!("{hit} Promo, or try again later.")),
+            (
+                "sci_plus",
+                AtLimit::default(),
+                format!("{hit} To get more access now, send a request to your admin or try again later."),
+            ),
+            (
+                "promax",
+                AtLimit::default(),
+                format!("{hit} Visit https://chatgpt.com/settings/usage to purchase more credits or try again later."),
+            ),
+            ("enterprise", AtLimit::default(), format!("{hit} Try again later.")),
+        ];
+        for (plan, at, expected) in rows {
+            assert_eq!(words(plan, &at), expected);
+        }
     }
 }

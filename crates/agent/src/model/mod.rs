@@ -1,9 +1,11 @@
-//! The model's side: what is sent, what streams back, and what its failures mean, on either wire.
+//! The model's side: what is sent, what streams back, what its failures mean, on either wire, and which models there are.
 
 pub mod catalog;
 pub(crate) mod chat;
+pub(crate) mod entry;
 pub(crate) mod errors;
 pub(crate) mod event;
+pub(crate) mod models;
 pub(crate) mod pieces;
 pub(crate) mod request;
 mod responses;

@@ -1,3 +1,5 @@
+//! A refresh in company: who redeems, what is kept, and what is remembered.
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pretty_assertions::assert_eq;

@@ -1,6 +1,7 @@
 //! Version 2: one module per topic.
 
 mod account;
+mod account_usage;
 mod approval;
 mod command_exec;
 mod config;
@@ -19,6 +20,7 @@ mod turn;
 mod user_question;
 
 pub use account::*;
+pub use account_usage::*;
 pub use approval::*;
 pub use command_exec::*;
 pub use config::*;

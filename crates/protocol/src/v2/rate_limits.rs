@@ -10,6 +10,21 @@ use ts_rs::TS;
 use crate::open_enum::open_enum;
 use crate::v1::PlanType;
 
+/// `account/rateLimits/read`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export_to = "v2/")]
+pub struct GetAccountRateLimitsParams {
+    /// The client can go on with the reserve model when the plan's usage is up; the backend is told so.
+    #[serde(default)]
+    #[ts(as = "Option<bool>", optional)]
+    pub supports_luna_reserve: bool,
+    /// Leave out the list of credits that would reset a limit; their number is told all the same.
+    #[serde(default)]
+    #[ts(as = "Option<bool>", optional)]
+    pub exclude_reset_credit_details: bool,
+}
+
 /// The answer to `account/rateLimits/read`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
 #[serde(rename_all = "camelCase")]
@@ -21,10 +36,8 @@ pub struct GetAccountRateLimitsResponse {
     pub rate_limits: RateLimitSnapshot,
     /// Every limit by its id.
     pub rate_limits_by_limit_id: Option<BTreeMap<String, RateLimitSnapshot>>,
-    /// Null here.
-    #[schemars(with = "()")]
-    #[ts(type = "null")]
-    pub rate_limit_reset_credits: Option<Value>,
+    /// Credits that would reset a limit. Null: the backend did not say.
+    pub rate_limit_reset_credits: Option<RateLimitResetCreditsSummary>,
     /// The account that the limits belong to, when the backend says so.
     pub account_id: Option<String>,
     /// A banner of the backend's, as it came.
@@ -32,15 +45,87 @@ pub struct GetAccountRateLimitsResponse {
     pub rate_limit_upsell: Option<Value>,
 }
 
+/// Credits that would reset a limit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export_to = "v2/")]
+pub struct RateLimitResetCreditsSummary {
+    /// How many there are.
+    pub available_count: i64,
+    /// Each of them; the backend may tell of fewer than there are. Null: only their number is known.
+    pub credits: Option<Vec<RateLimitResetCredit>>,
+}
+
+/// A credit that would reset a limit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export_to = "v2/")]
+pub struct RateLimitResetCredit {
+    /// The backend's id for it.
+    pub id: String,
+    /// What it resets.
+    pub reset_type: RateLimitResetType,
+    /// Whether it can be used.
+    pub status: RateLimitResetCreditStatus,
+    /// When it was given, in unix seconds.
+    pub granted_at: i64,
+    /// When it expires, in unix seconds. Null: never.
+    pub expires_at: Option<i64>,
+    /// For people.
+    pub title: Option<String>,
+    /// For people.
+    pub description: Option<String>,
+}
+
+/// What a credit resets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export_to = "v2/")]
+pub enum RateLimitResetType {
+    /// The limits of turns.
+    CodexRateLimits,
+    /// Something that this version does not know.
+    Unknown,
+}
+
+/// Whether a credit can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export_to = "v2/")]
+pub enum RateLimitResetCreditStatus {
+    /// It can.
+    Available,
+    /// It is being used.
+    Redeeming,
+    /// It was used.
+    Redeemed,
+    /// Something that this version does not know.
+    Unknown,
+}
+
 /// `account/rateLimits/updated`: after every model response.
 ///
-/// Sparse: a null means "not told", and does not clear what was told before.
+/// The snapshot is whole: what this response did not tell is as it was told before. In strict mode it is sparse, and a
+/// null means "not told".
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
 #[serde(rename_all = "camelCase")]
 #[ts(export_to = "v2/")]
 pub struct AccountRateLimitsUpdatedNotification {
-    /// What the response's headers said.
+    /// One limit.
     pub rate_limits: RateLimitSnapshot,
+    /// What only Valet says. Absent without a login, and in strict mode.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub valet: Option<ValetRateLimitsInfo>,
+}
+
+/// What Valet says about a limit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(export_to = "valet/")]
+pub struct ValetRateLimitsInfo {
+    /// The ChatGPT account that the limit belongs to. Null for an API key.
+    pub account_id: Option<String>,
 }
 
 /// The state of one limit.

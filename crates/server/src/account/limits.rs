@@ -1,25 +1,32 @@
-//! How much of a subscription is used up, as the backend tells it.
+//! How much of a subscription is used up, as the backend tells whoever asks: `account/rateLimits/read`.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use reqwest::header::CONTENT_TYPE;
-use reqwest::{Method, Request, StatusCode, Url};
+use chrono::DateTime;
+use reqwest::Method;
+use reqwest::header::{HeaderName, HeaderValue};
 use serde::Deserialize;
 use serde_json::Value;
-use valet_auth::{Account, Mode, SendError, send_authorized};
+use valet_auth::{Account, Caller, Identity};
+use valet_protocol::ErrorObject;
 use valet_protocol::v1::PlanType;
-use valet_protocol::v2::{CreditsSnapshot, GetAccountRateLimitsResponse, RateLimitSnapshot, RateLimitWindow};
-use valet_protocol::{ErrorKind, ErrorObject};
+use valet_protocol::v2::{
+    CreditsSnapshot, GetAccountRateLimitsParams, GetAccountRateLimitsResponse, RateLimitResetCredit,
+    RateLimitResetCreditStatus, RateLimitResetCreditsSummary, RateLimitResetType, RateLimitSnapshot, RateLimitWindow,
+    SpendControlLimitSnapshot,
+};
 
-use super::Accounts;
+use super::backend::Failed;
+use super::{Accounts, Shared};
 use crate::connection::ConnectionId;
 use crate::convert;
 
-/// How long the backend may take.
-const TIME_LIMIT: Duration = Duration::from_secs(30);
-
 /// The limit of turns.
 const TURNS: &str = "codex";
+
+/// Tells the backend that the client can go on with the reserve model.
+const RESERVE: HeaderName = HeaderName::from_static("x-openai-codex-luna-reserve");
 
 #[derive(Deserialize)]
 struct Usage {
@@ -27,7 +34,11 @@ struct Usage {
     rate_limit: Option<Limit>,
     credits: Option<Credits>,
     additional_rate_limits: Option<Vec<FeatureLimit>>,
+    rate_limit_reached_type: Option<Reached>,
+    spend_control: Option<SpendControl>,
+    rate_limit_reset_credits: Option<ResetCredits>,
     account_id: Option<String>,
+    user_id: Option<String>,
     rate_limit_upsell: Option<Value>,
 }
 
@@ -36,6 +47,7 @@ struct Usage {
 struct FeatureLimit {
     limit_name: Option<String>,
     metered_feature: String,
+    normal_model_slug: Option<String>,
     rate_limit: Option<Limit>,
 }
 
@@ -62,89 +74,127 @@ struct Credits {
     balance: Option<Value>,
 }
 
+#[derive(Deserialize)]
+struct Reached {
+    #[serde(rename = "type")]
+    kind: String,
+}
+
+#[derive(Deserialize)]
+struct SpendControl {
+    reached: Option<bool>,
+    individual_limit: Option<IndividualLimit>,
+}
+
+#[derive(Deserialize)]
+struct IndividualLimit {
+    limit: String,
+    used: String,
+    remaining_percent: f64,
+    reset_at: i64,
+}
+
+#[derive(Deserialize)]
+struct ResetCredits {
+    available_count: i64,
+    credits: Option<Vec<ResetCredit>>,
+}
+
+#[derive(Deserialize)]
+struct ResetCredit {
+    id: String,
+    reset_type: String,
+    status: String,
+    granted_at: String,
+    expires_at: Option<String>,
+    title: Option<String>,
+    description: Option<String>,
+}
+
 impl Accounts {
     /// The answer to `account/rateLimits/read`.
-    pub(crate) async fn rate_limits(&self, asker: ConnectionId) -> Result<GetAccountRateLimitsResponse, ErrorObject> {
-        let refused = |message: &str| ErrorObject::invalid_request(message).kind(ErrorKind::AuthRequired);
-        let account =
-            self.current(asker).ok_or_else(|| refused("codex account authentication required to read rate limits"))?;
-        if account.mode() == Mode::ApiKey {
-            return Err(refused("chatgpt authentication required to read rate limits"));
-        }
-        let caller = asker.caller();
-        let url = format!("{}/wham/usage", self.shared.config.chatgpt_base_url());
-        let failed = |reason: String| {
-            ErrorObject::internal(format!("failed to fetch codex rate limits: {reason}")).kind(ErrorKind::Upstream)
-        };
-        // The time for headers and body of two requests, and for the parent in between.
-        let asked = tokio::time::timeout(3 * TIME_LIMIT, self.usage(&account, &caller, &url)).await;
-        match asked.unwrap_or_else(|_elapsed| Err(Failed::Other("no answer in time".to_owned()))) {
-            Ok(usage) => Ok(response(usage)),
-            Err(Failed::Auth(failure)) => {
-                Err(ErrorObject::internal(failure.message).kind(convert::auth_kind(failure.kind)))
-            }
-            Err(Failed::Refused(reason)) => Err(failed(reason).kind(ErrorKind::ReauthRequired)),
-            Err(Failed::Other(reason)) => Err(failed(reason)),
-        }
-    }
-
-    async fn usage(
+    pub(crate) async fn rate_limits(
         &self,
-        account: &std::sync::Arc<Account>,
-        caller: &valet_auth::Caller,
-        url: &str,
-    ) -> Result<Usage, Failed> {
-        let request = Request::new(Method::GET, Url::parse(url).map_err(|error| Failed::of(&error))?);
-        let client = self.shared.http.get().map_err(|error| Failed::of(&error))?;
-        let response = match send_authorized(client, Some(account), caller, request, TIME_LIMIT).await {
-            Ok(response) => response,
-            Err(SendError::Auth(failure)) => return Err(Failed::Auth(failure)),
-            Err(error) => return Err(Failed::of(&error)),
+        asker: ConnectionId,
+        params: &GetAccountRateLimitsParams,
+    ) -> Result<GetAccountRateLimitsResponse, ErrorObject> {
+        let account = self.subscriber(asker, "rate limits")?;
+        let caller = asker.caller();
+        let usage = self.shared.usage(&account, &caller, params.supports_luna_reserve);
+        let (usage, details) = if params.exclude_reset_credit_details {
+            (usage.await, None)
+        } else {
+            tokio::join!(usage, self.shared.reset_credits(&account, &caller))
         };
-        let status = response.status();
-        if status == StatusCode::UNAUTHORIZED {
-            return Err(Failed::Refused(format!("GET {url} failed: {status}")));
+        let usage = usage.map_err(|failed| failed.error("codex rate limits"))?;
+        let identity = account.snapshot().identity.clone();
+        let allowed = allowed(&usage, identity.as_ref(), self.shared.config.strict());
+        let response = response(usage, allowed, details);
+        if let Some(limits) = &response.rate_limits_by_limit_id {
+            self.meters().set(&account, limits.clone());
         }
-        if status.is_success() {
-            return response.json().await.map_err(|error| Failed::of(&error.without_url()));
-        }
-        let kind =
-            response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("none").to_owned();
-        let body = response.text().await.unwrap_or_default();
-        Err(Failed::Other(format!("GET {url} failed: {status}; content-type={kind}; body={body}")))
+        Ok(response)
     }
 }
 
-/// Why the backend's word is not known.
-enum Failed {
-    Auth(valet_auth::AuthFailure),
-    /// A new token was refused too.
-    Refused(String),
-    Other(String),
-}
+impl Shared {
+    async fn usage(&self, account: &Arc<Account>, caller: &Caller, reserve: bool) -> Result<Usage, Failed> {
+        let mut request = self.request(Method::GET, "/wham/usage")?;
+        if reserve {
+            request.headers_mut().insert(RESERVE, HeaderValue::from_static("1"));
+        }
+        self.fetch(account, caller, request).await?.read()
+    }
 
-impl Failed {
-    fn of(error: &dyn std::fmt::Display) -> Self {
-        Self::Other(error.to_string())
+    /// Without them the rest is known all the same.
+    async fn reset_credits(&self, account: &Arc<Account>, caller: &Caller) -> Option<RateLimitResetCreditsSummary> {
+        let request = self.request(Method::GET, "/wham/rate-limit-reset-credits").ok()?;
+        let credits: ResetCredits = self.fetch(account, caller, request).await.ok()?.read().ok()?;
+        let details = credits.credits?.into_iter().map(reset_credit).collect::<Option<_>>()?;
+        Some(RateLimitResetCreditsSummary { available_count: credits.available_count, credits: Some(details) })
     }
 }
 
-fn response(usage: Usage) -> GetAccountRateLimitsResponse {
+/// What the backend allows, if it speaks of who is logged in. In strict mode it has to say so.
+fn allowed(usage: &Usage, identity: Option<&Identity>, strict: bool) -> Option<bool> {
+    let allowed = usage.rate_limit.as_ref()?.allowed?;
+    let is_theirs = |said: Option<&str>, known: Option<&str>| if said.is_none() { !strict } else { said == known };
+    let account = is_theirs(usage.account_id.as_deref(), identity.map(|identity| identity.account_id.as_str()));
+    let user = is_theirs(usage.user_id.as_deref(), identity.and_then(|identity| identity.user_id.as_deref()));
+    (account && user).then_some(allowed)
+}
+
+fn response(
+    usage: Usage,
+    ordinary_usage_allowed: Option<bool>,
+    details: Option<RateLimitResetCreditsSummary>,
+) -> GetAccountRateLimitsResponse {
     let plan_type = usage.plan_type.as_deref().map(PlanType::from_words);
-    let limit = usage.rate_limit.as_ref();
-    let credits = usage.credits.map(credits);
-    let rate_limits = RateLimitSnapshot { credits, plan_type: plan_type.clone(), ..snapshot(TURNS.to_owned(), limit) };
-    let features = usage.additional_rate_limits.unwrap_or_default().into_iter().map(|feature| {
-        let limits = snapshot(feature.metered_feature.clone(), feature.rate_limit.as_ref());
-        let plan_type = plan_type.clone();
-        (feature.metered_feature, RateLimitSnapshot { limit_name: feature.limit_name, plan_type, ..limits })
+    let (spend_control_reached, individual) =
+        usage.spend_control.map(|control| (control.reached, control.individual_limit)).unwrap_or_default();
+    let rate_limits = RateLimitSnapshot {
+        credits: usage.credits.map(credits),
+        plan_type: plan_type.clone(),
+        spend_control_reached,
+        individual_limit: individual.map(individual_limit),
+        rate_limit_reached_type: usage.rate_limit_reached_type.and_then(|reached| convert::reached(&reached.kind)),
+        ..snapshot(TURNS.to_owned(), usage.rate_limit.as_ref())
+    };
+    let features = usage.additional_rate_limits.unwrap_or_default().into_iter().map(|feature| RateLimitSnapshot {
+        limit_name: feature.limit_name,
+        normal_model_slug: feature.normal_model_slug,
+        plan_type: plan_type.clone(),
+        ..snapshot(feature.metered_feature, feature.rate_limit.as_ref())
     });
-    let turns = (TURNS.to_owned(), rate_limits.clone());
+    let all = features.chain([rate_limits.clone()]);
+    let by_id: BTreeMap<_, _> = all.map(|limit| (limit.limit_id.clone().unwrap_or_default(), limit)).collect();
+    let count = usage.rate_limit_reset_credits.map(|credits| credits.available_count);
+    let counted = count.map(|available_count| RateLimitResetCreditsSummary { available_count, credits: None });
     GetAccountRateLimitsResponse {
-        ordinary_usage_allowed: limit.and_then(|limit| limit.allowed),
-        rate_limits_by_limit_id: Some(features.chain([turns]).collect()),
+        ordinary_usage_allowed,
         rate_limits,
-        rate_limit_reset_credits: None,
+        rate_limits_by_limit_id: Some(by_id),
+        rate_limit_reset_credits: details.or(counted),
         account_id: usage.account_id,
         rate_limit_upsell: usage.rate_limit_upsell,
     }
@@ -160,9 +210,10 @@ fn snapshot(id: String, limit: Option<&Limit>) -> RateLimitSnapshot {
 }
 
 fn window(window: &Window) -> RateLimitWindow {
+    let length = window.limit_window_seconds.filter(|seconds| *seconds > 0);
     RateLimitWindow {
         used_percent: window.used_percent.round() as i32,
-        window_duration_mins: window.limit_window_seconds.map(|seconds| seconds / 60),
+        window_duration_mins: length.map(|seconds| seconds.saturating_add(59) / 60),
         resets_at: window.reset_at,
     }
 }
@@ -174,4 +225,38 @@ fn credits(credits: Credits) -> CreditsSnapshot {
         other => Some(other.to_string()),
     });
     CreditsSnapshot { has_credits: credits.has_credits, unlimited: credits.unlimited, balance }
+}
+
+fn individual_limit(limit: IndividualLimit) -> SpendControlLimitSnapshot {
+    SpendControlLimitSnapshot {
+        limit: limit.limit,
+        used: limit.used,
+        remaining_percent: limit.remaining_percent.round() as i32,
+        resets_at: limit.reset_at,
+    }
+}
+
+/// None: its times make no sense.
+fn reset_credit(credit: ResetCredit) -> Option<RateLimitResetCredit> {
+    let seconds = |time: &str| DateTime::parse_from_rfc3339(time).ok().map(|time| time.timestamp());
+    Some(RateLimitResetCredit {
+        reset_type: match credit.reset_type.as_str() {
+            "codex_rate_limits" => RateLimitResetType::CodexRateLimits,
+            _ => RateLimitResetType::Unknown,
+        },
+        status: match credit.status.as_str() {
+            "available" => RateLimitResetCreditStatus::Available,
+            "redeeming" => RateLimitResetCreditStatus::Redeeming,
+            "redeemed" => RateLimitResetCreditStatus::Redeemed,
+            _ => RateLimitResetCreditStatus::Unknown,
+        },
+        granted_at: seconds(&credit.granted_at)?,
+        expires_at: match credit.expires_at {
+            Some(time) => Some(seconds(&time)?),
+            None => None,
+        },
+        id: credit.id,
+        title: credit.title,
+        description: credit.description,
+    })
 }

@@ -1,10 +1,13 @@
 //! Who is logged in, as clients see it: logins and their announcements.
 
 mod attempts;
+mod backend;
 mod discovery;
 mod harden;
 mod limits;
+mod meters;
 mod parent;
+mod token_usage;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,6 +29,7 @@ use crate::convert::login_error;
 
 use attempts::Attempts;
 use discovery::{Discovered, Workspace};
+pub(crate) use meters::Meters;
 use parent::Parent;
 pub(crate) use parent::Whereabouts;
 
@@ -36,6 +40,7 @@ const BY_REQUEST: &str = "account/read";
 #[derive(Clone)]
 pub(crate) struct Accounts {
     shared: Arc<Shared>,
+    meters: Arc<Meters>,
     /// Who announces the changes of each scope.
     announcers: Arc<Mutex<HashMap<Scope, mpsc::UnboundedSender<Change>>>>,
 }
@@ -71,7 +76,12 @@ impl Accounts {
         let (attempts, workspaces) = (Attempts::default(), Mutex::default());
         let shared = Arc::new(Shared { auth, config, connections, http, keeping, attempts, workspaces });
         parent.report_to(&shared);
-        Self { shared, announcers: Arc::default() }
+        Self { shared, meters: Arc::default(), announcers: Arc::default() }
+    }
+
+    /// What is known of everybody's limits.
+    pub(crate) fn meters(&self) -> &Arc<Meters> {
+        &self.meters
     }
 
     /// The account for new work of a connection.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use valet_agent::{Provider, Retries, Wire};
 use valet_auth::{AccessToken, Account, Mode};
+use valet_protocol::COMPATIBLE_VERSION;
 
 use super::{Config, ConfigError, ProviderToml};
 
@@ -53,6 +54,7 @@ impl Config {
             )));
         }
         let base_url = entry.base_url.clone().unwrap_or_else(|| self.built_in_base_url(login));
+        let models_url = self.models_url(provider_id, login, &base_url);
         let idle = entry.stream_idle_timeout_ms.map_or(IDLE_TIMEOUT, Duration::from_millis);
         let requests = entry.request_max_retries.unwrap_or(REQUEST_RETRIES);
         let streams = entry.stream_max_retries.unwrap_or(STREAM_RETRIES);
@@ -61,6 +63,7 @@ impl Config {
             wire,
             base_url,
             query: entry.query_params.clone(),
+            models_url,
             headers: headers(provider_id, entry)?,
             retries: if self.strict() {
                 Retries::Apart { requests, streams }
@@ -70,6 +73,17 @@ impl Config {
             stream_idle_timeout: idle,
             key: key(entry)?,
         }))
+    }
+
+    /// Subscriptions differ in their models, and so do servers. An API key has those that are built in; in strict mode,
+    /// the servers of others are not asked either.
+    fn models_url(&self, provider_id: &str, login: Option<Mode>, base_url: &str) -> Option<String> {
+        let base_url = base_url.trim_end_matches('/');
+        let subscribed = matches!(login, Some(Mode::External | Mode::Chatgpt)) && self.uses_login(provider_id);
+        if subscribed {
+            return Some(format!("{base_url}/models?client_version={COMPATIBLE_VERSION}"));
+        }
+        (provider_id != BUILT_IN && !self.strict()).then(|| format!("{base_url}/models"))
     }
 
     fn built_in_base_url(&self, login: Option<Mode>) -> String {

@@ -7,8 +7,8 @@ mod thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use valet_agent::{
-    Approvals, ClientTool, ControlError, Credits, Failure, FailureClass, ImageDetail, Input, LimitWindow, ModelInfo,
-    PlanStep, RateLimits, StepStatus, TextSpan, TokenUsage, Usage, catalog,
+    Approvals, ClientTool, ControlError, Credits, Failure, FailureClass, ImageDetail, Input, LimitWindow, Model,
+    PlanStep, RateLimits, StepStatus, TextSpan, Tier, TokenUsage, Usage, catalog,
 };
 use valet_auth::{AuthFailureKind, LoginError};
 use valet_protocol::v2;
@@ -134,12 +134,20 @@ fn breakdown(usage: &TokenUsage) -> v2::TokenUsageBreakdown {
 
 pub(crate) fn rate_limits(limits: &RateLimits) -> v2::RateLimitSnapshot {
     v2::RateLimitSnapshot {
-        limit_id: Some("codex".to_owned()),
+        limit_id: Some(limits.id.clone()),
+        limit_name: limits.name.clone(),
         primary: limits.primary.as_ref().map(window),
         secondary: limits.secondary.as_ref().map(window),
         credits: limits.credits.as_ref().map(credits),
+        rate_limit_reached_type: limits.reached.as_deref().and_then(reached),
         ..v2::RateLimitSnapshot::default()
     }
+}
+
+/// Why a limit stops turns. What clients cannot know is not told.
+pub(crate) fn reached(words: &str) -> Option<v2::RateLimitReachedType> {
+    let reached = v2::RateLimitReachedType::from(words);
+    (!matches!(reached, v2::RateLimitReachedType::Unknown(_))).then_some(reached)
 }
 
 fn window(window: &LimitWindow) -> v2::RateLimitWindow {
@@ -162,10 +170,13 @@ fn credits(credits: &Credits) -> v2::CreditsSnapshot {
 pub(crate) fn turn_error(failure: &Failure, strict: bool) -> v2::TurnError {
     let info = match *failure.class() {
         FailureClass::ContextWindowExceeded => v2::CodexErrorInfo::ContextWindowExceeded,
-        FailureClass::UsageLimitExceeded | FailureClass::UsageNotIncluded => v2::CodexErrorInfo::UsageLimitExceeded,
+        FailureClass::UsageLimitExceeded | FailureClass::QuotaExceeded | FailureClass::UsageNotIncluded => {
+            v2::CodexErrorInfo::UsageLimitExceeded
+        }
         FailureClass::RateLimitExceeded => v2::CodexErrorInfo::RateLimitExceeded,
         FailureClass::ServerOverloaded => v2::CodexErrorInfo::ServerOverloaded,
-        FailureClass::ModelNotFound => v2::CodexErrorInfo::ModelNotFound,
+        FailureClass::ModelNotSupported if strict => v2::CodexErrorInfo::Other,
+        FailureClass::ModelNotFound | FailureClass::ModelNotSupported => v2::CodexErrorInfo::ModelNotFound,
         FailureClass::CyberPolicy => v2::CodexErrorInfo::CyberPolicy,
         FailureClass::InternalServerError => v2::CodexErrorInfo::InternalServerError,
         FailureClass::Unauthorized { refused: true, .. } if strict => {
@@ -227,30 +238,36 @@ pub(crate) fn login_error(error: &LoginError) -> ErrorObject {
     }
 }
 
-/// A model of the catalog; the first one is the default.
-pub(crate) fn model(model: &ModelInfo, is_default: bool) -> v2::Model {
-    let efforts = catalog::EFFORTS.iter().map(|(effort, description)| v2::ReasoningEffortOption {
-        reasoning_effort: (*effort).to_owned(),
-        description: (*description).to_owned(),
+/// A model. Outside strict mode it has no efforts that client libraries refuse.
+pub(crate) fn model(model: &Model, is_default: bool, strict: bool) -> v2::Model {
+    let taken = |effort: &str| strict || catalog::EFFORTS.iter().any(|(known, _)| *known == effort);
+    let efforts = model.efforts.iter().filter(|effort| taken(&effort.effort));
+    let efforts = efforts.map(|effort| v2::ReasoningEffortOption {
+        reasoning_effort: effort.effort.clone(),
+        description: effort.description.clone(),
     });
+    let tiers = model.tiers.iter().cloned();
+    let default_effort = model.default_effort.as_deref().filter(|effort| taken(effort)).unwrap_or("medium");
     v2::Model {
-        id: model.slug.to_owned(),
-        model: model.slug.to_owned(),
-        upgrade: None,
+        id: model.slug.clone(),
+        model: model.slug.clone(),
+        upgrade: model.upgrade.clone(),
         upgrade_info: None,
         availability_nux: None,
-        display_name: model.name.to_owned(),
-        description: model.description.to_owned(),
-        model_specialty: None,
-        hidden: false,
+        display_name: model.name.clone(),
+        description: model.description.clone(),
+        model_specialty: model.specialty.clone(),
+        hidden: model.hidden,
         supported_reasoning_efforts: efforts.collect(),
-        default_reasoning_effort: model.default_effort.to_owned(),
-        input_modalities: vec![v2::InputModality::Text, v2::InputModality::Image],
+        default_reasoning_effort: default_effort.to_owned(),
+        input_modalities: model.reads.iter().map(|kind| v2::InputModality::from(kind.as_str())).collect(),
         supports_personality: false,
         multi_agent_version: None,
-        additional_speed_tiers: Vec::new(),
-        service_tiers: Vec::new(),
-        default_service_tier: None,
+        additional_speed_tiers: model.speeds.clone(),
+        service_tiers: tiers
+            .map(|Tier { id, name, description }| v2::ModelServiceTier { id, name, description })
+            .collect(),
+        default_service_tier: model.default_tier.clone(),
         available_access_programs: None,
         is_default,
     }

@@ -6,6 +6,7 @@ mod account_login_start;
 mod account_logout;
 mod account_rate_limits_read;
 mod account_read;
+mod account_usage_read;
 mod apps_list;
 mod collaboration_mode_list;
 mod command_exec;

@@ -114,6 +114,7 @@ impl Threads {
         let shared = Shared::new(id.clone(), stage, Arc::clone(&host.connections), Arc::clone(&self.running));
         let services = Services {
             http: Arc::clone(&host.http),
+            models: (!host.config.strict()).then(|| Arc::clone(&host.models)),
             launcher: Arc::clone(&host.launcher),
             client: Arc::new(ThreadClient::new(&shared, &host.outgoing)),
             sink: Arc::new(ThreadSink::new(&shared, host)),

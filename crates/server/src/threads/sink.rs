@@ -4,12 +4,16 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use uuid::Uuid;
-use valet_agent::{Event, EventSink, Failure, Item, ModelInfo, TurnOutcome, TurnSummary, Usage, Waiting};
+use valet_agent::{
+    Credits, Event, EventSink, Failure, Item, ModelInfo, RateLimits, TurnOutcome, TurnSummary, Usage, Waiting,
+};
+use valet_auth::Account;
 use valet_protocol::methods as m;
 use valet_protocol::{ServerNotificationMethod, v2};
 use valet_transport::Piece;
 
 use super::Shared;
+use crate::account::Meters;
 use crate::convert;
 use crate::host::HostState;
 use crate::metrics::Metrics;
@@ -20,8 +24,11 @@ pub(super) struct ThreadSink {
     shared: Arc<Shared>,
     strict: bool,
     metrics: Metrics,
+    meters: Arc<Meters>,
     /// What the turn waits for.
     waiting: Mutex<Vec<Waiting>>,
+    /// The paid credits that were told last.
+    credits: Mutex<Option<Credits>>,
 }
 
 impl ThreadSink {
@@ -30,7 +37,9 @@ impl ThreadSink {
             shared: Arc::clone(shared),
             strict: host.config.strict(),
             metrics: host.metrics.clone(),
+            meters: Arc::clone(host.accounts.meters()),
             waiting: Mutex::default(),
+            credits: Mutex::default(),
         }
     }
 
@@ -130,6 +139,28 @@ impl ThreadSink {
             turn_id,
             token_usage,
         });
+    }
+
+    /// In strict mode one limit is told, with the credits that were told last.
+    fn rate_limits(&self, limits: &[RateLimits], account: Option<&Arc<Account>>) {
+        let tell = |rate_limits, valet| {
+            let params = v2::AccountRateLimitsUpdatedNotification { rate_limits, valet };
+            self.shared.notify::<m::AccountRateLimitsUpdated>(&params);
+        };
+        if self.strict {
+            // Nothing under this lock can panic half-way.
+            let mut credits = self.credits.lock().unwrap_or_else(PoisonError::into_inner);
+            for limit in limits.iter().filter(|limit| limit.credits.is_some()) {
+                credits.clone_from(&limit.credits);
+            }
+            let told = limits.last().map(|limit| RateLimits { credits: credits.clone(), ..limit.clone() });
+            return told.iter().for_each(|limit| tell(convert::rate_limits(limit), None));
+        }
+        for limit in limits.iter().map(convert::rate_limits) {
+            let Some(account) = account else { return tell(limit, None) };
+            let account_id = account.snapshot().identity.as_ref().map(|identity| identity.account_id.clone());
+            tell(self.meters.add(account, limit), Some(v2::ValetRateLimitsInfo { account_id }));
+        }
     }
 
     fn turn_ended(&self, turn_id: &str, summary: &TurnSummary<'_>) {
@@ -281,11 +312,7 @@ impl EventSink for ThreadSink {
             }),
             Event::Waiting { on, begins } => self.waiting(on, begins),
             Event::Usage(usage) => self.usage(turn_id, usage),
-            Event::RateLimits(limits) => {
-                let rate_limits = convert::rate_limits(limits);
-                let params = v2::AccountRateLimitsUpdatedNotification { rate_limits };
-                self.shared.notify::<m::AccountRateLimitsUpdated>(&params);
-            }
+            Event::RateLimits { limits, account } => self.rate_limits(limits, account),
             Event::Retrying { failure, attempt, of } => {
                 self.error(turn_id, convert::retrying(failure, attempt, of), true);
             }

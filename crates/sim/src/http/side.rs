@@ -66,6 +66,40 @@ pub(super) fn usage(shared: &Shared, call: &Call) -> Reply {
     })
 }
 
+/// Credits that reset a limit: one that can be used, and one that was.
+pub(super) fn reset_credits(shared: &Shared, call: &Call) -> Reply {
+    let credit = |id: &str, status: &str, title: Option<&str>| {
+        json!({
+            "id": id,
+            "reset_type": "codex_rate_limits",
+            "status": status,
+            "granted_at": "2026-01-01T00:00:00Z",
+            "expires_at": "2030-01-01T00:00:00Z",
+            "title": title,
+            "description": null,
+        })
+    };
+    admitted(shared, call, || {
+        let credits = [credit("rc_1", "available", Some("Reset")), credit("rc_2", "redeemed", None)];
+        json!({"available_count": 1, "credits": credits})
+    })
+}
+
+/// What each thread that is asked for has cost: the same for all.
+pub(super) fn thread_usage(shared: &Shared, call: &Call) -> Reply {
+    admitted(shared, call, || {
+        let asked = call.body["thread_ids"].as_array().cloned().unwrap_or_default();
+        let threads = asked.into_iter().map(|thread_id| {
+            json!({
+                "thread_id": thread_id,
+                "estimated_usage_credits_micros": 1_500_000,
+                "groups": [{"model": "gpt-5.5", "estimated_usage_credits_micros": 1_500_000, "total_tokens": 1000}],
+            })
+        });
+        json!({"threads": threads.collect::<Vec<_>>()})
+    })
+}
+
 /// What the account has used so far, for `account/usage/read`.
 pub(super) fn profile(shared: &Shared, call: &Call) -> Reply {
     admitted(shared, call, || {

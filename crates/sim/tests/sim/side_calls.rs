@@ -37,6 +37,8 @@ async fn models_settings_and_usage_are_served() -> Result<()> {
     assert_eq!(usage["rate_limit"]["primary_window"]["limit_window_seconds"], 18_000);
     let profile = client.get("/backend-api/wham/profiles/me").await?.1;
     assert_eq!(profile["stats"]["daily_usage_buckets"][0]["start_date"], "2026-01-01");
+    let credits = client.get("/backend-api/wham/rate-limit-reset-credits").await?.1;
+    assert_eq!((&credits["available_count"], &credits["credits"][1]["status"]), (&json!(1), &json!("redeemed")));
     let paths: Vec<_> = sim.requests().into_iter().map(|request| request.path).collect();
     assert_eq!(paths[0], "/v1/models?client_version=0.169.0");
     Ok(())

@@ -1,9 +1,8 @@
 //! What the failures of chat completions mean. Servers agree on little but that there is an `error`, so it is read
 //! as a value; what it means is then said in the words of the other wire.
 
-use std::time::Duration;
-
 use reqwest::StatusCode;
+use reqwest::header::HeaderMap;
 use serde_json::Value;
 
 use crate::failure::{Failure, FailureClass};
@@ -55,12 +54,12 @@ impl Complaint {
 }
 
 /// Reads a response that is none.
-pub(in crate::model) fn of_status(status: StatusCode, url: &str, after: Option<Duration>, body: &str) -> Failure {
+pub(in crate::model) fn of_status(status: StatusCode, url: &str, headers: &HeaderMap, body: &str) -> Failure {
     let complaint = Complaint::of(body);
     match status.as_u16() {
         400 | 413 | 422 if complaint.is_too_long() => complaint.known_as("context_length_exceeded"),
         429 if complaint.is("insufficient_quota") => complaint.known_as("insufficient_quota"),
-        _ => errors::of_status(status, url, after, body, false),
+        _ => errors::of_status(status, url, headers, body, false),
     }
 }
 
@@ -83,6 +82,8 @@ mod tests {
     use pretty_assertions::assert_eq;
     use reqwest::StatusCode;
 
+    use reqwest::header::HeaderMap;
+
     use super::{of_chunk, of_status};
     use crate::failure::{Failure, FailureClass, RetryAdvice};
 
@@ -100,7 +101,7 @@ mod tests {
             r#"[{"error":{"message":"prompt is too long: 9 tokens > 8 maximum"}}]"#,
         ];
         for body in bodies {
-            let failure = of_status(StatusCode::BAD_REQUEST, "http://x", None, body);
+            let failure = of_status(StatusCode::BAD_REQUEST, "http://x", &HeaderMap::new(), body);
             assert_eq!(read(&failure), (FailureClass::ContextWindowExceeded, false), "{body}");
             assert_eq!(read(&of_chunk(body)), (FailureClass::ContextWindowExceeded, false), "{body}");
         }
@@ -118,7 +119,7 @@ mod tests {
             (529, "{}", FailureClass::HttpStatus(529), true),
         ];
         for (status, body, class, retried) in rows {
-            let failure = of_status(StatusCode::from_u16(status).unwrap(), "http://x", None, body);
+            let failure = of_status(StatusCode::from_u16(status).unwrap(), "http://x", &HeaderMap::new(), body);
             assert_eq!(read(&failure), (class, retried), "{status} {body}");
         }
     }

@@ -1,0 +1,189 @@
+//! Which models a login can use: what the backend says, kept for a while, and the built-in list where it says nothing.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use reqwest::header::{ACCEPT, HeaderName, HeaderValue, USER_AGENT};
+use reqwest::{Method, Request, Url};
+use valet_auth::{Account, HttpClient, Identity, Mode, send_authorized};
+
+use super::entry::{Model, read};
+use super::{catalog, errors};
+use crate::failure::{Failure, FailureClass};
+use crate::settings::{Origin, Provider};
+
+/// How long anybody waits for the backend's list.
+const TIME_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long a list is good, unless a response says that there is another.
+const FRESH: Duration = Duration::from_secs(300);
+
+/// How long the backend is left alone after it did not answer.
+const PAUSE: Duration = Duration::from_secs(30);
+
+/// The models that are known, for each provider and login.
+#[derive(Debug, Default)]
+pub struct Models(Mutex<Vec<Place>>);
+
+/// Whose list it is. It goes with the account.
+#[derive(Debug)]
+struct Place {
+    url: String,
+    login: Option<Login>,
+    shelf: Arc<Shelf>,
+}
+
+/// A login with its holder: a refresh may bring another.
+#[derive(Debug)]
+struct Login {
+    account: Weak<Account>,
+    identity: Option<Identity>,
+}
+
+/// One list.
+#[derive(Debug, Default)]
+struct Shelf {
+    /// Held by whoever asks the backend; the others wait for its answer.
+    flight: tokio::sync::Mutex<()>,
+    kept: Mutex<Option<Kept>>,
+}
+
+#[derive(Clone, Debug)]
+struct Kept {
+    /// None: the backend has never told.
+    models: Option<Arc<[Model]>>,
+    etag: Option<String>,
+    until: Instant,
+}
+
+/// Whose models are asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Asker<'a> {
+    /// Where the models are.
+    pub provider: &'a Provider,
+    /// Who pays.
+    pub account: Option<&'a Arc<Account>>,
+    /// Who the backend is told is calling.
+    pub origin: &'a Origin,
+}
+
+impl Models {
+    /// The models of a provider for a login, best first. None: nobody has said which. Takes 5 s at most.
+    pub async fn told(&self, http: &HttpClient, asker: Asker<'_>) -> Option<Arc<[Model]>> {
+        let url = asker.provider.models_url.as_deref()?;
+        let shelf = self.shelf(url, asker);
+        let asked = async {
+            let _flight = shelf.flight.lock().await;
+            if shelf.fresh().is_none() {
+                let kept = ask(http, url, asker).await.unwrap_or_else(|reason| shelf.missed(&reason));
+                shelf.keep(kept);
+            }
+        };
+        if tokio::time::timeout(TIME_LIMIT, asked).await.is_err() && shelf.fresh().is_none() {
+            shelf.keep(shelf.missed("no answer in time"));
+        }
+        shelf.kept().as_ref()?.models.clone()
+    }
+
+    /// The same, or else the built-in ones.
+    pub async fn list(&self, http: &HttpClient, asker: Asker<'_>) -> Arc<[Model]> {
+        self.told(http, asker).await.unwrap_or_else(Model::built_in)
+    }
+
+    /// Adds to the refusal of a model which others there are.
+    pub(crate) async fn explain(&self, http: &HttpClient, asker: Asker<'_>, model: &str, failure: Failure) -> Failure {
+        if !matches!(failure.class(), FailureClass::ModelNotFound | FailureClass::ModelNotSupported) {
+            return failure;
+        }
+        let told = self.told(http, asker).await;
+        let subscribed = asker.account.is_some_and(|account| account.mode() != Mode::ApiKey);
+        if told.is_none() && asker.provider.models_url.is_some() && !subscribed {
+            // Nobody knows what a server of somebody's own has.
+            return failure;
+        }
+        let words = errors::words(&failure.message).unwrap_or_else(|| failure.message.clone());
+        failure.in_words(format!("{words} {}", catalog::others(told.as_deref(), model)))
+    }
+
+    /// A response has said which list is the latest.
+    pub(crate) fn hear(&self, asker: Asker<'_>, etag: &str) {
+        let Some(url) = asker.provider.models_url.as_deref() else { return };
+        if let Some(kept) = self.shelf(url, asker).kept().as_mut().filter(|kept| kept.models.is_some()) {
+            let is_ours = kept.etag.as_deref() == Some(etag);
+            kept.until = Instant::now() + if is_ours { FRESH } else { Duration::ZERO };
+        }
+    }
+
+    fn shelf(&self, url: &str, asker: Asker<'_>) -> Arc<Shelf> {
+        // A key that the configuration names is the provider's own.
+        let login = asker.account.filter(|_| asker.provider.key.is_none()).map(Login::of);
+        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // What was known of an account that is gone is forgotten.
+        places.retain(|place| place.login.as_ref().is_none_or(|login| login.account.strong_count() > 0));
+        let same = |place: &&Place| match (&place.login, &login) {
+            (Some(one), Some(other)) => Weak::ptr_eq(&one.account, &other.account) && one.identity == other.identity,
+            (one, other) => one.is_none() && other.is_none(),
+        };
+        if let Some(place) = places.iter().filter(same).find(|place| place.url == url) {
+            return Arc::clone(&place.shelf);
+        }
+        let shelf = Arc::new(Shelf::default());
+        places.push(Place { url: url.to_owned(), login, shelf: Arc::clone(&shelf) });
+        shelf
+    }
+}
+
+impl Login {
+    fn of(account: &Arc<Account>) -> Self {
+        Self { account: Arc::downgrade(account), identity: account.snapshot().identity.clone() }
+    }
+}
+
+impl Shelf {
+    fn kept(&self) -> MutexGuard<'_, Option<Kept>> {
+        // Values are replaced as a whole.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keep(&self, kept: Kept) {
+        *self.kept() = Some(kept);
+    }
+
+    fn fresh(&self) -> Option<Kept> {
+        self.kept().clone().filter(|kept| Instant::now() < kept.until)
+    }
+
+    /// What was told before stays, and the backend is left alone for a moment.
+    fn missed(&self, reason: &str) -> Kept {
+        tracing::warn!(reason, "the backend did not say which models there are");
+        let (models, etag) = self.kept().clone().map(|kept| (kept.models, kept.etag)).unwrap_or_default();
+        Kept { models, etag, until: Instant::now() + PAUSE }
+    }
+}
+
+async fn ask(http: &HttpClient, url: &str, asker: Asker<'_>) -> Result<Kept, String> {
+    let client = http.get().map_err(|error| error.to_string())?;
+    let mut url = Url::parse(url).map_err(|error| error.to_string())?;
+    if !asker.provider.query.is_empty() {
+        url.query_pairs_mut().extend_pairs(&asker.provider.query);
+    }
+    let mut request = Request::new(Method::GET, url);
+    let mut headers = asker.provider.headers.clone();
+    let from =
+        [(USER_AGENT, &asker.origin.user_agent), (HeaderName::from_static("originator"), &asker.origin.originator)];
+    for (name, value) in from {
+        // A client's name was checked when it came: nothing is left out here.
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(name, value);
+        }
+    }
+    headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+    *request.headers_mut() = headers;
+    let sent = send_authorized(client, asker.account, &Arc::from(""), request, TIME_LIMIT).await;
+    let response = sent.map_err(|error| error.to_string())?;
+    let response = response.error_for_status().map_err(|error| error.without_url().to_string())?;
+    let etag = response.headers().get("etag").and_then(|etag| etag.to_str().ok()).map(str::to_owned);
+    let body = response.bytes().await.map_err(|error| error.without_url().to_string())?;
+    let models = read(&body).ok_or("there is none to choose in the list")?;
+    Ok(Kept { models: Some(models.into()), etag, until: Instant::now() + FRESH })
+}
