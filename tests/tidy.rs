@@ -12,7 +12,7 @@ use serde_json::Value;
 const LAYERS: &[(&str, &[&str])] = &[
     ("agent", &["auth", "exec", "tools"]),
     ("auth", &[]),
-    ("cli", &["server", "client", "exec", "sim", "protocol", "transport"]),
+    ("cli", &["auth", "server", "client", "exec", "sim", "protocol", "transport"]),
     ("client", &["protocol", "transport"]),
     ("exec", &[]),
     ("protocol", &[]),

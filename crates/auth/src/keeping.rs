@@ -87,7 +87,7 @@ impl AuthManager {
     pub(crate) fn look(&self) {
         let Some(keeping) = self.keeping.as_ref().filter(|keeping| keeping.should_look()) else { return };
         match keeping.store.load() {
-            Ok(Some(login)) if self.check_rules(&login).is_ok() => {
+            Ok(Some(login)) if self.rules().check(&login).is_ok() => {
                 let account = self.account_of(keeping, &login);
                 self.adopt(&account);
             }
@@ -99,7 +99,7 @@ impl AuthManager {
     /// Somebody logs in for good: kept first, then in force.
     pub async fn log_in(&self, scope: Scope, login: Login) -> Result<Arc<Account>, LoginError> {
         self.check_managed_login(scope)?;
-        self.check_rules(&login)?;
+        self.rules().check(&login)?;
         let Some(keeping) = self.keeping.as_ref().filter(|_| scope == Scope::default()) else {
             return match login {
                 Login::ApiKey(key) => Ok(self.set_api_key(scope, key)),
@@ -143,23 +143,6 @@ impl AuthManager {
                 let renewal = Renewal::Kept(Kept::new(Arc::clone(&keeping.redeem), self.parent()));
                 Account::new(Mode::Chatgpt, snapshot, Arc::clone(&self.revisions), Some(renewal))
             }
-        }
-    }
-
-    /// Whether the configuration allows it.
-    fn check_rules(&self, login: &Login) -> Result<(), LoginError> {
-        let rules = self.rules();
-        match login {
-            Login::ApiKey(_) if rules.chatgpt_only => Err(LoginError::ApiKeyDisabled),
-            Login::Chatgpt(_) if rules.api_key_only => Err(LoginError::ChatgptDisabled),
-            Login::Chatgpt(tokens) => {
-                let account_id = tokens.account_id.clone().unwrap_or_default();
-                if rules.allow_workspace(&account_id) {
-                    return Ok(());
-                }
-                Err(LoginError::OtherWorkspace { allowed: rules.workspaces.clone(), received: account_id })
-            }
-            Login::ApiKey(_) => Ok(()),
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::external::{ExternalAuth, ExternalTokens, OwnerId};
 use crate::keeping::Keeping;
 use crate::renewal::{Lent, Renewal};
 use crate::snapshot::{Identity, Profile, Snapshot, lent, next_revision};
-use crate::store::StoreError;
+use crate::store::{Login, StoreError};
 use crate::token::AccessToken;
 
 /// What the configuration allows and wants.
@@ -32,6 +32,22 @@ pub struct Rules {
 impl Rules {
     pub(crate) fn allow_workspace(&self, account_id: &str) -> bool {
         self.workspaces.is_empty() || self.workspaces.iter().any(|workspace| workspace == account_id)
+    }
+
+    /// Whether a login that the host owns is allowed.
+    pub fn check(&self, login: &Login) -> Result<(), LoginError> {
+        match login {
+            Login::ApiKey(_) if self.chatgpt_only => Err(LoginError::ApiKeyDisabled),
+            Login::Chatgpt(_) if self.api_key_only => Err(LoginError::ChatgptDisabled),
+            Login::Chatgpt(tokens) => {
+                let account_id = tokens.account_id.clone().unwrap_or_default();
+                if self.allow_workspace(&account_id) {
+                    return Ok(());
+                }
+                Err(LoginError::OtherWorkspace { allowed: self.workspaces.clone(), received: account_id })
+            }
+            Login::ApiKey(_) => Ok(()),
+        }
     }
 }
 

@@ -18,6 +18,7 @@ use crate::listen::{AuthPlan, Listen};
 use crate::logging;
 #[cfg(unix)]
 use crate::proxy;
+use crate::redeem;
 
 /// The socket file that `--listen unix://` means, below the home directory.
 #[cfg(unix)]
@@ -64,7 +65,8 @@ fn serve(args: &AppServerArgs) -> anyhow::Result<ExitCode> {
     if endpoint.is_none() && auth.is_some() {
         tracing::warn!("--ws-* flags have no effect on stdio");
     }
-    let config = Config::load(&home, &args.overrides())?;
+    let overrides = args.overrides();
+    let config = Config::load(&home, &overrides)?.redeemed_by(redeem::program(&overrides)?);
     if args.strict_config && !config.unknown_keys().is_empty() {
         return Err(ConfigError::unknown_keys(config.unknown_keys()).into());
     }

@@ -6,6 +6,8 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
 use valet_transport::listener::AllowedOrigin;
 
 use crate::listen::{Listen, WebSocketAuthArgs};
+use crate::logins;
+use crate::redeem::RedeemArgs;
 
 /// An app server that a parent application embeds, and that holds no keys of its own.
 #[derive(Debug, Parser)]
@@ -23,6 +25,11 @@ pub(crate) enum Command {
     Sim(SimArgs),
     /// Show a token being lent, refused, refreshed and used, against a scripted backend.
     Demo,
+    /// Renew the tokens of a login, for a host that asks on stdin.
+    #[command(hide = true)]
+    Redeem(RedeemArgs),
+    #[command(flatten)]
+    Logins(logins::args::Command),
 }
 
 #[derive(Debug, ClapArgs)]

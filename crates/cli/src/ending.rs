@@ -64,7 +64,7 @@ impl Drain {
 
 /// The signals that ask a process to end. None of them is lost between two calls.
 #[cfg(unix)]
-struct Signals {
+pub(crate) struct Signals {
     terminate: Option<tokio::signal::unix::Signal>,
     interrupt: Option<tokio::signal::unix::Signal>,
     hangup: Option<tokio::signal::unix::Signal>,
@@ -72,7 +72,7 @@ struct Signals {
 
 #[cfg(unix)]
 impl Signals {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         use tokio::signal::unix::{SignalKind, signal};
         Self {
             terminate: signal(SignalKind::terminate()).ok(),
@@ -81,7 +81,7 @@ impl Signals {
         }
     }
 
-    async fn next(&mut self) -> End {
+    pub(crate) async fn next(&mut self) -> End {
         tokio::select! {
             Some(()) = received(&mut self.terminate) => End::Shutdown,
             Some(()) = received(&mut self.interrupt) => End::Shutdown,
@@ -97,15 +97,15 @@ async fn received(signal: &mut Option<tokio::signal::unix::Signal>) -> Option<()
 }
 
 #[cfg(not(unix))]
-struct Signals;
+pub(crate) struct Signals;
 
 #[cfg(not(unix))]
 impl Signals {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self
     }
 
-    async fn next(&mut self) -> End {
+    pub(crate) async fn next(&mut self) -> End {
         match tokio::signal::ctrl_c().await {
             Ok(()) => End::Shutdown,
             Err(_) => std::future::pending().await,

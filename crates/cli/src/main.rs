@@ -9,8 +9,10 @@ mod ending;
 mod lane;
 mod listen;
 mod logging;
+mod logins;
 #[cfg(unix)]
 mod proxy;
+mod redeem;
 mod sim;
 
 use std::process::ExitCode;
@@ -31,6 +33,8 @@ fn main() -> ExitCode {
         Command::AppServer(args) => app_server::run(*args),
         Command::Sim(args) => sim::run(&args),
         Command::Demo => demo::run(),
+        Command::Redeem(args) => redeem::run(&args),
+        Command::Logins(command) => logins::run(&command),
     };
     match outcome {
         Ok(code) => code,

@@ -11,14 +11,14 @@ use valet_protocol::v2::{ConfigWarningNotification, SandboxPolicy};
 use crate::connection::{Audience, Connections};
 
 /// What in the home directory holds logins, and is nobody's to read.
-const LOGINS: &str = "auth.json";
+const LOGINS: [&str; 2] = ["auth.json", "accounts"];
 
 /// What a command may do in `cwd` by this policy. Relative roots are below `cwd`; what does not exist is not granted.
 /// Roots are resolved here, so call it when they are granted and not for each command of a thread: a command could
 /// have put a link there in between. The home is made if need be: what does not exist cannot be protected.
 pub(crate) fn sandbox(policy: &SandboxPolicy, cwd: &Path, home: &Path) -> Sandbox {
     let home = made(home);
-    let hidden = vec![home.join(LOGINS)];
+    let hidden = LOGINS.map(|name| home.join(name)).to_vec();
     match policy {
         SandboxPolicy::DangerFullAccess {} | SandboxPolicy::ExternalSandbox { .. } => Sandbox::None,
         SandboxPolicy::ReadOnly { network_access } => {
@@ -114,7 +114,7 @@ mod tests {
         let limits = Limits {
             writable: vec![cwd.clone(), cwd.join("more")],
             protected: vec![cwd.join(".git"), cwd.join("more/.git"), home.clone()],
-            hidden: vec![home.join("auth.json")],
+            hidden: vec![home.join("auth.json"), home.join("accounts")],
             network: true,
         };
         assert_eq!(sandbox(&policy, &cwd, &home), Sandbox::Confined(limits));
@@ -124,7 +124,8 @@ mod tests {
     fn who_only_reads_writes_nowhere_and_who_may_do_all_is_not_confined() {
         let home = tempfile::tempdir().unwrap();
         let of = |policy| sandbox(&policy, Path::new("/"), home.path());
-        let hidden = vec![home.path().canonicalize().unwrap().join("auth.json")];
+        let real = home.path().canonicalize().unwrap();
+        let hidden = vec![real.join("auth.json"), real.join("accounts")];
         let limits = Limits { hidden, ..Limits::default() };
         assert_eq!(of(SandboxPolicy::ReadOnly { network_access: false }), Sandbox::Confined(limits));
         assert_eq!(of(SandboxPolicy::DangerFullAccess {}), Sandbox::None);

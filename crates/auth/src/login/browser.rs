@@ -162,7 +162,9 @@ async fn show(waiting: oneshot::Sender<Shown>, outcome: Shown, site: &Site) {
 }
 
 fn auth_url(issuer: &Issuer, options: &Options, redirect_uri: &str, state: &str, challenge: &str) -> String {
-    let mut query = url::form_urlencoded::Serializer::new(format!("{}/oauth/authorize?", issuer.origin()));
+    let address = format!("{}/oauth/authorize?", issuer.origin());
+    let begin = address.len();
+    let mut query = url::form_urlencoded::Serializer::for_suffix(address, begin);
     query.append_pair("response_type", "code");
     query.append_pair("client_id", issuer.client_id());
     query.append_pair("redirect_uri", redirect_uri);

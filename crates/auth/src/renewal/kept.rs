@@ -43,7 +43,7 @@ impl Account {
         let before = self.snapshot();
         let request = Redemption {
             rejected: before.token.fingerprint(),
-            account_id: before.identity.as_ref().map(|identity| identity.account_id.clone()),
+            account_id: before.identity.as_ref().map(|known| known.account_id.clone()).filter(|id| !id.is_empty()),
             spent: kept.spent().clone(),
             reason,
         };

@@ -1,21 +1,12 @@
-//! The reference's `auth.json`.
+//! The reference's `auth.json`, as a file.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use chrono::{DateTime, SecondsFormat};
-use zeroize::Zeroizing;
-
-use super::document::Document;
+use super::auth_json::{self, Unreadable};
 use super::file::PrivateFile;
-use super::{CredentialStore, Locked, Login, StoreError, Tokens};
-use crate::token::AccessToken;
-
-const MODE: &str = "auth_mode";
-const KEY: &str = "OPENAI_API_KEY";
-const TOKENS: &str = "tokens";
-const REFRESHED: &str = "last_refresh";
+use super::{CredentialStore, Locked, Login, StoreError};
 
 /// A file in the reference's format, with its lock: a home that both programs use has one login.
 #[derive(Debug)]
@@ -25,28 +16,26 @@ impl CodexFile {
     /// The login of a home.
     pub fn of_home(home: &Path) -> Self {
         // The reference takes this lock before it writes.
-        Self(PrivateFile::new(home.join("auth.json"), home.join("auth.lock")))
+        Self::with_lock(home.join("auth.json"), home.join("auth.lock"))
     }
 
     /// A file of that name, with a lock of its own.
     pub fn at(path: &Path) -> Self {
-        Self(PrivateFile::new(path.to_owned(), path.with_extension("lock")))
+        Self::with_lock(path.to_owned(), path.with_extension("lock"))
+    }
+
+    pub(super) fn with_lock(path: PathBuf, lock: PathBuf) -> Self {
+        Self(PrivateFile::new(path, lock))
     }
 }
 
 impl CredentialStore for CodexFile {
     fn load(&self) -> Result<Option<Login>, StoreError> {
         let Some(text) = self.0.read()? else { return Ok(None) };
-        let document = Document::parse(&text).map_err(|error| self.0.damaged(&error))?;
-        let key = || document.get::<String>(KEY).map(|key| Login::ApiKey(AccessToken::new(key)));
-        let tokens = || tokens(&document).map_err(|error| self.0.damaged(&error));
-        // Older files have no mode. Then a key counts more than tokens.
-        match document.get::<String>(MODE).as_deref() {
-            Some("apikey") => Ok(key()),
-            Some("chatgpt") => tokens(),
-            Some(other) => Err(self.0.unsupported(other)),
-            None => key().map_or_else(tokens, |key| Ok(Some(key))),
-        }
+        auth_json::read(&text).map_err(|error| match error {
+            Unreadable::Damaged(error) => self.0.damaged(&error),
+            Unreadable::Kind(kind) => self.0.unsupported(&kind),
+        })
     }
 
     fn lock(&self, patience: Duration) -> Result<Box<dyn Locked + '_>, StoreError> {
@@ -65,49 +54,11 @@ impl Locked for Guard<'_> {
     }
 
     fn save(&self, login: &Login) -> Result<(), StoreError> {
-        self.file.0.edit(|document| match login {
-            Login::ApiKey(key) => {
-                document.set(MODE, &"apikey")?;
-                document.set(KEY, &key.expose())?;
-                document.remove(TOKENS);
-                document.remove(REFRESHED);
-                Ok(())
-            }
-            Login::Chatgpt(tokens) => {
-                document.set(MODE, &"chatgpt")?;
-                document.set(KEY, &())?;
-                // What else the issuer's answer left there is kept.
-                let old = document.raw(TOKENS).map(|text| Zeroizing::new(text.to_owned()));
-                let mut members = old.as_ref().and_then(|text| Document::parse(text).ok()).unwrap_or_default();
-                members.set("id_token", &tokens.id.expose())?;
-                members.set("access_token", &tokens.access.expose())?;
-                members.set("refresh_token", &tokens.refresh.expose())?;
-                members.set("account_id", &tokens.account_id)?;
-                document.set_raw(TOKENS, members.to_text(1));
-                let issued = tokens.issued_at.and_then(|seconds| DateTime::from_timestamp(seconds, 0));
-                document.set(REFRESHED, &issued.map(|time| time.to_rfc3339_opts(SecondsFormat::Secs, true)))
-            }
-        })
+        self.file.0.edit(|document| auth_json::write(document, login))
     }
 
     fn clear(&self) -> Result<(), StoreError> {
         // The reference removes the file.
         self.file.0.remove()
     }
-}
-
-fn tokens(document: &Document<'_>) -> serde_json::Result<Option<Login>> {
-    let Some(text) = document.raw(TOKENS) else { return Ok(None) };
-    let members = Document::parse(text)?;
-    let secret = |name| members.get::<String>(name).filter(|text| !text.is_empty()).map(AccessToken::new);
-    let (Some(access), Some(refresh)) = (secret("access_token"), secret("refresh_token")) else { return Ok(None) };
-    let refreshed = document.get::<String>(REFRESHED);
-    let refreshed = refreshed.and_then(|text| DateTime::parse_from_rfc3339(&text).ok());
-    Ok(Some(Login::Chatgpt(Tokens {
-        id: secret("id_token").unwrap_or_else(|| access.clone()),
-        access,
-        refresh,
-        account_id: members.get("account_id"),
-        issued_at: refreshed.map(|time| time.timestamp()),
-    })))
 }

@@ -1,11 +1,16 @@
 //! What every store must do, as tests. Each store runs all of them.
 #![cfg(test)]
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use pretty_assertions::assert_eq;
 
-use super::{CodexFile, CredentialStore, Login, Memory, OpencodeFile, StoreError, Tokens};
+#[cfg(not(feature = "keyring"))]
+use super::KeyringOrFile;
+use super::{CodexFile, CredentialStore, Login, Memory, OpencodeFile, Shelf, Shelving, StoreError, Tokens};
+#[cfg(feature = "keyring")]
+use super::{Keyring, keyring_or_file};
 use crate::claims::tests::jwt;
 use crate::token::AccessToken;
 
@@ -98,8 +103,9 @@ fn one_writes_at_a_time(store: &dyn CredentialStore) {
 }
 
 macro_rules! contract {
-    ($($store:ident($make:expr): $($rule:ident)*;)*) => {
+    ($($(#[$meta:meta])* $store:ident($make:expr): $($rule:ident)*;)*) => {
         $(
+            $(#[$meta])*
             mod $store {
                 $(
                     #[test]
@@ -112,9 +118,9 @@ macro_rules! contract {
             }
         )*
     };
-    ($($store:ident: $make:expr;)*) => {
+    ($($(#[$meta:meta])* $store:ident: $make:expr;)*) => {
         contract! {
-            $($store($make):
+            $($(#[$meta])* $store($make):
                 a_new_store_holds_nobody
                 a_login_is_read_as_it_was_kept
                 the_last_login_counts
@@ -128,6 +134,16 @@ contract! {
     the_file_of_the_reference: |folder| Box::new(super::CodexFile::of_home(folder));
     the_file_of_opencode: |folder| Box::new(super::OpencodeFile::at(folder.join("auth.json")));
     memory: |_| Box::new(super::Memory::default());
+    #[cfg(not(feature = "keyring"))]
+    the_file_where_there_is_no_keyring: |folder| Box::new(super::KeyringOrFile::of_home(folder));
+    a_store_with_a_shelf: |folder| {
+        let store = std::sync::Arc::new(super::CodexFile::of_home(folder));
+        Box::new(super::Shelving::new(store, super::Shelf::of_home(folder)))
+    };
+    #[cfg(feature = "keyring")]
+    a_keyring_in_memory: |folder| Box::new(super::Keyring::in_memory(folder));
+    #[cfg(feature = "keyring")]
+    a_keyring_with_a_file: |folder| Box::new(super::keyring_or_file::tests::in_memory(folder));
 }
 
 /// A file that others wrote, as it is after a login, and as it is after a logout.
@@ -159,6 +175,58 @@ fn members_that_are_not_ours_stay_byte_for_byte() {
         )
     );
     assert_eq!(logout.as_deref(), Some("{\n  \"anthropic\": {\"type\":\"oauth\", \"n\": 1.0}\n}\n"));
+}
+
+#[test]
+fn what_is_told_of_tokens_stays_with_their_account_and_goes_with_it() {
+    let codex = |account: &str| {
+        format!(
+            r#"{{"auth_mode": "chatgpt", "tokens": {{"id_token": "{0}", "access_token": "{0}", "refresh_token": "rt-0",
+            "account_id": "{account}", "oauth_provenance": {{"a": 1.0}}, "login_owner_id": "owner-1"}}}}"#,
+            jwt("{}")
+        )
+    };
+    let opencode = |account: &str| {
+        let (access, account) = (jwt("{}"), account);
+        format!(
+            r#"{{"openai": {{"type": "oauth", "access": "{access}", "refresh": "rt-0", "expires": 1,
+            "accountId": "{account}", "enterpriseUrl": "https://e.example"}}}}"#
+        )
+    };
+    let after_login = |text: String, store: fn(PathBuf) -> Box<dyn CredentialStore>| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("auth.json");
+        std::fs::write(&path, text).unwrap();
+        save(&*store(path.clone()), &chatgpt("rt-1"));
+        std::fs::read_to_string(&path).unwrap()
+    };
+    let codex = |account| after_login(codex(account), |path| Box::new(CodexFile::at(&path)));
+    let opencode = |account| after_login(opencode(account), |path| Box::new(OpencodeFile::at(path)));
+    let rotated = codex("acct-1");
+    assert!(rotated.contains(r#""oauth_provenance": {"a": 1.0}"#) && rotated.contains("owner-1"), "{rotated}");
+    assert!(opencode("acct-1").contains("https://e.example"));
+    let replaced = codex("acct-2") + &opencode("acct-2");
+    for word in ["oauth_provenance", "owner-1", "enterpriseUrl", "acct-2", "rt-0"] {
+        assert!(!replaced.contains(word), "{word}: {replaced}");
+    }
+}
+
+#[test]
+fn a_workspace_that_nobody_wrote_down_is_read_from_the_tokens() {
+    let token = jwt(r#"{"https://api.openai.com/auth":{"chatgpt_account_id":"acct-7"}}"#);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("auth.json");
+    let account = |text: String, store: &dyn CredentialStore| {
+        std::fs::write(&path, text).unwrap();
+        match store.load().unwrap() {
+            Some(Login::Chatgpt(tokens)) => tokens.account_id,
+            _ => None,
+        }
+    };
+    let entry = format!(r#"{{"openai": {{"type": "oauth", "access": "{token}", "refresh": "rt-1", "expires": 1}}}}"#);
+    assert_eq!(account(entry, &OpencodeFile::at(path.clone())).as_deref(), Some("acct-7"));
+    let file = format!(r#"{{"tokens": {{"id_token": "{token}", "access_token": "a", "refresh_token": "rt-1"}}}}"#);
+    assert_eq!(account(file, &CodexFile::at(&path)).as_deref(), Some("acct-7"));
 }
 
 #[test]

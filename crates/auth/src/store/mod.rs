@@ -1,20 +1,30 @@
-//! Where a login that the host owns is kept: the reference's `auth.json`, an entry of opencode's, or memory.
+//! Where a login that the host owns is kept: the reference's `auth.json`, an entry of opencode's, the keyring of the
+//! system, or memory; and the shelf for logins that wait for their turn.
 //!
 //! Whoever writes holds the lock of the store, which other processes respect, the reference among them. So a token
 //! that may be used once is used by one of them.
 
+mod auth_json;
 mod codex;
 mod contract;
 mod document;
 mod file;
+#[cfg_attr(not(feature = "keyring"), path = "no_keyring.rs")]
+mod keyring;
+mod keyring_or_file;
 mod memory;
 mod opencode;
+mod others;
+mod shelf;
 
 use std::time::Duration;
 
 pub use codex::CodexFile;
+pub use keyring::Keyring;
+pub use keyring_or_file::KeyringOrFile;
 pub use memory::Memory;
 pub use opencode::OpencodeFile;
+pub use shelf::{Shelf, Shelving};
 
 use crate::claims::Claims;
 use crate::token::AccessToken;
@@ -46,8 +56,20 @@ pub struct Tokens {
 impl Tokens {
     /// Tokens as they come from the issuer. The workspace is what the tokens name.
     pub fn issued(id: AccessToken, access: AccessToken, refresh: AccessToken, issued_at: i64) -> Self {
-        let account_id = [&id, &access].into_iter().find_map(|token| Claims::of(token.expose()).ok()?.account_id);
-        Self { id, access, refresh, account_id, issued_at: Some(issued_at) }
+        Self::kept(id, access, refresh, None, Some(issued_at))
+    }
+
+    /// Tokens as they are kept, also by a program that did not write the workspace down.
+    fn kept(
+        id: AccessToken,
+        access: AccessToken,
+        refresh: AccessToken,
+        account_id: Option<String>,
+        issued_at: Option<i64>,
+    ) -> Self {
+        let told = || [&id, &access].into_iter().find_map(|token| Claims::of(token.expose()).ok()?.account_id);
+        let account_id = account_id.or_else(told);
+        Self { id, access, refresh, account_id, issued_at }
     }
 
     /// When the access token expires, in unix seconds, if it says so.
@@ -100,6 +122,12 @@ pub enum StoreError {
         /// In the file's words.
         kind: String,
     },
+    /// This build knows no keyring.
+    #[error("this build of Valet has no keyring; set cli_auth_credentials_store to \"file\"")]
+    NoKeyring,
+    /// The keyring says no.
+    #[error("the keyring: {0}")]
+    Keyring(String),
     /// Another process holds the lock.
     #[error("{path} is locked by another process")]
     Locked {

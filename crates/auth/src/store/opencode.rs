@@ -32,14 +32,8 @@ impl CredentialStore for OpencodeFile {
         let document = Document::parse(&text).map_err(|error| self.0.damaged(&error))?;
         let Some(entry) = document.raw(PROVIDER) else { return Ok(None) };
         let entry = Document::parse(entry).map_err(|error| self.0.damaged(&error))?;
-        let secret = |name| entry.get::<String>(name).filter(|text| !text.is_empty()).map(AccessToken::new);
         match entry.get::<String>("type").as_deref() {
-            Some("api") => Ok(secret("key").map(Login::ApiKey)),
-            Some("oauth") => {
-                let Some((access, refresh)) = secret("access").zip(secret("refresh")) else { return Ok(None) };
-                let account_id = entry.get("accountId");
-                Ok(Some(Login::Chatgpt(Tokens { id: access.clone(), access, refresh, account_id, issued_at: None })))
-            }
+            Some("api" | "oauth") => Ok(login(&entry)),
             other => Err(self.0.unsupported(other.unwrap_or("none"))),
         }
     }
@@ -63,11 +57,14 @@ impl Locked for Guard<'_> {
         self.file.0.edit(|document| {
             let old = document.raw(PROVIDER).map(|text| Zeroizing::new(text.to_owned()));
             let kept = old.as_ref().and_then(|text| Document::parse(text).ok());
-            let kind = if matches!(login, Login::ApiKey(_)) { "api" } else { "oauth" };
-            // An entry of the other kind has nothing to keep.
-            let mut entry =
-                kept.filter(|entry| entry.get::<String>("type").as_deref() == Some(kind)).unwrap_or_default();
-            entry.set("type", &kind)?;
+            // What else is told of a login is kept with its account, and goes with it.
+            let same = |entry: &Document<'_>| match (self::login(entry), login) {
+                (Some(Login::Chatgpt(old)), Login::Chatgpt(new)) => old.account_id == new.account_id,
+                (Some(Login::ApiKey(_)), Login::ApiKey(_)) => true,
+                _ => false,
+            };
+            let mut entry = kept.filter(same).unwrap_or_default();
+            entry.set("type", &if matches!(login, Login::ApiKey(_)) { "api" } else { "oauth" })?;
             match login {
                 Login::ApiKey(key) => entry.set("key", &key.expose())?,
                 Login::Chatgpt(tokens) => {
@@ -93,5 +90,18 @@ impl Locked for Guard<'_> {
                 Ok(())
             }),
         }
+    }
+}
+
+/// The login in an entry; none where a member is missing.
+fn login(entry: &Document<'_>) -> Option<Login> {
+    let secret = |name| entry.get::<String>(name).filter(|text| !text.is_empty()).map(AccessToken::new);
+    match entry.get::<String>("type")?.as_str() {
+        "api" => secret("key").map(Login::ApiKey),
+        "oauth" => {
+            let (access, refresh) = secret("access").zip(secret("refresh"))?;
+            Some(Login::Chatgpt(Tokens::kept(access.clone(), access, refresh, entry.get("accountId"), None)))
+        }
+        _ => None,
     }
 }

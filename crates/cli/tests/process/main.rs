@@ -21,6 +21,7 @@ mod idle;
 #[cfg(target_os = "linux")]
 mod last_commands;
 mod listeners;
+mod logins;
 #[cfg(unix)]
 mod managed;
 #[cfg(target_os = "linux")]

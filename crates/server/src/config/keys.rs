@@ -1,6 +1,7 @@
 //! The keys of `config.toml` that the host uses, and the ones that it knows and leaves alone.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -74,6 +75,8 @@ pub struct ValetToml {
     pub allow_origins: Vec<String>,
     /// Who issues the logins that the host owns, by origin. What the environment says counts more.
     pub issuer: Option<String>,
+    /// The `auth.json` of opencode's that the login is kept in, instead of where `cli_auth_credentials_store` says.
+    pub opencode_auth_file: Option<PathBuf>,
     /// Whether a logout takes the tokens back at the issuer.
     pub logout_revoke: Option<bool>,
     /// Whether an operator may read what happens in numbers, at a listener's `/metrics`.
@@ -88,7 +91,7 @@ pub enum CredentialsStore {
     /// In `auth.json`, in the home directory.
     #[default]
     File,
-    /// In the system's keyring. This build has none: the file is used.
+    /// In the system's keyring. A build without one takes no login.
     Keyring,
     /// In the keyring where there is one, else in the file.
     Auto,
@@ -170,6 +173,7 @@ const USED: &[&str] = &[
     "developer_instructions",
     "openai_base_url",
     "chatgpt_base_url",
+    "cli_auth_credentials_store",
     "forced_chatgpt_workspace_id",
     "forced_login_method",
     "approval_policy",
@@ -189,7 +193,6 @@ const LEFT_ALONE: &[&str] = &[
     "apps",
     "browser_use",
     "check_for_update_on_startup",
-    "cli_auth_credentials_store",
     "compact_prompt",
     "computer_use",
     "desktop",
@@ -233,7 +236,10 @@ const VALET: &[&str] = &[
     "compat",
     "drain_timeout_ms",
     "exit_when_idle_ms",
+    "issuer",
+    "logout_revoke",
     "metrics",
+    "opencode_auth_file",
 ];
 
 const PROVIDER: &[&str] = &[

@@ -14,8 +14,8 @@ use std::time::Duration;
 use serde_json::Value;
 use toml::Table;
 use valet_auth::issuer::Issuer;
-use valet_auth::store::{CodexFile, CredentialStore, Memory};
-use valet_auth::{HttpClient, Keeping, Rules};
+use valet_auth::store::{CodexFile, CredentialStore, Keyring, KeyringOrFile, Memory, OpencodeFile, Shelf, Shelving};
+use valet_auth::{HttpClient, Keeping, Program, Rules};
 use valet_protocol::v2::{
     ApprovalsReviewer, AskForApproval, ConfigWarningNotification, ReasoningSummary, SandboxMode, SandboxPolicy,
 };
@@ -89,6 +89,10 @@ pub struct Config {
     unknown: Vec<String>,
     layers: Vec<Layer>,
     effective: Table,
+    /// Whether a login that another account takes the place of is put aside.
+    shelving: bool,
+    /// What renews the tokens of the login that the host owns.
+    redeemer: Option<Program>,
 }
 
 impl Config {
@@ -128,7 +132,7 @@ impl Config {
             return Err(ConfigError::Value(message.to_owned()));
         }
         let unknown = keys::unknown(&effective);
-        Ok(Self { home: home.to_owned(), keys, unknown, layers, effective })
+        Ok(Self { home: home.to_owned(), keys, unknown, layers, effective, shelving: false, redeemer: None })
     }
 
     /// Keys that nobody knows, by dotted path.
@@ -163,20 +167,50 @@ impl Config {
         }
     }
 
-    /// Where logins that the host owns are kept. None: a tenant's login is nobody else's.
+    /// The same, for somebody with several accounts: a login that another account takes the place of is put onto the
+    /// [shelf](Shelf) of the home, and one that is on it is taken from there.
+    pub fn shelving(self) -> Self {
+        Self { shelving: true, ..self }
+    }
+
+    /// The same, with a program that renews the tokens of the login that the host owns, and goes on when the host is
+    /// killed. It has to be given the same configuration.
+    pub fn redeemed_by(self, program: Program) -> Self {
+        Self { redeemer: Some(program), ..self }
+    }
+
+    /// Where the login that the host owns is kept.
+    pub fn store(&self) -> Arc<dyn CredentialStore> {
+        let store: Arc<dyn CredentialStore> = match &self.keys.valet.opencode_auth_file {
+            Some(path) => Arc::new(OpencodeFile::at(self.home.join(path))),
+            None => match self.keys.cli_auth_credentials_store {
+                CredentialsStore::Ephemeral => Arc::new(Memory::default()),
+                CredentialsStore::File => Arc::new(CodexFile::of_home(&self.home)),
+                CredentialsStore::Keyring => Arc::new(Keyring::of_home(&self.home)),
+                CredentialsStore::Auto => Arc::new(KeyringOrFile::of_home(&self.home)),
+            },
+        };
+        if self.shelving { Arc::new(Shelving::new(store, Shelf::of_home(&self.home))) } else { store }
+    }
+
+    /// Who issues logins.
+    pub fn issuer(&self) -> Issuer {
+        Issuer::from_environment(self.keys.valet.issuer.as_deref())
+    }
+
+    /// Logins that the host owns. None: a tenant's login is nobody else's.
     pub(crate) fn keeping(&self, http: &Arc<HttpClient>) -> Option<Keeping> {
+        let revoke = self.keys.valet.logout_revoke.unwrap_or(true);
         if self.per_connection() {
             return None;
         }
-        let store: Arc<dyn CredentialStore> = match self.keys.cli_auth_credentials_store {
-            CredentialsStore::Ephemeral => Arc::new(Memory::default()),
-            CredentialsStore::File | CredentialsStore::Keyring | CredentialsStore::Auto => {
-                Arc::new(CodexFile::of_home(&self.home))
-            }
-        };
-        let revoke = self.keys.valet.logout_revoke.unwrap_or(true);
-        let issuer = Issuer::from_environment(self.keys.valet.issuer.as_deref());
-        Some(Keeping::new(store, issuer, Arc::clone(http), revoke))
+        let keeping = Keeping::new(self.store(), self.issuer(), Arc::clone(http), revoke);
+        // Nobody else finds what is in the memory of this process.
+        let in_memory = self.keys.cli_auth_credentials_store == CredentialsStore::Ephemeral;
+        Some(match self.redeemer.clone().filter(|_| !in_memory) {
+            Some(program) => keeping.redeemed_by(program),
+            None => keeping,
+        })
     }
 
     /// Whether the reference's way is wanted, wherever a client could depend on it.

@@ -1,0 +1,122 @@
+//! The keyring where there is one, else the file: `cli_auth_credentials_store = "auto"`.
+
+use std::path::Path;
+use std::sync::Once;
+use std::time::Duration;
+
+use super::{CodexFile, CredentialStore, Keyring, Locked, Login, StoreError};
+
+/// The login of a home, in the keyring if that works, and in `auth.json` if not. A login is in one of them: whoever
+/// writes to the keyring takes the file away.
+#[derive(Debug)]
+pub struct KeyringOrFile {
+    keyring: Keyring,
+    file: CodexFile,
+}
+
+/// Whether it was said that the keyring is not used: once in a process.
+static TOLD: Once = Once::new();
+
+impl KeyringOrFile {
+    /// The login of a home.
+    pub fn of_home(home: &Path) -> Self {
+        Self::of(Keyring::of_home(home), home)
+    }
+
+    fn of(keyring: Keyring, home: &Path) -> Self {
+        Self { keyring, file: CodexFile::of_home(home) }
+    }
+
+    fn tell(error: &StoreError) {
+        TOLD.call_once(|| tracing::warn!(%error, "the keyring is not used; the login is kept in auth.json"));
+    }
+}
+
+impl CredentialStore for KeyringOrFile {
+    fn load(&self) -> Result<Option<Login>, StoreError> {
+        match self.keyring.load() {
+            Ok(Some(login)) => return Ok(Some(login)),
+            Ok(None) => {}
+            Err(error) => Self::tell(&error),
+        }
+        self.file.load()
+    }
+
+    fn lock(&self, patience: Duration) -> Result<Box<dyn Locked + '_>, StoreError> {
+        // The lock of the file is that of the keyring, too.
+        Ok(Box::new(Guard { store: self, file: self.file.lock(patience)? }))
+    }
+}
+
+struct Guard<'a> {
+    store: &'a KeyringOrFile,
+    file: Box<dyn Locked + 'a>,
+}
+
+impl Locked for Guard<'_> {
+    fn load(&self) -> Result<Option<Login>, StoreError> {
+        self.store.load()
+    }
+
+    fn save(&self, login: &Login) -> Result<(), StoreError> {
+        match self.store.keyring.save(login) {
+            Ok(()) => self.file.clear(),
+            Err(error) => {
+                KeyringOrFile::tell(&error);
+                self.file.save(login)
+            }
+        }
+    }
+
+    fn clear(&self) -> Result<(), StoreError> {
+        let in_file = self.file.load().is_ok_and(|login| login.is_some());
+        self.file.clear()?;
+        match self.store.keyring.clear() {
+            // It may hold a login, and that would come back.
+            Err(error @ StoreError::Keyring(_)) if !in_file => Err(error),
+            Err(error) => {
+                KeyringOrFile::tell(&error);
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+}
+
+#[cfg(all(test, feature = "keyring"))]
+pub(super) mod tests {
+    use std::path::Path;
+    use std::time::Duration;
+
+    use pretty_assertions::assert_eq;
+
+    use super::{Keyring, KeyringOrFile};
+    use crate::store::{CredentialStore, Login};
+    use crate::token::AccessToken;
+
+    pub(in crate::store) fn in_memory(home: &Path) -> KeyringOrFile {
+        KeyringOrFile::of(Keyring::in_memory(home), home)
+    }
+
+    fn key(text: &str) -> Login {
+        Login::ApiKey(AccessToken::new(text))
+    }
+
+    #[test]
+    fn a_login_is_in_the_keyring_and_while_that_fails_in_the_file() {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("auth.json");
+        let store = in_memory(home.path());
+        store.keyring.fail_once();
+        store.lock(Duration::ZERO).unwrap().save(&key("sk-1")).unwrap();
+        assert!(file.exists() && store.keyring.text().is_none());
+        assert_eq!(store.load().unwrap(), Some(key("sk-1")));
+        store.lock(Duration::ZERO).unwrap().save(&key("sk-2")).unwrap();
+        assert!(!file.exists(), "an old login is not left behind");
+        assert_eq!(store.load().unwrap(), Some(key("sk-2")));
+        store.keyring.fail_once();
+        assert!(store.lock(Duration::ZERO).unwrap().clear().is_err(), "nobody is told that it is gone while it is not");
+        store.lock(Duration::ZERO).unwrap().clear().unwrap();
+        assert_eq!((store.load().unwrap(), store.keyring.text()), (None, None));
+    }
+}

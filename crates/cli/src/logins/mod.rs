@@ -1,0 +1,45 @@
+//! `valet login`, `logout`, `status` and `accounts`: the logins that a host owns, for a person at a terminal.
+//!
+//! A login goes through a host in this process and the methods that every client uses; what it brings is kept where
+//! the configuration says.
+
+mod accounts;
+pub(crate) mod args;
+mod carry;
+mod login;
+mod logout;
+mod paste;
+mod session;
+mod status;
+mod who;
+
+use std::fmt::Display;
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use crate::logging;
+use args::Command;
+
+/// Whoever holds the lock of a store may wait for the issuer.
+const PATIENCE: Duration = Duration::from_secs(45);
+
+pub(crate) fn run(command: &Command) -> anyhow::Result<ExitCode> {
+    logging::start();
+    match command {
+        Command::Login(args) => login::run(args),
+        Command::Logout(args) => logout::run(args),
+        Command::Status(args) => status::run(args),
+        Command::Accounts(args) => accounts::run(&args.command),
+    }
+}
+
+/// A line for whoever called.
+fn tell(line: impl Display) {
+    // Nobody may be reading, and that is the reader's choice.
+    let _ = writeln!(anstream::stdout(), "{line}");
+}
+
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?.block_on(work)
+}

@@ -1,0 +1,136 @@
+//! `valet status`.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use chrono::{DateTime, Local};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use valet_protocol::methods as m;
+use valet_protocol::v2::{GetAccountParams, GetAccountRateLimitsParams};
+use valet_server::Config;
+
+use crate::ending::Signals;
+
+use super::args::StatusArgs;
+use super::session::{Session, words};
+use super::who::Who;
+use super::{PATIENCE, block_on, tell};
+
+/// How long the backend may take to tell of the limits.
+const LIMITS: Duration = Duration::from_secs(15);
+
+/// What the host says, as it says it.
+struct Told {
+    account: Value,
+    limits: Result<Value, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Limits {
+    primary: Option<Window>,
+    secondary: Option<Window>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Window {
+    used_percent: i32,
+    window_duration_mins: Option<i64>,
+    resets_at: Option<i64>,
+}
+
+pub(super) fn run(args: &StatusArgs) -> anyhow::Result<ExitCode> {
+    let config = args.config.load()?;
+    let Some(login) = config.store().load()? else {
+        tell(if args.json { json!({ "loggedIn": false }).to_string() } else { "Nobody is logged in.".to_owned() });
+        return Ok(ExitCode::FAILURE);
+    };
+    config.rules().check(&login)?;
+    let told = block_on(ask(config))?;
+    let who = Who::of(&login);
+    if args.json {
+        tell(format_args!("{:#}", as_json(&who, &told)));
+    } else {
+        show(&who, &told);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn ask(config: Config) -> anyhow::Result<Told> {
+    let store = config.store();
+    let session = Session::open(config).await?;
+    let account = session.client.request_part::<m::AccountRead, Value>(GetAccountParams::default()).await;
+    let account = account.map_err(words)?;
+    let mut signals = Signals::new();
+    let params = GetAccountRateLimitsParams { exclude_reset_credit_details: true, ..Default::default() };
+    let limits = tokio::select! {
+        limits = session.client.request_part::<m::AccountRateLimitsRead, Value>(params) => Ok(limits),
+        () = tokio::time::sleep(LIMITS) => Err(format!("no answer within {} s", LIMITS.as_secs())),
+        _ = signals.next() => Err("interrupted".to_owned()),
+    };
+    if limits.is_err() {
+        // The host may have begun to renew the login. Whoever gets the lock knows that it is kept.
+        let _ = tokio::task::spawn_blocking(move || store.lock(PATIENCE).map(drop)).await;
+    }
+    let limits = limits.and_then(|limits| limits.map_err(|error| words(error).to_string()));
+    session.close().await;
+    Ok(Told { account, limits })
+}
+
+fn as_json(who: &Who, told: &Told) -> Value {
+    json!({
+        "loggedIn": true,
+        "name": who.name,
+        "account": told.account["account"],
+        "accountId": who.account_id,
+        "userId": told.account["userId"],
+        "expiresAt": told.account["valet"]["expiresAt"],
+        "rateLimits": told.limits.as_ref().ok(),
+        "rateLimitsError": told.limits.as_ref().err(),
+    })
+}
+
+fn show(who: &Who, told: &Told) {
+    tell(format_args!("Logged in with {who}"));
+    if let Some(plan) = told.account["account"]["planType"].as_str() {
+        row("plan", plan);
+    }
+    if let Some(account_id) = &who.account_id {
+        row("account", account_id);
+    }
+    if let Some(expires_at) = told.account["valet"]["expiresAt"].as_i64().and_then(time) {
+        row("token", &format!("good until {expires_at}; a host renews it before"));
+    }
+    match &told.limits {
+        Ok(limits) => {
+            let limits = Limits::deserialize(&limits["rateLimits"]);
+            let windows = limits.map(|limits| [limits.primary, limits.secondary]).unwrap_or_default();
+            windows.into_iter().flatten().for_each(|window| row("limit", &window.words()));
+        }
+        Err(why) => row("limits", &format!("not known: {why}")),
+    }
+}
+
+fn row(name: &str, value: &str) {
+    tell(format_args!("  {name:<8} {value}"));
+}
+
+impl Window {
+    fn words(&self) -> String {
+        let window = match self.window_duration_mins {
+            Some(minutes) if minutes >= 24 * 60 => format!(" of {} days", minutes / (24 * 60)),
+            Some(minutes) if minutes >= 60 => format!(" of {} hours", minutes / 60),
+            Some(minutes) => format!(" of {minutes} minutes"),
+            None => String::new(),
+        };
+        let resets = self.resets_at.and_then(time).map(|time| format!("; starts anew {time}")).unwrap_or_default();
+        format!("{} %{window} used{resets}", self.used_percent)
+    }
+}
+
+fn time(unix_seconds: i64) -> Option<String> {
+    let time = DateTime::from_timestamp(unix_seconds, 0)?.with_timezone(&Local);
+    Some(time.format("%Y-%m-%d %H:%M").to_string())
+}
