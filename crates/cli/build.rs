@@ -1,9 +1,10 @@
 //! Packs what `generate-ts` and `generate-json-schema` write, so that the binary carries the text and not its
-//! generators, which are thirty times as large. `src/bindings.rs` unpacks it.
+//! generators, which are thirty times as large. `src/bindings.rs` unpacks it. And says how the binary is linked.
 
 use std::error::Error;
 use std::fs::File;
 use std::path::Path;
+use std::process::Command;
 
 use lzma_rust2::{LzmaOptions, LzmaWriter};
 use valet_protocol::export::{self, Files, Surface};
@@ -11,9 +12,28 @@ use valet_protocol::export::{self, Files, Surface};
 fn main() -> Result<(), Box<dyn Error>> {
     // A new table is a new build script, which runs again in any case.
     println!("cargo::rerun-if-changed=build.rs");
+    if loads_packed_relocations() {
+        println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
+    }
     let folder = std::env::var("OUT_DIR")?;
     pack(export::typescript, &Path::new(&folder).join("typescript.lzma"))?;
     pack(export::json_schema, &Path::new(&folder).join("json_schema.lzma"))
+}
+
+/// Packed, relocations take 20 KB and not 460. glibc reads them from 2.36 on: a binary for older systems is built on
+/// one of them, as always.
+fn loads_packed_relocations() -> bool {
+    let is = |name: &str, value: &str| std::env::var(name).is_ok_and(|is| is == value);
+    let native = std::env::var_os("HOST") == std::env::var_os("TARGET");
+    if !native || !is("CARGO_CFG_TARGET_OS", "linux") || !is("CARGO_CFG_TARGET_ENV", "gnu") {
+        return false;
+    }
+    // "glibc 2.36"
+    let Ok(said) = Command::new("getconf").arg("GNU_LIBC_VERSION").output() else { return false };
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    let version = said.trim().rsplit(' ').next().and_then(|version| version.split_once('.'));
+    let number = |text: &str| text.parse::<u32>().unwrap_or_default();
+    version.is_some_and(|(major, minor)| (number(major), number(minor)) >= (2, 36))
 }
 
 /// Both surfaces in one archive: they have most of their text in common.

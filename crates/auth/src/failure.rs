@@ -20,6 +20,8 @@ pub enum AuthFailureKind {
     Issuer,
     /// The login is gone, or was refused although it is new.
     ReauthRequired,
+    /// The issuer will never renew the login, or it is somebody else's now.
+    Spent,
 }
 
 /// A failure that ends whatever needed the credential.

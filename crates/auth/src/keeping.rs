@@ -70,11 +70,18 @@ impl Keeping {
         &self.http
     }
 
-    /// Writes, where it may block.
+    /// Writes. What a client sends after a login counts on it, so this is done at once if nobody else writes; else it
+    /// waits its turn where it may block.
     async fn change(
         &self,
         change: impl FnOnce(&dyn Locked) -> Result<(), StoreError> + Send + 'static,
     ) -> Result<(), StoreError> {
+        if self.store.is_quick() {
+            match self.store.lock(Duration::ZERO) {
+                Err(StoreError::Locked { .. }) => {}
+                locked => return change(&*locked?),
+            }
+        }
         let store = Arc::clone(&self.store);
         let changed = tokio::task::spawn_blocking(move || change(&*store.lock(PATIENCE)?)).await;
         changed.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
@@ -118,11 +125,12 @@ impl AuthManager {
     }
 
     /// Takes the current account away from new work, and forgets it where it is kept. What goes on under it goes on,
-    /// until the caller says [`Account::log_out`]. A lent token is forgotten, and nothing that is kept is touched.
+    /// until the caller says [`Account::log_out`]. A lent token is forgotten, and nothing that is kept is touched, except in strict mode.
     pub async fn log_out(&self, scope: Scope) -> Result<Option<Arc<Account>>, StoreError> {
         let keeping = self.keeping.as_ref().filter(|_| scope == Scope::default());
         let lent = self.current(scope).is_some_and(|account| account.mode() == Mode::External);
-        if let Some(keeping) = keeping.filter(|_| !lent) {
+        // The reference takes a stored login away, too, when a lent token is given back.
+        if let Some(keeping) = keeping.filter(|_| !lent || self.rules().strict) {
             let login = keeping.store.load().ok().flatten();
             keeping.change(|store| store.clear()).await?;
             if let Some(Login::Chatgpt(tokens)) = login.filter(|_| keeping.revoke) {

@@ -56,6 +56,11 @@ pub enum RedeemError {
 
 impl From<IssuerError> for RedeemError {
     fn from(error: IssuerError) -> Self {
+        // What it says may be anything; people are told what it comes to.
+        if let IssuerError::Refused { status, detail } = &error {
+            tracing::warn!(%status, detail, "the issuer gave no new tokens");
+            return Self::Failed(status.to_string());
+        }
         // The layer that failed is among the causes.
         let mut text = error.to_string();
         let mut cause = std::error::Error::source(&error);

@@ -37,7 +37,12 @@ async fn an_issuer_without_device_codes_and_one_that_fails_are_told_apart() {
     let host = TestHost::start(script_with(issuer().fault(fault))).await;
     let refusal = host.client().await.refused(LOGIN, json!({ "type": "chatgptDeviceCode" })).await;
     assert_eq!((refusal.code, refusal.kind.as_deref()), (-32603, Some("upstream")));
-    assert!(refusal.message.starts_with("failed to request device code: 503"), "{refusal:?}");
+    assert!(
+        refusal.message.starts_with(
+            "failed to request device code: device code request failed with status 503 Service Unavailable"
+        ),
+        "{refusal:?}"
+    );
 }
 
 #[tokio::test]

@@ -35,7 +35,7 @@ pub enum DeviceCodeError {
     #[error("device code login is not enabled for this Codex server. Use the browser login or verify the server URL.")]
     Disabled,
     /// It gave no code.
-    #[error("failed to request device code: {0}")]
+    #[error("failed to request device code: {}", in_full(.0))]
     Request(IssuerError),
     /// Nobody typed the code in.
     #[error("device auth timed out after 15 minutes")]
@@ -109,6 +109,14 @@ impl Issuer {
                 _ => sleep(code.interval).await,
             }
         }
+    }
+}
+
+/// In the words of the reference.
+fn in_full(error: &IssuerError) -> String {
+    match error {
+        IssuerError::Refused { status, .. } => format!("device code request failed with status {status}"),
+        _ => error.to_string(),
     }
 }
 

@@ -72,11 +72,11 @@ impl Account {
 
 /// In the words of the reference where it has any.
 fn failure(error: &RedeemError) -> AuthFailure {
-    let reauth = AuthFailureKind::ReauthRequired;
+    let spent = AuthFailureKind::Spent;
     match error {
-        RedeemError::Permanent { permanent, .. } => AuthFailure::new(reauth, permanent.to_string()),
+        RedeemError::Permanent { permanent, .. } => AuthFailure::new(spent, permanent.to_string()),
         RedeemError::Other => AuthFailure::new(
-            reauth,
+            spent,
             "Your access token could not be refreshed because you have since logged out or signed in to another \
              account. Please sign in again.",
         ),

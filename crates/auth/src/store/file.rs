@@ -69,9 +69,7 @@ impl PrivateFile {
         let text = self.read()?.unwrap_or_else(|| Zeroizing::new("{}".to_owned()));
         let mut document = Document::parse(&text).map_err(|error| self.damaged(&error))?;
         change(&mut document).map_err(|error| self.damaged(&error))?;
-        let mut text = document.to_text(0);
-        text.push('\n');
-        self.replace(&text)
+        self.replace(&document.to_text(0))
     }
 
     /// Puts a text in the place of what is there. Readers see the one or the other, and so does whoever reads after a

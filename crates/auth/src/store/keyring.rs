@@ -89,6 +89,11 @@ fn damaged(error: &serde_json::Error) -> StoreError {
 }
 
 impl CredentialStore for Keyring {
+    fn is_quick(&self) -> bool {
+        // The person may have to unlock it.
+        false
+    }
+
     fn load(&self) -> Result<Option<Login>, StoreError> {
         let Some(text) = self.read()? else { return Ok(None) };
         auth_json::read(&text).map_err(|error| match error {

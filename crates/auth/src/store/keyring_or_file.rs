@@ -33,6 +33,10 @@ impl KeyringOrFile {
 }
 
 impl CredentialStore for KeyringOrFile {
+    fn is_quick(&self) -> bool {
+        self.keyring.is_quick()
+    }
+
     fn load(&self) -> Result<Option<Login>, StoreError> {
         match self.keyring.load() {
             Ok(Some(login)) => return Ok(Some(login)),

@@ -1,6 +1,6 @@
 //! A login that is written nowhere.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 use super::{CredentialStore, Locked, Login, StoreError};
@@ -24,8 +24,15 @@ impl CredentialStore for Memory {
         Ok(self.login().clone())
     }
 
-    fn lock(&self, _: Duration) -> Result<Box<dyn Locked + '_>, StoreError> {
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+    fn lock(&self, patience: Duration) -> Result<Box<dyn Locked + '_>, StoreError> {
+        let writer = match self.writer.try_lock() {
+            Err(TryLockError::WouldBlock) if patience.is_zero() => {
+                return Err(StoreError::Locked { path: "the login".to_owned() });
+            }
+            Err(TryLockError::WouldBlock) => self.writer.lock().unwrap_or_else(PoisonError::into_inner),
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Ok(writer) => writer,
+        };
         Ok(Box::new(Guard { memory: self, _writer: writer }))
     }
 }

@@ -129,7 +129,7 @@ pub enum StoreError {
     #[error("the keyring: {0}")]
     Keyring(String),
     /// Another process holds the lock.
-    #[error("{path} is locked by another process")]
+    #[error("{path} is locked by another writer")]
     Locked {
         /// Which file.
         path: String,
@@ -140,6 +140,11 @@ pub enum StoreError {
 pub trait CredentialStore: Send + Sync + 'static {
     /// What is kept. Never waits for a writer: a file is replaced as a whole.
     fn load(&self) -> Result<Option<Login>, StoreError>;
+
+    /// Whether writing takes no longer than a file does: nobody is asked.
+    fn is_quick(&self) -> bool {
+        true
+    }
 
     /// Keeps other writers away until the guard is dropped, those of other processes among them. Waits for its turn,
     /// but no longer than `patience`.

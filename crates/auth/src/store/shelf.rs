@@ -113,6 +113,10 @@ impl Shelving {
 }
 
 impl CredentialStore for Shelving {
+    fn is_quick(&self) -> bool {
+        self.store.is_quick()
+    }
+
     fn load(&self) -> Result<Option<Login>, StoreError> {
         self.store.load()
     }

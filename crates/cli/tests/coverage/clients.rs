@@ -64,6 +64,7 @@ const INSTEAD: &[(&str, &str)] = &[
 const OURS: &[(&str, &str)] = &[
     ("getAuthStatus", "the reference serves it, and leaves it out of its schema"),
     ("gitDiffToRemote", "the reference serves it, and leaves it out of its schema"),
+    ("valet/login/redirect", "finishes a browser login on a machine without the browser; not served in strict mode"),
     ("thread/rollback", "gone from the reference; older clients call it"),
 ];
 

@@ -23,6 +23,8 @@ pub(crate) enum Which {
 pub(crate) struct Places {
     pub(crate) home: TempDir,
     pub(crate) cwd: TempDir,
+    /// Who issues logins, by origin.
+    issuer: String,
 }
 
 /// A running host.

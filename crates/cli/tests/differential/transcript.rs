@@ -45,7 +45,8 @@ pub(crate) fn known(stage: &Stage<'_>) -> Vec<(String, String)> {
     known.extend(stage.tokens.iter().map(|(name, token)| (token.access_token.clone(), format!("<token {name}>"))));
     // Tokens that the host got by itself.
     for bearer in stage.sim.requests().into_iter().filter_map(|request| request.bearer) {
-        if bearer.starts_with("ey") && !known.iter().any(|(value, _)| *value == bearer) {
+        let is_written = stage.scenario.texts.contains(&bearer);
+        if bearer.starts_with("ey") && !is_written && !known.iter().any(|(value, _)| *value == bearer) {
             let place = format!("<token of the host, {}>", known.len() - stage.tokens.len() - 2);
             known.push((bearer, place));
         }

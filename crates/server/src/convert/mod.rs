@@ -182,7 +182,9 @@ pub(crate) fn turn_error(failure: &Failure, strict: bool) -> v2::TurnError {
         FailureClass::Unauthorized { refused: true, .. } if strict => {
             v2::CodexErrorInfo::HttpConnectionFailed { http_status_code: Some(401) }
         }
-        FailureClass::Unauthorized { .. } if strict => v2::CodexErrorInfo::Other,
+        FailureClass::Unauthorized { kind, .. } if strict && kind != AuthFailureKind::Spent => {
+            v2::CodexErrorInfo::Other
+        }
         FailureClass::Unauthorized { .. } => v2::CodexErrorInfo::Unauthorized,
         FailureClass::HttpStatus(status) => v2::CodexErrorInfo::HttpConnectionFailed { http_status_code: Some(status) },
         FailureClass::TooManyAttempts(status) => {
@@ -225,7 +227,7 @@ pub(crate) fn auth_kind(kind: AuthFailureKind) -> ErrorKind {
         AuthFailureKind::WorkspaceRestricted => ErrorKind::WorkspaceRestricted,
         AuthFailureKind::NoOwner => ErrorKind::NoOwner,
         AuthFailureKind::Issuer => ErrorKind::Upstream,
-        AuthFailureKind::ReauthRequired => ErrorKind::ReauthRequired,
+        AuthFailureKind::ReauthRequired | AuthFailureKind::Spent => ErrorKind::ReauthRequired,
     }
 }
 

@@ -16,7 +16,7 @@ impl Handler for GetAuthStatus {
         }
         let requires_openai_auth = config.uses_login(config.provider_id());
         let account = context.host.accounts.current(context.connection.id).filter(|_| requires_openai_auth);
-        let token = account.as_ref().and_then(|account| {
+        let token = account.as_ref().filter(|account| !account.is_spent()).and_then(|account| {
             let snapshot = account.snapshot();
             // Whoever lent the token may have it back; nobody else may, unless the reference's way is wanted.
             let lent_by_asker = snapshot.owner.is_some() && snapshot.owner == context.connection.owner();
