@@ -113,7 +113,7 @@ mod tests {
             (400, "{}", FailureClass::Other, false),
             (401, "{}", FailureClass::HttpStatus(401), false),
             (404, r#"{"error":{"code":"model_not_found"}}"#, FailureClass::ModelNotFound, false),
-            (429, r#"{"error":{"code":"insufficient_quota"}}"#, FailureClass::UsageLimitExceeded, false),
+            (429, r#"{"error":{"code":"insufficient_quota"}}"#, FailureClass::QuotaExceeded, false),
             (429, "slow down", FailureClass::TooManyAttempts(429), true),
             (500, "{}", FailureClass::InternalServerError, true),
             (529, "{}", FailureClass::HttpStatus(529), true),
