@@ -42,11 +42,11 @@ mod glibc {
 
     /// So many heaps at most. Threads that read and write files come and go, and each would get one of its own.
     const MOST_HEAPS: usize = 8;
-    /// What is larger has a mapping of its own, which goes with it. The largest value that is taken: a thread with a long
-    /// history needs megabytes in each turn, and new mappings would have to be filled with zeros every time.
-    const OWN_MAPPING: c_int = 32 << 20;
+    /// What is larger has a mapping of its own, which goes with it. A thread with a long history needs megabytes in each
+    /// turn, and new mappings would have to be filled with zeros every time.
+    const OWN_MAPPING: c_int = 16 << 20;
     /// How much may be free at the end of a heap while turns run, and when none has for a while.
-    const FREE_AT_WORK: c_int = 64 << 20;
+    const FREE_AT_WORK: c_int = 16 << 20;
     const FREE_AT_REST: c_int = 128 << 10;
     /// A heap looks at what is free at its end when so much is freed at once; 64 KiB would do.
     const NOTICED: usize = 256 << 10;

@@ -113,7 +113,8 @@ pub(crate) fn of_status(status: StatusCode, url: &str, headers: &HeaderMap, body
         StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND
             if detail.code.as_deref() == Some("model_not_found") =>
         {
-            Failure::new(FailureClass::ModelNotFound, detail.message.unwrap_or_else(|| body.to_owned()))
+            let words = detail.message.filter(|message| !message.trim().is_empty());
+            Failure::new(FailureClass::ModelNotFound, words.unwrap_or_else(|| body.to_owned()))
         }
         StatusCode::BAD_REQUEST if body.contains(NOT_SUPPORTED) => Failure::new(FailureClass::ModelNotSupported, body),
         StatusCode::BAD_REQUEST => Failure::new(FailureClass::Other, body),

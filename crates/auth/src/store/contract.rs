@@ -162,7 +162,7 @@ fn edited(name: &str, text: &str, store: fn(&std::path::Path) -> Box<dyn Credent
 fn members_that_are_not_ours_stay_byte_for_byte() {
     let text = r#"{"bedrock_api_key": [1.50, {"x" : "é"}], "OPENAI_API_KEY": "sk-old", "tokens": {"id_token": "a"}}"#;
     let [login, logout] = edited("auth.json", text, |folder| Box::new(CodexFile::of_home(folder)));
-    let expected = "{\n  \"bedrock_api_key\": [1.50, {\"x\" : \"é\"}],\n  \"OPENAI_API_KEY\": \"sk-new\",\n  \"auth_mode\": \"apikey\"\n}\n";
+    let expected = "{\n  \"bedrock_api_key\": [1.50, {\"x\" : \"é\"}],\n  \"OPENAI_API_KEY\": \"sk-new\",\n  \"auth_mode\": \"apikey\"\n}";
     assert_eq!(login.as_deref(), Some(expected));
     assert_eq!(logout, None, "the reference removes the file, too");
 
@@ -171,10 +171,10 @@ fn members_that_are_not_ours_stay_byte_for_byte() {
     assert_eq!(
         login.as_deref(),
         Some(
-            "{\n  \"anthropic\": {\"type\":\"oauth\", \"n\": 1.0},\n  \"openai\": {\n    \"type\": \"api\",\n    \"key\": \"sk-new\",\n    \"note\": 7\n  }\n}\n"
+            "{\n  \"anthropic\": {\"type\":\"oauth\", \"n\": 1.0},\n  \"openai\": {\n    \"type\": \"api\",\n    \"key\": \"sk-new\",\n    \"note\": 7\n  }\n}"
         )
     );
-    assert_eq!(logout.as_deref(), Some("{\n  \"anthropic\": {\"type\":\"oauth\", \"n\": 1.0}\n}\n"));
+    assert_eq!(logout.as_deref(), Some("{\n  \"anthropic\": {\"type\":\"oauth\", \"n\": 1.0}\n}"));
 }
 
 #[test]
