@@ -125,7 +125,8 @@ impl AuthManager {
     }
 
     /// Takes the current account away from new work, and forgets it where it is kept. What goes on under it goes on,
-    /// until the caller says [`Account::log_out`]. A lent token is forgotten, and nothing that is kept is touched, except in strict mode.
+    /// until the caller says [`Account::log_out`]. A lent token is forgotten, and nothing that is kept is touched, except
+    /// in strict mode.
     pub async fn log_out(&self, scope: Scope) -> Result<Option<Arc<Account>>, StoreError> {
         let keeping = self.keeping.as_ref().filter(|_| scope == Scope::default());
         let lent = self.current(scope).is_some_and(|account| account.mode() == Mode::External);

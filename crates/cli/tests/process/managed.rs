@@ -104,9 +104,8 @@ async fn eight_processes_on_one_home_make_one_call_when_the_token_expires() {
     assert_eq!(refreshes(&sim), 1);
 }
 
-#[tokio::test]
-async fn a_host_that_is_killed_between_the_issuers_answer_and_the_file_loses_no_login() {
-    // The issuer does its work, and the answer is on its way for a while: the old token is spent.
+/// A host whose refresh token is spent, and the answer is on its way to it for a while; and what the file holds.
+async fn midway() -> (Sim, TempDir, Host, Value) {
     let answer = Fault::slow("/oauth/token", Duration::from_millis(1500)).grant_type("refresh_token").times(1);
     let (sim, home) = stage(issuer().fault(answer)).await;
     let mut host = Host::start(home.path(), &sim).await;
@@ -117,14 +116,24 @@ async fn a_host_that_is_killed_between_the_issuers_answer_and_the_file_loses_no_
     let spent = sim.wait_for_requests(|request| request.body["grant_type"] == "refresh_token", 1);
     tokio::time::timeout(LIMIT, spent).await.unwrap();
     assert_eq!(kept(home.path()), before);
-    host.kill();
+    (sim, home, host, before)
+}
 
+/// The new token is written by what outlives the host.
+async fn written(home: &Path, before: &Value) {
     let written = async {
-        while kept(home.path()) == before {
+        while kept(home) == *before {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(LIMIT, written).await.expect("the new token is written by what outlives the host");
+    tokio::time::timeout(LIMIT, written).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_host_that_is_killed_between_the_issuers_answer_and_the_file_loses_no_login() {
+    let (sim, home, host, before) = midway().await;
+    host.kill();
+    written(home.path(), &before).await;
     let mut host = Host::start(home.path(), &sim).await;
     assert_eq!(host.turn().await, TurnStatus::Completed);
     sim.tokens().expire_all();
@@ -134,21 +143,11 @@ async fn a_host_that_is_killed_between_the_issuers_answer_and_the_file_loses_no_
 }
 
 #[tokio::test]
-async fn the_helper_takes_no_part_in_the_hosts_end() {
-    let answer = Fault::slow("/oauth/token", Duration::from_millis(1500)).grant_type("refresh_token").times(1);
-    let (sim, home) = stage(issuer().fault(answer)).await;
-    let mut host = Host::start(home.path(), &sim).await;
-    host.log_in().await;
-    let before = kept(home.path());
-    sim.tokens().expire_all();
-    host.begin_turn().await;
-    let spent = sim.wait_for_requests(|request| request.body["grant_type"] == "refresh_token", 1);
-    tokio::time::timeout(LIMIT, spent).await.unwrap();
+async fn a_host_that_ends_does_not_wait_for_the_issuer_and_loses_no_login() {
+    let (_sim, home, host, before) = midway().await;
     drop(host.client);
     let ended = host.process.wait(LIMIT).await.unwrap();
     assert!(ended.success(), "{ended}");
-    assert_eq!(kept(home.path()), before, "the host did not wait for the issuer");
-    while kept(home.path()) == before {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    assert_eq!(kept(home.path()), before);
+    written(home.path(), &before).await;
 }
