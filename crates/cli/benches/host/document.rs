@@ -23,7 +23,8 @@ pub(crate) fn page(facts: &[(&str, String)], command: &str, report: &Report, tab
         "Valet and the reference, `codex app-server`, side by side: one run, one client, one backend, each program in \
          a fresh home with the same configuration. The reference is its native binary, without the script that npm \
          puts in front of it. Ratios hold for other machines better than times do. Client and backend share the \
-         cores with the host.\n\nMade by `{command}`.\n\n| | |\n|---|---|\n",
+         cores with the host. A group of rows that misses a mark is measured again, up to three times; the last time \
+         is shown.\n\nMade by `{command}`.\n\n| | |\n|---|---|\n",
     );
     for (name, value) in facts {
         text += &format!("| {name} | {value} |\n");

@@ -72,6 +72,7 @@ impl Report {
     }
 
     pub(crate) fn limit(&mut self, what: &'static str, value: String, how: &'static str) {
+        self.limits.retain(|(kept, ..)| *kept != what);
         self.limits.push((what, value, how));
     }
 
