@@ -218,6 +218,22 @@ impl Account {
         self.renewed(self.snapshot().revision, caller, Why::Asked).await
     }
 
+    /// Returns a credential that is good for some minutes, if one can be had; else the current one until it expires.
+    pub async fn fresh(self: &Arc<Self>, caller: &Caller) -> Result<Arc<Snapshot>, AuthFailure> {
+        let current = self.snapshot();
+        let expired = expires_within(&current, 1);
+        // One that was refused a moment ago, or lives no longer, is not asked for again; one that is on its way is joined.
+        let pauses = || !self.ahead_is_due() && self.flight().is_none();
+        if !expires_within(&current, AHEAD.as_secs()) || !expired && pauses() {
+            return Ok(current);
+        }
+        *self.ahead_after() = Some(Instant::now() + AHEAD_PAUSE);
+        match self.renewed(current.revision, caller, Why::ExpiresSoon).await {
+            Err(_) if !expired && !self.is_logged_out() => Ok(current),
+            renewed => renewed,
+        }
+    }
+
     async fn renewed(self: &Arc<Self>, rejected: u64, caller: &Caller, why: Why) -> Result<Arc<Snapshot>, AuthFailure> {
         let mut state = self.state.subscribe();
         loop {
@@ -269,10 +285,7 @@ impl Account {
     }
 
     fn expires_soon(&self, snapshot: &Snapshot) -> bool {
-        let Some(expires_at) = snapshot.profile.expires_at else { return false };
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let window = AHEAD.as_secs() - snapshot.revision.wrapping_mul(7919) % AHEAD_JITTER_S;
-        u64::try_from(expires_at).unwrap_or_default() < now + window
+        expires_within(snapshot, AHEAD.as_secs() - snapshot.revision.wrapping_mul(7919) % AHEAD_JITTER_S)
     }
 
     fn ahead_is_due(&self) -> bool {
@@ -339,6 +352,12 @@ pub(crate) fn newer(state: &State, rejected: u64) -> Option<Result<Arc<Snapshot>
         return Some(Err(AuthFailure::logged_out()));
     }
     (state.snapshot.revision > rejected).then(|| Ok(Arc::clone(&state.snapshot)))
+}
+
+fn expires_within(snapshot: &Snapshot, seconds: u64) -> bool {
+    let Some(expires_at) = snapshot.profile.expires_at else { return false };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    u64::try_from(expires_at).unwrap_or_default() < now + seconds
 }
 
 pub(crate) fn not_renewable() -> AuthFailure {

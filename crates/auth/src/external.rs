@@ -126,3 +126,22 @@ pub trait ExternalAuth: Send + Sync + 'static {
     /// A new credential is about to be used instead of an old one.
     fn renewed(&self, before: &Snapshot, after: &Snapshot);
 }
+
+/// Nobody lends tokens, and nobody wants to know when one is renewed.
+pub(crate) struct NoParent;
+
+impl ExternalAuth for NoParent {
+    fn refresh(&self, _: RefreshRequest) -> BoxFuture<'static, Result<Renewed, RefreshFailure>> {
+        Box::pin(std::future::ready(Err(RefreshFailure::Gone)))
+    }
+
+    fn deadline(&self, _: OwnerId) -> Duration {
+        Duration::ZERO
+    }
+
+    fn given_up(&self, _: &RefreshRequest) -> bool {
+        false
+    }
+
+    fn renewed(&self, _: &Snapshot, _: &Snapshot) {}
+}

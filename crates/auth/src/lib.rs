@@ -22,6 +22,7 @@ mod send;
 mod snapshot;
 pub mod store;
 mod token;
+pub mod usage;
 
 pub use account::{Account, Mode};
 pub use claims::{Claims, ClaimsError};

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crate::account::{Account, Mode};
 use crate::claims::ClaimsError;
-use crate::external::{ExternalAuth, ExternalTokens, OwnerId};
+use crate::external::{ExternalAuth, ExternalTokens, NoParent, OwnerId};
 use crate::keeping::Keeping;
 use crate::renewal::{Lent, Renewal};
 use crate::snapshot::{Identity, Profile, Snapshot, lent, next_revision};
@@ -120,6 +120,11 @@ impl AuthManager {
     pub fn new(parent: Arc<dyn ExternalAuth>, rules: Rules, keeping: Option<Keeping>) -> Self {
         let lent = Lent { parent, rules: Arc::new(rules), flights: Arc::default() };
         Self { lent, keeping, revisions: Arc::default(), scopes: Mutex::default() }
+    }
+
+    /// The login that is kept, and no other.
+    pub fn of(keeping: Keeping, rules: Rules) -> Self {
+        Self::new(Arc::new(NoParent), rules, Some(keeping))
     }
 
     fn scopes(&self) -> MutexGuard<'_, HashMap<Scope, Accounts>> {

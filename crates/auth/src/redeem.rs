@@ -24,6 +24,9 @@ const PATIENCE: Duration = Duration::from_secs(45);
 /// What is asked for. It holds no secret.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Redemption {
+    /// The name of the account whose login it is, wherever that is kept. None: the one that is used.
+    #[serde(default)]
+    pub name: Option<String>,
     /// The fingerprint of the access token that is of no use any more.
     pub rejected: String,
     /// The workspace that the tokens must be for.

@@ -3,9 +3,11 @@
 
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Args;
+use valet_auth::store::{CredentialStore, OfAccount, Shelf};
 use valet_auth::{HttpClient, Outcome, Program, Redemption};
 use valet_server::Config;
 
@@ -36,9 +38,12 @@ pub(crate) fn run(args: &RedeemArgs) -> anyhow::Result<ExitCode> {
     let request: Redemption = serde_json::from_reader(std::io::stdin().lock()).context("what is asked for")?;
     let config = Config::load(&valet_server::config::home()?, &args.config)?;
     let (issuer, http) = (config.issuer(), HttpClient::default());
-    let redeemed = valet_auth::redeem(&*config.store(), &request, |old| {
-        runtime.block_on(issuer.refresh(&http, old, request.reason))
-    });
+    let store: Arc<dyn CredentialStore> = match &request.name {
+        Some(name) => Arc::new(OfAccount::new(config.store(), Shelf::of_home(&config.home), name)),
+        None => config.store(),
+    };
+    let redeemed =
+        valet_auth::redeem(&*store, &request, |old| runtime.block_on(issuer.refresh(&http, old, request.reason)));
     let outcome = match redeemed {
         Ok(redeemed) => Outcome::Renewed { found: redeemed.found },
         Err(error) => Outcome::Failed(error),

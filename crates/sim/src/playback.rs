@@ -73,8 +73,9 @@ impl Playback {
         state.script.endpoints.get(&format!("{method} {path}")).cloned()
     }
 
-    pub(crate) fn usage(&self) -> Option<Value> {
-        lock(&self.state).script.usage.clone()
+    pub(crate) fn usage(&self, account: &str) -> Option<Value> {
+        let script = &lock(&self.state).script;
+        script.usage_of.get(account).or(script.usage.as_ref()).cloned()
     }
 }
 

@@ -26,6 +26,8 @@ pub struct Script {
     pub endpoints: BTreeMap<String, Endpoint>,
     /// The body of `GET /backend-api/wham/usage`, in place of the built-in one.
     pub usage: Option<Value>,
+    /// The same for single accounts, by account id.
+    pub usage_of: BTreeMap<String, Value>,
 }
 
 /// What credentials are good for.

@@ -46,6 +46,7 @@ pub(crate) struct Apart {
 
 impl Redeem for Apart {
     fn redeem(&self, request: Redemption) -> BoxFuture<'static, Result<Redeemed, RedeemError>> {
+        let request = Redemption { name: self.store.account().map(str::to_owned), ..request };
         let (program, store, otherwise) = (self.program.clone(), Arc::clone(&self.store), Arc::clone(&self.otherwise));
         async move {
             let child = match program.start() {

@@ -29,6 +29,7 @@ fn holding(tokens: &Tokens) -> Memory {
 
 fn rejected(tokens: &Tokens) -> Redemption {
     Redemption {
+        name: None,
         rejected: tokens.access.fingerprint(),
         account_id: tokens.account_id.clone(),
         spent: None,

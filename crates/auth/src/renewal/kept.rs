@@ -42,6 +42,7 @@ impl Account {
     pub(super) async fn redeem(&self, kept: &Kept, reason: Reason) -> Result<(), AuthFailure> {
         let before = self.snapshot();
         let request = Redemption {
+            name: None,
             rejected: before.token.fingerprint(),
             account_id: before.identity.as_ref().map(|known| known.account_id.clone()).filter(|id| !id.is_empty()),
             spent: kept.spent().clone(),

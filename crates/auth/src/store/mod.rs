@@ -13,6 +13,7 @@ mod file;
 mod keyring;
 mod keyring_or_file;
 mod memory;
+mod of_account;
 mod opencode;
 mod others;
 mod shelf;
@@ -23,6 +24,7 @@ pub use codex::CodexFile;
 pub use keyring::Keyring;
 pub use keyring_or_file::KeyringOrFile;
 pub use memory::Memory;
+pub use of_account::OfAccount;
 pub use opencode::OpencodeFile;
 pub use shelf::{Shelf, Shelving};
 
@@ -134,12 +136,23 @@ pub enum StoreError {
         /// Which file.
         path: String,
     },
+    /// The login was removed, or the place is another account's now.
+    #[error("{name} is not kept here any more")]
+    Gone {
+        /// The name of the account.
+        name: String,
+    },
 }
 
 /// A place for one login.
 pub trait CredentialStore: Send + Sync + 'static {
     /// What is kept. Never waits for a writer: a file is replaced as a whole.
     fn load(&self) -> Result<Option<Login>, StoreError>;
+
+    /// The name of the account that has this place alone. None: whoever is logged in has it.
+    fn account(&self) -> Option<&str> {
+        None
+    }
 
     /// Whether writing takes no longer than a file does: nobody is asked.
     fn is_quick(&self) -> bool {

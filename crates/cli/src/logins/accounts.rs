@@ -5,15 +5,17 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use serde_json::json;
 use valet_auth::store::{Locked, Login, Shelf};
+use valet_switch::wallet::Activated;
 
 use super::args::{AccountsCommand, ConfigArgs};
 use super::who::Who;
-use super::{PATIENCE, carry, logout, tell};
+use super::{PATIENCE, carry, logout, tell, usage, wallet};
 
 pub(super) fn run(command: &AccountsCommand) -> anyhow::Result<ExitCode> {
     match command {
         AccountsCommand::List { json, config } => list(config, *json)?,
         AccountsCommand::Use { who, config } => switch(config, who)?,
+        AccountsCommand::Usage(args) => usage::run(args)?,
         AccountsCommand::Remove { who, revocation, config } => {
             let config = config.load()?;
             let store = config.store();
@@ -115,20 +117,17 @@ fn list(config: &ConfigArgs, as_json: bool) -> anyhow::Result<()> {
 }
 
 fn switch(config: &ConfigArgs, who: &str) -> anyhow::Result<()> {
-    let config = config.load()?.shelving();
-    let store = config.store();
-    let locked = store.lock(PATIENCE)?;
-    let accounts = Accounts::of(&*locked, Shelf::of_home(&config.home))?;
-    let name = accounts.find(who)?;
-    if accounts.current.as_deref() == Some(name) {
-        tell(format_args!("{name} is used already."));
-        return Ok(());
-    }
-    let login = accounts.login(&*locked, name)?;
-    config.rules().check(&login)?;
-    locked.save(&login)?;
-    tell(format_args!(
-        "{name} is used from now on. A host that runs goes on with the login that it has: start it again."
-    ));
+    let config = config.load()?;
+    let name = {
+        let store = config.store();
+        let locked = store.lock(PATIENCE)?;
+        Accounts::of(&*locked, Shelf::of_home(&config.home))?.find(who)?.to_owned()
+    };
+    tell(match wallet(&config).activate(&name)? {
+        Activated::Already => format!("{name} is used already."),
+        Activated::Now => {
+            format!("{name} is used from now on. A host that runs goes on with the login that it has: start it again.")
+        }
+    });
     Ok(())
 }

@@ -113,6 +113,8 @@ pub(crate) enum AccountsCommand {
         #[command(flatten)]
         config: ConfigArgs,
     },
+    /// Show how much of each subscription is used, when it starts anew, and how long it lasts at this pace.
+    Usage(UsageArgs),
     /// Forget a login that is not used.
     Remove {
         /// A part of its name that no other one has.
@@ -142,6 +144,18 @@ pub(crate) enum AccountsCommand {
         #[command(flatten)]
         config: ConfigArgs,
     },
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct UsageArgs {
+    /// Say it in JSON; with --watch in a line for each change.
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Go on until Ctrl-C. Each account is asked for once a minute.
+    #[arg(long)]
+    pub(super) watch: bool,
+    #[command(flatten)]
+    pub(super) config: ConfigArgs,
 }
 
 /// A program that keeps logins in a file.

@@ -11,12 +11,19 @@ mod logout;
 mod paste;
 mod session;
 mod status;
+mod times;
+mod usage;
 mod who;
 
 use std::fmt::Display;
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
+
+use valet_auth::store::Shelf;
+use valet_server::Config;
+use valet_switch::wallet::{Parts, Wallet};
 
 use crate::logging;
 use args::Command;
@@ -38,6 +45,18 @@ pub(crate) fn run(command: &Command) -> anyhow::Result<ExitCode> {
 fn tell(line: impl Display) {
     // Nobody may be reading, and that is the reader's choice.
     let _ = writeln!(anstream::stdout(), "{line}");
+}
+
+/// The accounts of a home.
+pub(crate) fn wallet(config: &Config) -> Arc<Wallet> {
+    Arc::new(Wallet::new(Parts {
+        store: config.store(),
+        shelf: Shelf::of_home(&config.home),
+        rules: config.rules(),
+        issuer: config.issuer(),
+        http: Arc::default(),
+        redeemer: config.redeemer(),
+    }))
 }
 
 fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {

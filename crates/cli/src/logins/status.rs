@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use chrono::{DateTime, Local};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use valet_protocol::methods as m;
@@ -15,7 +14,7 @@ use crate::ending::Signals;
 use super::args::StatusArgs;
 use super::session::{Session, words};
 use super::who::Who;
-use super::{PATIENCE, block_on, tell};
+use super::{PATIENCE, block_on, tell, times};
 
 /// How long the backend may take to tell of the limits.
 const LIMITS: Duration = Duration::from_secs(15);
@@ -100,7 +99,7 @@ fn show(who: &Who, told: &Told) {
     if let Some(account_id) = &who.account_id {
         row("account", account_id);
     }
-    if let Some(expires_at) = told.account["valet"]["expiresAt"].as_i64().and_then(time) {
+    if let Some(expires_at) = told.account["valet"]["expiresAt"].as_i64().and_then(times::time) {
         row("token", &format!("good until {expires_at}; a host renews it before"));
     }
     match &told.limits {
@@ -119,18 +118,9 @@ fn row(name: &str, value: &str) {
 
 impl Window {
     fn words(&self) -> String {
-        let window = match self.window_duration_mins {
-            Some(minutes) if minutes >= 24 * 60 => format!(" of {} days", minutes / (24 * 60)),
-            Some(minutes) if minutes >= 60 => format!(" of {} hours", minutes / 60),
-            Some(minutes) => format!(" of {minutes} minutes"),
-            None => String::new(),
-        };
-        let resets = self.resets_at.and_then(time).map(|time| format!("; starts anew {time}")).unwrap_or_default();
-        format!("{} %{window} used{resets}", self.used_percent)
+        let window =
+            self.window_duration_mins.map(|minutes| format!(" of {}", times::length(minutes.saturating_mul(60))));
+        let resets = self.resets_at.and_then(times::time).map(|time| format!("; starts anew {time}"));
+        format!("{} %{} used{}", self.used_percent, window.unwrap_or_default(), resets.unwrap_or_default())
     }
-}
-
-fn time(unix_seconds: i64) -> Option<String> {
-    let time = DateTime::from_timestamp(unix_seconds, 0)?.with_timezone(&Local);
-    Some(time.format("%Y-%m-%d %H:%M").to_string())
 }

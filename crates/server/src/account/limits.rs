@@ -6,8 +6,8 @@ use std::sync::Arc;
 use chrono::DateTime;
 use reqwest::Method;
 use reqwest::header::{HeaderName, HeaderValue};
-use serde::Deserialize;
 use serde_json::Value;
+use valet_auth::usage::{self, Credits, IndividualLimit, Limit, ResetCredit, ResetCredits, Usage, Window};
 use valet_auth::{Account, Caller, Identity};
 use valet_protocol::ErrorObject;
 use valet_protocol::v1::PlanType;
@@ -22,94 +22,8 @@ use super::{Accounts, Shared};
 use crate::connection::ConnectionId;
 use crate::convert;
 
-/// The limit of turns.
-const TURNS: &str = "codex";
-
 /// Tells the backend that the client can go on with the reserve model.
 const RESERVE: HeaderName = HeaderName::from_static("x-openai-codex-luna-reserve");
-
-#[derive(Deserialize)]
-struct Usage {
-    plan_type: Option<String>,
-    rate_limit: Option<Limit>,
-    credits: Option<Credits>,
-    additional_rate_limits: Option<Vec<FeatureLimit>>,
-    rate_limit_reached_type: Option<Reached>,
-    spend_control: Option<SpendControl>,
-    rate_limit_reset_credits: Option<ResetCredits>,
-    account_id: Option<String>,
-    user_id: Option<String>,
-    rate_limit_upsell: Option<Value>,
-}
-
-/// The limit of a single feature.
-#[derive(Deserialize)]
-struct FeatureLimit {
-    limit_name: Option<String>,
-    metered_feature: String,
-    normal_model_slug: Option<String>,
-    rate_limit: Option<Limit>,
-}
-
-#[derive(Deserialize)]
-struct Limit {
-    allowed: Option<bool>,
-    primary_window: Option<Window>,
-    secondary_window: Option<Window>,
-}
-
-#[derive(Deserialize)]
-struct Window {
-    used_percent: f64,
-    limit_window_seconds: Option<i64>,
-    reset_at: Option<i64>,
-}
-
-#[derive(Deserialize)]
-struct Credits {
-    #[serde(default)]
-    has_credits: bool,
-    #[serde(default)]
-    unlimited: bool,
-    balance: Option<Value>,
-}
-
-#[derive(Deserialize)]
-struct Reached {
-    #[serde(rename = "type")]
-    kind: String,
-}
-
-#[derive(Deserialize)]
-struct SpendControl {
-    reached: Option<bool>,
-    individual_limit: Option<IndividualLimit>,
-}
-
-#[derive(Deserialize)]
-struct IndividualLimit {
-    limit: String,
-    used: String,
-    remaining_percent: f64,
-    reset_at: i64,
-}
-
-#[derive(Deserialize)]
-struct ResetCredits {
-    available_count: i64,
-    credits: Option<Vec<ResetCredit>>,
-}
-
-#[derive(Deserialize)]
-struct ResetCredit {
-    id: String,
-    reset_type: String,
-    status: String,
-    granted_at: String,
-    expires_at: Option<String>,
-    title: Option<String>,
-    description: Option<String>,
-}
 
 impl Accounts {
     /// The answer to `account/rateLimits/read`.
@@ -139,7 +53,7 @@ impl Accounts {
 
 impl Shared {
     async fn usage(&self, account: &Arc<Account>, caller: &Caller, reserve: bool) -> Result<Usage, Failed> {
-        let mut request = self.request(Method::GET, "/wham/usage")?;
+        let mut request = self.request(Method::GET, usage::PATH)?;
         if reserve {
             request.headers_mut().insert(RESERVE, HeaderValue::from_static("1"));
         }
@@ -178,7 +92,7 @@ fn response(
         spend_control_reached,
         individual_limit: individual.map(individual_limit),
         rate_limit_reached_type: usage.rate_limit_reached_type.and_then(|reached| convert::reached(&reached.kind)),
-        ..snapshot(TURNS.to_owned(), usage.rate_limit.as_ref())
+        ..snapshot(usage::TURNS.to_owned(), usage.rate_limit.as_ref())
     };
     let features = usage.additional_rate_limits.unwrap_or_default().into_iter().map(|feature| RateLimitSnapshot {
         limit_name: feature.limit_name,

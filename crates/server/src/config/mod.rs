@@ -205,12 +205,17 @@ impl Config {
             return None;
         }
         let keeping = Keeping::new(self.store(), self.issuer(), Arc::clone(http), revoke);
-        // Nobody else finds what is in the memory of this process.
-        let in_memory = self.keys.cli_auth_credentials_store == CredentialsStore::Ephemeral;
-        Some(match self.redeemer.clone().filter(|_| !in_memory) {
+        Some(match self.redeemer() {
             Some(program) => keeping.redeemed_by(program),
             None => keeping,
         })
+    }
+
+    /// What renews the tokens of the login that the host owns. None: the host itself does.
+    pub fn redeemer(&self) -> Option<Program> {
+        // Nobody else finds what is in the memory of this process.
+        let in_memory = self.keys.cli_auth_credentials_store == CredentialsStore::Ephemeral;
+        self.redeemer.clone().filter(|_| !in_memory)
     }
 
     /// Whether the reference's way is wanted, wherever a client could depend on it.

@@ -51,9 +51,10 @@ pub(super) fn settings(shared: &Shared, call: &Call) -> Reply {
 
 pub(super) fn usage(shared: &Shared, call: &Call) -> Reply {
     admitted(shared, call, || {
-        shared.playback.usage().unwrap_or_else(|| {
+        let owner = owner(call);
+        shared.playback.usage(&owner.account).unwrap_or_else(|| {
             json!({
-                "plan_type": owner(call).plan,
+                "plan_type": owner.plan,
                 "rate_limit": {
                     "allowed": true,
                     "limit_reached": false,

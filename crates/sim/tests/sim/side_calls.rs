@@ -51,11 +51,16 @@ async fn a_script_replaces_endpoints_and_usage() -> Result<()> {
         .endpoint("GET /backend-api/wham/config/bundle", Endpoint::default())
         .endpoint("GET /v1/models", Endpoint::new(200, json!({"models": [{"slug": "other"}]})));
     script.usage = Some(json!({"plan_type": "free"}));
-    let client = Client::new(&Sim::start(script).await?)?;
+    script.usage_of = [("acct-7".to_owned(), json!({"plan_type": "team"}))].into();
+    let sim = Sim::start(script).await?;
+    let client = Client::new(&sim)?;
     let check = client.get("/backend-api/wham/accounts/check").await?;
     assert_eq!(check, (503, json!({"error": "down"})));
     assert_eq!(client.get("/backend-api/wham/config/bundle").await?, (200, json!({})));
     assert_eq!(client.get("/backend-api/wham/usage").await?.1, json!({"plan_type": "free"}));
+    let token = sim.tokens().issue(TokenRequest::account("acct-7")).access_token;
+    let other = client.call("GET", "/backend-api/wham/usage", Some(&token)).await?.1;
+    assert_eq!(other, json!({"plan_type": "team"}));
     let models = client.get("/v1/models?client_version=0.169.0").await?.1;
     assert_eq!(models, json!({"models": [{"slug": "other"}]}));
     Ok(())

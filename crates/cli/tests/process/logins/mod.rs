@@ -5,6 +5,7 @@ mod login;
 mod places;
 mod reference;
 mod status;
+mod usage;
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
