@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
 
+use crate::account::Account;
 use crate::snapshot::Snapshot;
 use crate::token::AccessToken;
 
@@ -125,6 +126,9 @@ pub trait ExternalAuth: Send + Sync + 'static {
 
     /// A new credential is about to be used instead of an old one.
     fn renewed(&self, before: &Snapshot, after: &Snapshot);
+
+    /// A login that another process has made is in force now, for everybody.
+    fn taken_up(&self, account: &Account);
 }
 
 /// Nobody lends tokens, and nobody wants to know when one is renewed.

@@ -1,7 +1,9 @@
 //! Logins that the host owns: read where they are kept, put there before they are used, and taken back.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use tokio_util::task::TaskTracker;
 
 use crate::account::{Account, Mode};
 use crate::http::HttpClient;
@@ -24,16 +26,23 @@ pub struct Keeping {
     redeem: Arc<dyn Redeem>,
     /// Whether a logout takes the tokens back at the issuer.
     revoke: bool,
+    revocations: TaskTracker,
     look: Arc<Mutex<Look>>,
 }
 
-/// When the store is looked at for a login that somebody else has put there.
-#[derive(Clone, Copy, Debug)]
-enum Look {
-    /// From then on, as long as nobody is logged in.
-    From(Instant),
-    /// Somebody has logged out here, and will log in here.
-    Never,
+/// How the store is looked at for a login that another process has put there, as long as nobody is logged in.
+#[derive(Debug)]
+struct Look {
+    /// Not before.
+    next: Instant,
+    /// Whose login is not taken up, even if it was renewed: a logout left it where it is, or it is made here.
+    left: Option<Arc<Snapshot>>,
+}
+
+impl Look {
+    fn after(left: Option<Arc<Snapshot>>) -> Self {
+        Self { next: Instant::now(), left }
+    }
 }
 
 /// How long what was found is believed.
@@ -49,7 +58,8 @@ impl Keeping {
             http,
             redeem: Arc::new(redeem),
             revoke,
-            look: Arc::new(Mutex::new(Look::From(Instant::now()))),
+            revocations: TaskTracker::new(),
+            look: Arc::new(Mutex::new(Look::after(None))),
         }
     }
 
@@ -72,10 +82,10 @@ impl Keeping {
 
     /// Writes. What a client sends after a login counts on it, so this is done at once if nobody else writes; else it
     /// waits its turn where it may block.
-    async fn change(
+    async fn change<T: Send + 'static>(
         &self,
-        change: impl FnOnce(&dyn Locked) -> Result<(), StoreError> + Send + 'static,
-    ) -> Result<(), StoreError> {
+        change: impl FnOnce(&dyn Locked) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         if self.store.is_quick() {
             match self.store.lock(Duration::ZERO) {
                 Err(StoreError::Locked { .. }) => {}
@@ -96,7 +106,10 @@ impl AuthManager {
         match keeping.store.load() {
             Ok(Some(login)) if self.rules().check(&login).is_ok() => {
                 let account = self.account_of(keeping, &login);
-                self.adopt(&account);
+                if !keeping.was_left(&account.snapshot()) && self.adopt(&account) {
+                    tracing::info!("the login of another process was taken up");
+                    self.parent().taken_up(&account);
+                }
             }
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "the login that is kept cannot be used"),
@@ -114,14 +127,26 @@ impl AuthManager {
                 Login::Chatgpt(_) => Err(LoginError::NotKept),
             };
         };
-        let keep = login.clone();
-        keeping.change(move |store| store.save(&keep)).await?;
-        // A parent may have lent a token in the meantime.
-        self.check_managed_login(scope)?;
-        keeping.set_look(Look::From(Instant::now()));
         let account = self.account_of(keeping, &login);
-        self.put_in_force(scope, &account);
-        Ok(account)
+        let left = keeping.set_look(Look::after(Some(account.snapshot()))).left;
+        let kept = self.keep(keeping, scope, login).await;
+        if kept.is_ok() {
+            self.put_in_force(scope, &account);
+        }
+        keeping.set_look(Look::after(left.filter(|_| kept.is_err())));
+        kept.map(|()| account)
+    }
+
+    /// Keeps a login, unless a parent lends a token in the meantime.
+    async fn keep(&self, keeping: &Keeping, scope: Scope, login: Login) -> Result<(), LoginError> {
+        let before = keeping.replace(login.clone()).await?;
+        let checked = self.check_managed_login(scope);
+        if checked.is_err()
+            && let Err(error) = keeping.put_back(login, before).await
+        {
+            tracing::warn!(%error, "a login that is not used stays where logins are kept");
+        }
+        checked
     }
 
     /// Takes the current account away from new work, and forgets it where it is kept. What goes on under it goes on,
@@ -130,16 +155,19 @@ impl AuthManager {
     pub async fn log_out(&self, scope: Scope) -> Result<Option<Arc<Account>>, StoreError> {
         let keeping = self.keeping.as_ref().filter(|_| scope == Scope::default());
         let lent = self.current(scope).is_some_and(|account| account.mode() == Mode::External);
-        // The reference takes a stored login away, too, when a lent token is given back.
-        if let Some(keeping) = keeping.filter(|_| !lent || self.rules().strict) {
-            let login = keeping.store.load().ok().flatten();
-            keeping.change(|store| store.clear()).await?;
-            if let Some(Login::Chatgpt(tokens)) = login.filter(|_| keeping.revoke) {
-                keeping.revoke(tokens);
-            }
-        }
         if let Some(keeping) = keeping {
-            keeping.set_look(Look::Never);
+            let login = keeping.store.load().ok().flatten();
+            // The reference takes a stored login away, too, when a lent token is given back.
+            if lent && !self.rules().strict {
+                let left = login.map(|login| self.account_of(keeping, &login).snapshot());
+                keeping.set_look(Look::after(left));
+            } else {
+                keeping.change(|store| store.clear()).await?;
+                keeping.set_look(Look::after(None));
+                if let Some(Login::Chatgpt(tokens)) = login.filter(|_| keeping.revoke) {
+                    keeping.revoke(tokens);
+                }
+            }
         }
         Ok(self.take_current(scope))
     }
@@ -157,26 +185,63 @@ impl AuthManager {
 }
 
 impl Keeping {
+    fn looking(&self) -> MutexGuard<'_, Look> {
+        // Nothing under this lock can panic half-way.
+        self.look.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn should_look(&self) -> bool {
-        let mut look = self.look.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        match *look {
-            Look::From(time) if time <= now => {
-                *look = Look::From(now + LOOK_PAUSE);
-                true
-            }
-            Look::From(_) | Look::Never => false,
+        let mut look = self.looking();
+        let due = look.next <= now;
+        if due {
+            look.next = now + LOOK_PAUSE;
         }
+        due
     }
 
-    fn set_look(&self, look: Look) {
-        *self.look.lock().unwrap_or_else(PoisonError::into_inner) = look;
+    fn was_left(&self, login: &Snapshot) -> bool {
+        self.looking().left.as_ref().is_some_and(|left| left.has_holder_of(login))
     }
 
-    /// Nobody waits for it: who logs out is logged out here.
+    fn set_look(&self, look: Look) -> Look {
+        std::mem::replace(&mut self.looking(), look)
+    }
+
+    /// Keeps a login. Returns what was in its place, if that can be told.
+    async fn replace(&self, login: Login) -> Result<Option<Option<Login>>, StoreError> {
+        self.change(move |store| {
+            let before = store.load().ok();
+            store.save(&login)?;
+            Ok(before)
+        })
+        .await
+    }
+
+    /// Undoes that, unless somebody else has written since.
+    async fn put_back(&self, login: Login, before: Option<Option<Login>>) -> Result<(), StoreError> {
+        let Some(before) = before else { return Ok(()) };
+        self.change(move |store| {
+            let is_there = store.load()?.is_some_and(|kept| kept.secret() == login.secret());
+            match before {
+                Some(before) if is_there => store.save(&before),
+                None if is_there => store.clear(),
+                _ => Ok(()),
+            }
+        })
+        .await
+    }
+
+    /// Resolves when no tokens are being taken back.
+    pub async fn revoked(&self) {
+        self.revocations.close();
+        self.revocations.wait().await;
+    }
+
+    /// Only the end of the host waits for it: who logs out is logged out here.
     fn revoke(&self, tokens: Tokens) {
         let keeping = self.clone();
-        tokio::spawn(async move {
+        self.revocations.spawn(async move {
             if let Err(error) = keeping.issuer.revoke(&keeping.http, &tokens).await {
                 tracing::warn!(%error, "the issuer did not take the tokens back");
             }

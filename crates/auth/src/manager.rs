@@ -196,7 +196,8 @@ impl AuthManager {
     }
 
     /// Puts an account in the place of nobody, or of one that cannot go on. Whoever has logged in in the meantime stays.
-    pub(crate) fn adopt(&self, account: &Arc<Account>) {
+    /// Says whether the account is in force now.
+    pub(crate) fn adopt(&self, account: &Arc<Account>) -> bool {
         let mut scopes = self.scopes();
         let accounts = scopes.entry(Scope::default()).or_default();
         let free = accounts.current.as_ref().is_none_or(|current| {
@@ -205,6 +206,7 @@ impl AuthManager {
         if free {
             self.set_current(accounts, account);
         }
+        free
     }
 
     pub(crate) fn parent(&self) -> Arc<dyn ExternalAuth> {

@@ -53,6 +53,16 @@ pub struct Snapshot {
     pub(crate) found: bool,
 }
 
+impl Snapshot {
+    /// Whether both are of the same login, which may have been renewed in between.
+    pub(crate) fn has_holder_of(&self, other: &Self) -> bool {
+        match (&self.identity, &other.identity) {
+            (Some(one), Some(other)) => one.matches(other),
+            _ => self.token == other.token,
+        }
+    }
+}
+
 impl std::fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Snapshot").field("revision", &self.revision).finish_non_exhaustive()

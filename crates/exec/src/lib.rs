@@ -51,7 +51,7 @@
 //! Linux, each of which holds without the others:
 //!
 //! 1. A **mount namespace** (through a user namespace, for those who are not root): all is read-only but the writable
-//!    paths; `protected` paths in them are read-only again; `hidden` paths cannot be read; `/dev` holds the harmless
+//!    paths; `protected` paths in them are read-only again; `hidden` paths are not there; `/dev` holds the harmless
 //!    devices, fresh pseudo-terminals and a `/dev/shm` of its own; System V IPC is its own.
 //! 2. **Landlock**: the same rules for writing, and no signal to, no look into (`environ`, `mem`, `fd`, `root`) any
 //!    process outside.

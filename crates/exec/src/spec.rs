@@ -54,7 +54,7 @@ pub enum Sandbox {
 
 /// What a confined command may do. The default is to read everything, to write nothing, and no network.
 ///
-/// Paths are absolute. One that does not exist grants nothing, protects nothing and hides nothing.
+/// Paths are absolute. One that does not exist grants nothing and protects nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Files and folders that may be written, with all that is below. Name the temporary folders here, too. These are
@@ -63,7 +63,11 @@ pub struct Limits {
     pub writable: Vec<PathBuf>,
     /// Paths that stay read-only although they are below a writable one, such as `.git`.
     pub protected: Vec<PathBuf>,
-    /// Paths that cannot even be read, such as files with tokens.
+    /// Paths that cannot even be read, such as files with tokens; on Linux with what has such a name and an ending, as
+    /// a file may have while it is written. On Linux the folder of such a path, if it is not writable, is a folder of
+    /// the command's own with all else that was in it when the command started: whatever gets a hidden name later on is
+    /// hidden as well. In a writable folder, only what exists is hidden, until somebody outside puts something else in
+    /// its place.
     pub hidden: Vec<PathBuf>,
     /// Whether TCP and UDP may be used. Without it, no socket can be opened at all. Sockets of the machine's own
     /// services (Unix sockets: docker, ssh-agent, D-Bus) are out of reach either way on Linux, as one word to them

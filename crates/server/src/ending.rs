@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::{join_all, join3};
+use futures_util::future::{join, join_all, join3};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
@@ -22,6 +22,9 @@ const LAST_EVENTS: Duration = Duration::from_millis(500);
 
 /// How long clients have to read their last messages.
 const LAST_MESSAGES: Duration = Duration::from_millis(500);
+
+/// How long the issuer has to answer that it took the tokens of a logout back, once requests are done.
+const LAST_REVOCATIONS: Duration = Duration::from_secs(1);
 
 /// What a request is told that the host does not carry out any more.
 pub(crate) fn shutting_down() -> ErrorObject {
@@ -53,11 +56,20 @@ impl Ending {
         let _ = self.events.send(Event::End(self.close)).await;
     }
 
-    /// Lets requests finish, interrupts turns, kills programs, answers what is left, and closes when all was written. Takes 1.5 s
-    /// at most, whoever does not read.
+    /// Lets requests finish, and then all that runs end, while the issuer is waited for. Takes 1.5 s at most, whoever does
+    /// not read or answer.
     pub(crate) async fn run(self) {
         self.requests.close();
         let _ = timeout(LAST_REQUESTS, self.requests.wait()).await;
+        let revoked = timeout(LAST_REVOCATIONS, self.host.accounts.revoked());
+        if join(revoked, self.close_all()).await.0.is_err() {
+            tracing::warn!("the issuer has not said that it took the tokens back");
+        }
+        let _ = self.events.send(Event::Ended).await;
+    }
+
+    /// Interrupts turns, kills programs, answers what is left, and closes when all was written.
+    async fn close_all(&self) {
         let last = join3(self.host.threads.end_all(), self.host.processes.end_all(), self.host.accounts.end_logins());
         if timeout(LAST_EVENTS, last).await.is_err() {
             tracing::error!("a turn or a program did not end when it was interrupted");
@@ -72,6 +84,5 @@ impl Ending {
         if timeout(LAST_MESSAGES, all_written).await.is_err() {
             tracing::warn!("a client did not read its last messages");
         }
-        let _ = self.events.send(Event::Ended).await;
     }
 }

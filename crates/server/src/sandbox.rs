@@ -8,17 +8,15 @@ use valet_exec::{Launcher, Limits, Sandbox, Support};
 use valet_protocol::methods::ConfigWarning;
 use valet_protocol::v2::{ConfigWarningNotification, SandboxPolicy};
 
+use crate::config::Config;
 use crate::connection::{Audience, Connections};
-
-/// What in the home directory holds logins, and is nobody's to read.
-const LOGINS: [&str; 2] = ["auth.json", "accounts"];
 
 /// What a command may do in `cwd` by this policy. Relative roots are below `cwd`; what does not exist is not granted.
 /// Roots are resolved here, so call it when they are granted and not for each command of a thread: a command could
 /// have put a link there in between. The home is made if need be: what does not exist cannot be protected.
-pub(crate) fn sandbox(policy: &SandboxPolicy, cwd: &Path, home: &Path) -> Sandbox {
-    let home = made(home);
-    let hidden = LOGINS.map(|name| home.join(name)).to_vec();
+pub(crate) fn sandbox(policy: &SandboxPolicy, cwd: &Path, config: &Config) -> Sandbox {
+    let home = made(&config.home);
+    let hidden = config.logins().map(|login| home.join(login)).collect();
     match policy {
         SandboxPolicy::DangerFullAccess {} | SandboxPolicy::ExternalSandbox { .. } => Sandbox::None,
         SandboxPolicy::ReadOnly { network_access } => {
@@ -93,7 +91,7 @@ fn warning(support: &Support) -> Option<ConfigWarningNotification> {
 
 #[cfg(test)]
 mod tests {
-    use super::sandbox;
+    use super::{Config, sandbox};
     use pretty_assertions::assert_eq;
     use std::path::Path;
     use valet_exec::{Limits, Sandbox};
@@ -105,6 +103,7 @@ mod tests {
         let cwd = folder.path().canonicalize().unwrap();
         std::fs::create_dir(cwd.join("more")).unwrap();
         let home = cwd.join("home");
+        let config = Config::parse(&home, "valet.opencode_auth_file = '../opencode.json'", &[]).unwrap();
         let policy = SandboxPolicy::WorkspaceWrite {
             writable_roots: vec!["more".into(), "missing".into(), cwd.display().to_string()],
             network_access: true,
@@ -114,16 +113,17 @@ mod tests {
         let limits = Limits {
             writable: vec![cwd.clone(), cwd.join("more")],
             protected: vec![cwd.join(".git"), cwd.join("more/.git"), home.clone()],
-            hidden: vec![home.join("auth.json"), home.join("accounts")],
+            hidden: ["auth.json", "accounts", "../opencode.json"].map(|name| home.join(name)).to_vec(),
             network: true,
         };
-        assert_eq!(sandbox(&policy, &cwd, &home), Sandbox::Confined(limits));
+        assert_eq!(sandbox(&policy, &cwd, &config), Sandbox::Confined(limits));
     }
 
     #[test]
     fn who_only_reads_writes_nowhere_and_who_may_do_all_is_not_confined() {
         let home = tempfile::tempdir().unwrap();
-        let of = |policy| sandbox(&policy, Path::new("/"), home.path());
+        let config = Config::parse(home.path(), "", &[]).unwrap();
+        let of = |policy| sandbox(&policy, Path::new("/"), &config);
         let real = home.path().canonicalize().unwrap();
         let hidden = vec![real.join("auth.json"), real.join("accounts")];
         let limits = Limits { hidden, ..Limits::default() };

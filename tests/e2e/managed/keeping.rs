@@ -1,14 +1,16 @@
 //! Where logins are kept, and how they are forgotten.
 
-use pretty_assertions::assert_eq;
+use std::time::Duration;
+
+use pretty_assertions::{assert_eq, assert_ne};
 use serde_json::{Value, json};
 use valet_protocol::methods as m;
 use valet_protocol::v1::AuthMode;
-use valet_protocol::v2::Account;
+use valet_protocol::v2::{Account, GetAccountParams};
 use valet_sim::{Fault, TokenRequest};
-use valet_tests::TestHost;
+use valet_tests::{TestClient, TestHost};
 
-use super::{LOGIN, account, built_in, completed, file, issuer, kept, log_in, script, script_with};
+use super::{LOGIN, account, begin, built_in, completed, file, issuer, kept, log_in, script, script_with};
 
 #[tokio::test]
 async fn a_login_survives_a_restart_and_a_crash() {
@@ -23,6 +25,9 @@ async fn a_login_survives_a_restart_and_a_crash() {
     assert_eq!(client.wait_for::<m::AccountUpdated>().await.auth_mode, Some(AuthMode::Chatgpt));
     let thread = client.thread().await;
     assert_eq!(client.turn(&thread, "hi").await.streamed_text(), "Hello.");
+    let record = client.record();
+    let told = record.messages().iter().filter(|(_, message)| message["method"] == "account/updated").count();
+    assert_eq!(told, 1);
 }
 
 #[tokio::test]
@@ -141,6 +146,26 @@ async fn a_parent_that_logs_out_leaves_alone_what_is_kept() {
 }
 
 #[tokio::test]
+async fn a_login_that_a_lent_token_overtakes_while_it_is_kept_leaves_what_was_there() {
+    let host = TestHost::start(script()).await;
+    let mut client = host.client().await;
+    client.call(LOGIN, json!({ "type": "apiKey", "apiKey": "sk-1" })).await.unwrap();
+    completed(&mut client).await;
+    let lock = std::fs::File::create(host.home().join("auth.lock")).unwrap();
+    lock.lock().unwrap();
+    let (id, _) = begin(&mut client, "chatgptDeviceCode").await;
+    host.sim.wait_for_requests(|request| request.path_only() == "/oauth/token" && request.status == Some(200), 1).await;
+    client.lend(TokenRequest::default()).await;
+    drop(lock);
+    let mut told = completed(&mut client).await;
+    while told.login_id.as_deref() != Some(&id) {
+        told = completed(&mut client).await;
+    }
+    assert!(told.error.unwrap().starts_with("External auth is active."));
+    assert_eq!(kept(&host), json!({ "auth_mode": "apikey", "OPENAI_API_KEY": "sk-1" }));
+}
+
+#[tokio::test]
 async fn a_lent_token_never_reaches_the_file() {
     let host = TestHost::start(script()).await;
     let mut client = host.client().await;
@@ -150,6 +175,19 @@ async fn a_lent_token_never_reaches_the_file() {
     assert!(!file(&host).exists());
 }
 
+/// Asks until somebody is logged in.
+async fn taken_up(client: &mut TestClient) -> Account {
+    let found = async {
+        loop {
+            if let Some(account) = account(client).await {
+                return account;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), found).await.unwrap()
+}
+
 #[tokio::test]
 async fn a_login_at_a_terminal_is_taken_up_by_a_host_that_had_none() {
     let host = built_in(script()).start().await;
@@ -157,14 +195,40 @@ async fn a_login_at_a_terminal_is_taken_up_by_a_host_that_had_none() {
     assert_eq!(account(&mut client).await, None);
     let terminal = host.beside();
     log_in(&mut terminal.client().await).await;
-    let found = async {
-        while account(&mut client).await.is_none() {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(std::time::Duration::from_secs(5), found).await.unwrap();
+    taken_up(&mut client).await;
     let thread = client.thread().await;
     assert_eq!(client.turn(&thread, "hi").await.streamed_text(), "Hello.");
+}
+
+#[tokio::test]
+async fn after_a_logout_a_login_that_is_made_elsewhere_is_taken_up_and_everybody_is_told() {
+    let host = TestHost::start(script()).await;
+    let (mut client, mut other) = (host.client().await, host.client().await);
+    log_in(&mut client).await;
+    assert_eq!(other.wait_for::<m::AccountUpdated>().await.auth_mode, Some(AuthMode::Chatgpt));
+    client.call("account/logout", json!(null)).await.unwrap();
+    assert_eq!(other.wait_for::<m::AccountUpdated>().await.auth_mode, None);
+    assert_eq!(account(&mut client).await, None);
+    log_in(&mut host.beside().client().await).await;
+    assert!(matches!(taken_up(&mut client).await, Account::Chatgpt { .. }));
+    assert_eq!(other.wait_for::<m::AccountUpdated>().await.auth_mode, Some(AuthMode::Chatgpt));
+}
+
+#[tokio::test]
+async fn a_login_that_a_parents_logout_left_is_not_taken_up_but_the_next_one_is() {
+    let host = TestHost::start(script()).await;
+    let mut client = host.client().await;
+    log_in(&mut client).await;
+    client.lend(TokenRequest::account("acct-2")).await;
+    client.call("account/logout", json!(null)).await.unwrap();
+    let before = kept(&host);
+    let terminal = host.beside();
+    let mut terminal = terminal.client().await;
+    terminal.request::<m::AccountRead>(GetAccountParams { refresh_token: true }).await;
+    assert_ne!(kept(&host), before, "it was renewed");
+    assert_eq!(account(&mut client).await, None);
+    terminal.call(LOGIN, json!({ "type": "apiKey", "apiKey": "sk-1" })).await.unwrap();
+    assert_eq!(taken_up(&mut client).await, Account::ApiKey {});
 }
 
 #[tokio::test]

@@ -83,8 +83,11 @@ impl PrivateFile {
         let path = self.path.canonicalize().unwrap_or_else(|_| self.path.clone());
         let folder = path.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(folder)?;
+        // Whoever hides the file from others hides what begins with its name and a dot.
+        let mut prefix = path.file_name().unwrap_or_default().to_owned();
+        prefix.push(".");
         // 0600 is what this makes of a new file.
-        let mut file = Builder::new().prefix(".auth-").tempfile_in(folder)?;
+        let mut file = Builder::new().prefix(&prefix).tempfile_in(folder)?;
         file.write_all(text.as_bytes())?;
         file.as_file().sync_all()?;
         file.persist(&path).map_err(|error| error.error)?;

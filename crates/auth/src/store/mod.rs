@@ -80,6 +80,16 @@ impl Tokens {
     }
 }
 
+impl Login {
+    /// What no other login has.
+    pub(crate) fn secret(&self) -> &AccessToken {
+        match self {
+            Self::ApiKey(key) => key,
+            Self::Chatgpt(tokens) => &tokens.refresh,
+        }
+    }
+}
+
 impl std::fmt::Debug for Login {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

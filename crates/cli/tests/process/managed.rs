@@ -1,15 +1,15 @@
 //! Logins that the host owns, where it matters that hosts are processes: in company, killed, and searched for secrets.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use pretty_assertions::assert_eq;
+use pretty_assertions::{assert_eq, assert_ne};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use valet_client::{AppServer, AppServerProcess, Client, Handlers, Notifications};
-use valet_protocol::methods as m;
-use valet_protocol::v2::{LoginAccountParams, ThreadStartParams, TurnStatus};
-use valet_sim::{Decision, DevicePolicy, Fault, IssuerPolicy, Script, Sim};
+use valet_protocol::v2::{GetAccountParams, LoginAccountParams, ThreadStartParams, TurnStatus};
+use valet_protocol::{NoParams, methods as m};
+use valet_sim::{Decision, DevicePolicy, Fault, IssuerPolicy, RecordedRequest, Response, Script, Sim};
 
 use crate::support::{home, valet};
 
@@ -39,7 +39,11 @@ impl Host {
     }
 
     async fn begin_turn(&self) -> String {
-        let started = self.client.request::<m::ThreadStart>(ThreadStartParams::default()).await.unwrap();
+        self.begin_turn_in(ThreadStartParams::default()).await
+    }
+
+    async fn begin_turn_in(&self, thread: ThreadStartParams) -> String {
+        let started = self.client.request::<m::ThreadStart>(thread).await.unwrap();
         let params = json!({ "threadId": started.thread.id, "input": [{ "type": "text", "text": "hi" }] });
         let params = serde_json::from_value(params).unwrap();
         self.client.request::<m::TurnStart>(params).await.unwrap().turn.id
@@ -121,12 +125,17 @@ async fn midway() -> (Sim, TempDir, Host, Value) {
 
 /// The new token is written by what outlives the host.
 async fn written(home: &Path, before: &Value) {
-    let written = async {
-        while kept(home) == *before {
+    until(|| kept(home) != *before).await;
+}
+
+/// Another process has done something.
+async fn until(done: impl Fn() -> bool) {
+    let done = async {
+        while !done() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(LIMIT, written).await.unwrap();
+    tokio::time::timeout(LIMIT, done).await.unwrap();
 }
 
 #[tokio::test]
@@ -150,4 +159,66 @@ async fn a_host_that_ends_does_not_wait_for_the_issuer_and_loses_no_login() {
     assert!(ended.success(), "{ended}");
     assert_eq!(kept(home.path()), before);
     written(home.path(), &before).await;
+}
+
+/// A host that is logged in, logs out and loses its client at once. How long it took to end, from the logout on.
+async fn end_after_a_logout(revocation: Fault) -> (Sim, TempDir, Duration) {
+    let (sim, home) = stage(issuer().fault(revocation)).await;
+    let mut host = Host::start(home.path(), &sim).await;
+    host.log_in().await;
+    let begun = Instant::now();
+    host.client.request::<m::AccountLogout>(NoParams).await.unwrap();
+    drop(host.client);
+    let ended = host.process.wait(LIMIT).await.unwrap();
+    assert!(ended.success(), "{ended}");
+    (sim, home, begun.elapsed())
+}
+
+#[tokio::test]
+async fn a_host_that_ends_waits_until_the_issuer_has_taken_the_tokens_of_a_logout_back() {
+    let answer = Duration::from_millis(600);
+    let (sim, home, took) = end_after_a_logout(Fault::slow("/oauth/revoke", answer)).await;
+    assert!(took >= answer, "{took:?}");
+    assert!(sim.tokens().grants().iter().all(|grant| grant.revoked));
+    assert!(!home.path().join("auth.json").exists());
+}
+
+#[tokio::test]
+async fn a_host_that_ends_does_not_wait_long_for_an_issuer_that_is_silent() {
+    let (sim, _home, took) = end_after_a_logout(Fault::hang("/oauth/revoke")).await;
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    assert!(sim.requests().iter().any(|request| request.path == "/oauth/revoke"));
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_command_in_the_sandbox_does_not_see_a_login_that_is_renewed_while_it_runs() {
+    let (sim, home) = stage(issuer()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let script = format!(
+        "cd {}; echo > \"$OLDPWD/started\"; until [ -e \"$OLDPWD/go\" ]; do sleep 0.02; done
+         cat auth.json accounts/* 2>&-; cat * 2>&- | grep -a -e refresh_token -e secret; ls -A; echo looked",
+        home.path().display()
+    );
+    let arguments = json!({ "cmd": script, "login": false, "shell": "/bin/sh" });
+    let call = Response::new().function_call("exec_command", arguments);
+    sim.replace_script(Script::responses([call, Response::new().text("Done.")]).issuer(issuer()));
+    let mut host = Host::start(home.path(), &sim).await;
+    host.log_in().await;
+    let before = kept(home.path());
+    let thread = json!({ "cwd": folder.path(), "sandbox": "workspace-write", "approvalPolicy": "never" });
+    let turn = host.begin_turn_in(serde_json::from_value(thread).unwrap()).await;
+    until(|| folder.path().join("started").exists()).await;
+    host.client.request::<m::AccountRead>(GetAccountParams { refresh_token: true }).await.unwrap();
+    assert_ne!(kept(home.path()), before, "it was renewed");
+    std::fs::create_dir(home.path().join("accounts")).unwrap();
+    std::fs::write(home.path().join("accounts/other.json"), "secret").unwrap();
+    std::fs::write(folder.path().join("go"), "").unwrap();
+    assert_eq!(host.end_of(&turn).await, TurnStatus::Completed);
+    let last = sim.requests().into_iter().rfind(RecordedRequest::is_turn).unwrap();
+    let output = last.body["input"].as_array().unwrap().last().unwrap()["output"].as_str().unwrap().to_owned();
+    assert!(output.contains("sessions\n") && output.ends_with("looked\n"), "{output}");
+    for hidden in ["refresh_token", "secret", "auth.json", "accounts"] {
+        assert!(!output.contains(hidden), "{hidden}: {output}");
+    }
 }

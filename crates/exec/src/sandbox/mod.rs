@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 #[cfg(target_os = "linux")]
+mod hidden;
+#[cfg(target_os = "linux")]
 mod landlock;
 #[cfg(target_os = "linux")]
 mod linux;

@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::fd::{AsRawFd as _, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::{OpenOptionsExt as _, symlink};
 use std::path::{Path, PathBuf};
@@ -17,6 +17,7 @@ use rustix::mount::{
 use rustix::thread::UnshareFlags;
 
 use crate::helper::because;
+use crate::sandbox::hidden::{self, by_descriptor};
 use crate::sandbox::linux::open_real;
 use crate::spec::Limits;
 
@@ -57,22 +58,21 @@ pub(super) fn arrange(limits: &Limits, terminal: Option<BorrowedFd<'_>>) -> io::
     let protected = existing(&limits.protected);
     for path in &limits.writable {
         if let Some(real) = open_real(path)? {
-            // By its descriptor, so that it is what was opened, whatever has the name by now.
-            let real = PathBuf::from(format!("/proc/self/fd/{}", real.as_raw_fd()));
+            let real = by_descriptor(&real);
             mount_bind_recursive(&real, &real).map_err(|error| because(&path.display().to_string(), error))?;
         }
     }
     for path in &protected {
         mount_bind_recursive(path, path).map_err(|error| because(&path.display().to_string(), error))?;
     }
+    let is_writable = |path: &Path| deepest(&limits.writable, path) > deepest(&protected, path);
     for mounted in mounted()? {
-        let free = deepest(&limits.writable, &mounted.at) > deepest(&protected, &mounted.at);
-        if !free && !mounted.flags.contains(MountFlags::RDONLY) {
+        if !is_writable(&mounted.at) && !mounted.flags.contains(MountFlags::RDONLY) {
             make_read_only(&mounted)?;
         }
     }
     own_devices(terminal).map_err(|error| because("/dev", error))?;
-    existing(&limits.hidden).iter().try_for_each(|path| hide(path))
+    hidden::hide(&limits.hidden, is_writable)
 }
 
 /// The paths that exist, as they are called without symbolic links.
@@ -143,7 +143,7 @@ fn own_devices(terminal: Option<BorrowedFd<'_>>) -> io::Result<()> {
     let quiet = MountFlags::NOSUID | MountFlags::NOEXEC;
     let dev = Path::new("/dev");
     let host = OpenOptions::new().read(true).custom_flags(FOLDER_ITSELF.bits().cast_signed()).open(dev)?;
-    let host = PathBuf::from(format!("/proc/self/fd/{}", host.as_raw_fd()));
+    let host = by_descriptor(&host);
     let console = terminal.map(|terminal| rustix::termios::ttyname(terminal, Vec::new())).transpose()?;
     mount("tmpfs", dev, "tmpfs", quiet, c"mode=755,size=64k")?;
     for name in DEVICES {
@@ -168,17 +168,6 @@ fn own_devices(terminal: Option<BorrowedFd<'_>>) -> io::Result<()> {
 fn bind_device(source: &Path, target: &Path) -> io::Result<()> {
     File::create(target)?;
     Ok(mount_bind(source, target)?)
-}
-
-/// Puts an empty folder over a folder, and over anything else a device that cannot be opened.
-fn hide(path: &Path) -> io::Result<()> {
-    let closed = MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-    let result = if path.is_dir() {
-        mount("tmpfs", path, "tmpfs", closed, c"mode=000,size=4k")
-    } else {
-        mount_bind("/dev/null", path).and_then(|()| mount_remount(path, closed | MountFlags::BIND, c""))
-    };
-    result.map_err(|error| because(&format!("hiding {}", path.display()), error))
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! The sandbox: what must not work, what must, and for whom. The same tests are run as an ordinary user, and those of
 //! the floor once more where there are no mount namespaces.
 
+pub(crate) mod hidden;
+
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::os::unix::net::UnixListener;

@@ -38,6 +38,8 @@ fn main() -> std::process::ExitCode {
     tests.extend(trees::tests());
     #[cfg(target_os = "linux")]
     tests.extend(confined::tests());
+    #[cfg(target_os = "linux")]
+    tests.extend(confined::hidden::tests());
     #[cfg(target_os = "macos")]
     tests.extend(seatbelt::tests());
     libtest_mimic::run(&libtest_mimic::Arguments::from_args(), tests).exit_code()

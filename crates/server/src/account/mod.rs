@@ -132,6 +132,13 @@ impl Accounts {
         Ok(Change { scope, account: None, left, login: None })
     }
 
+    /// Resolves when the issuer was told of every logout.
+    pub(crate) async fn revoked(&self) {
+        if let Some(keeping) = &self.shared.keeping {
+            keeping.revoked().await;
+        }
+    }
+
     /// Forgets a tenant that has left. What still runs goes on to its end.
     pub(crate) fn forget(&self, tenant: ConnectionId) {
         let scope = self.shared.scope(tenant);
@@ -243,6 +250,11 @@ impl Shared {
     fn workspace(&self, scope: Scope, account_id: &str) -> Option<Workspace> {
         let workspace = self.workspaces().get(&scope)?.workspace.clone();
         workspace.filter(|workspace| workspace.account_id == account_id)
+    }
+
+    /// Tells of a login that somebody has made elsewhere.
+    fn tell_taken_up(&self, account: &Account) {
+        self.connections.tell::<m::AccountUpdated>(self.audience(Scope::default()), &updated(Some(account)));
     }
 
     /// Tells of a credential that differs in plan or account, if it is one of a current account.

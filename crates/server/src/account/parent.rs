@@ -11,7 +11,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 use valet_auth::{
-    AccessToken, Claims, ExternalAuth, ExternalTokens, OwnerId, RefreshFailure, RefreshRequest, Renewed, Snapshot,
+    AccessToken, Account, Claims, ExternalAuth, ExternalTokens, OwnerId, RefreshFailure, RefreshRequest, Renewed,
+    Snapshot,
 };
 use valet_protocol::RequestId;
 use valet_protocol::methods::{ChatgptAuthTokensRefresh, ServerRequestResolved};
@@ -125,6 +126,12 @@ impl ExternalAuth for Parent {
             && let Some(accounts) = self.0.accounts.get().and_then(Weak::upgrade)
         {
             accounts.tell_renewed(before, after);
+        }
+    }
+
+    fn taken_up(&self, account: &Account) {
+        if let Some(accounts) = self.0.accounts.get().and_then(Weak::upgrade) {
+            accounts.tell_taken_up(account);
         }
     }
 }

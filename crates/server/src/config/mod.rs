@@ -193,6 +193,11 @@ impl Config {
         if self.shelving { Arc::new(Shelving::new(store, Shelf::of_home(&self.home))) } else { store }
     }
 
+    /// What may hold logins, as seen from the home, and is no command's to read.
+    pub(crate) fn logins(&self) -> impl Iterator<Item = &Path> {
+        ["auth.json", "accounts"].into_iter().map(Path::new).chain(self.keys.valet.opencode_auth_file.as_deref())
+    }
+
     /// Who issues logins.
     pub fn issuer(&self) -> Issuer {
         Issuer::from_environment(self.keys.valet.issuer.as_deref())

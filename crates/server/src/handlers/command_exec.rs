@@ -123,7 +123,7 @@ fn spec(context: &Context, params: CommandExecParams) -> Result<Spec, ErrorObjec
     };
     Ok(Spec {
         argv: params.command.into_iter().map(Into::into).collect(),
-        sandbox: sandbox(&policy, &cwd, &config.home),
+        sandbox: sandbox(&policy, &cwd, config),
         env: environment(&config.keys.shell_environment_policy, params.tty, params.env.unwrap_or_default()),
         cwd,
         stdio,

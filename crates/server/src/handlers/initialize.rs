@@ -27,6 +27,8 @@ impl Handler for Initialize {
             Ok(session) => {
                 // The answer first: until the session is set, no notification can overtake it.
                 responder.respond(Ok(response(&context, &client, &session)));
+                // A login that is taken up only now is told to those who are here; the newcomer is greeted with it.
+                let _ = context.host.accounts.current(context.connection.id);
                 context.connection.initialize(session);
                 greet(&context);
             }

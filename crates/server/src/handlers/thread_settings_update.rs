@@ -37,7 +37,7 @@ impl Handler for ThreadSettingsUpdate {
             collaboration_mode: params.collaboration_mode,
             ..TurnStartParams::default()
         };
-        settings.change(&changes, &context.host.config.home);
+        settings.change(&changes, &context.host.config);
         if settings == before {
             return responder.respond(Ok(ThreadSettingsUpdateResponse {}));
         }

@@ -23,7 +23,7 @@ impl Handler for TurnStart {
         }
         // What is in force is captured here, once; the turn does not look again.
         let mut settings = thread.shared.stage().record.settings.clone();
-        let changed = settings.change(&params, &context.host.config.home);
+        let changed = settings.change(&params, &context.host.config);
         let mut terms = match terms(&context, &thread, &settings) {
             Ok(terms) => terms,
             Err(error) => return responder.respond(Err(error)),

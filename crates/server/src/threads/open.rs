@@ -1,7 +1,6 @@
 //! Taking a stored thread up again: its settings come from its log, and what the model was given is read beside the
 //! answer.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
@@ -57,7 +56,7 @@ pub(crate) fn open(
     let host = &context.host;
     let config = configuration(&host.config, overrides)?;
     let mut settings = ThreadSettings::new(&config, &v2::ThreadStartParams::default(), summary.cwd.clone());
-    settings.restore(stored.settings.clone(), &config.home);
+    settings.restore(stored.settings.clone(), &config);
     settings.base_instructions = stored.meta.base_instructions.map(|base| base.text).or(settings.base_instructions);
     settings.override_with(overrides, &config)?;
     config.check_provider(&settings.provider_id).map_err(refused)?;
@@ -118,7 +117,7 @@ async fn read_past(lines: Until) -> Result<Past, String> {
 
 impl ThreadSettings {
     /// What the log says, where it says something.
-    fn restore(&mut self, stored: Settings, home: &Path) {
+    fn restore(&mut self, stored: Settings, config: &Config) {
         let Settings { mode, mode_instructions, .. } = stored;
         self.model = stored.model.unwrap_or(std::mem::take(&mut self.model));
         self.provider_id = stored.provider_id.unwrap_or(std::mem::take(&mut self.provider_id));
@@ -135,7 +134,7 @@ impl ThreadSettings {
         if let Some(policy) = stored.sandbox_policy {
             self.sandbox_policy = policy;
         }
-        self.resolve_sandbox(home);
+        self.resolve_sandbox(config);
     }
 
     /// What a client wants to be different from now on.
@@ -152,7 +151,7 @@ impl ThreadSettings {
         if let Some(mode) = sandbox_or_profile(overrides.sandbox, overrides.permissions.as_deref())? {
             self.sandbox_policy = config.sandbox_of(mode);
         }
-        self.resolve_sandbox(&config.home);
+        self.resolve_sandbox(config);
         Ok(())
     }
 

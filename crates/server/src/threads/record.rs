@@ -58,7 +58,7 @@ impl ThreadSettings {
         let keys = &config.keys;
         let sandbox_policy = params.sandbox.map_or_else(|| config.sandbox_policy(), |mode| config.sandbox_of(mode));
         Self {
-            sandbox: sandbox(&sandbox_policy, Path::new(&cwd), &config.home),
+            sandbox: sandbox(&sandbox_policy, Path::new(&cwd), config),
             model: params.model.clone().unwrap_or_else(|| config.model()),
             provider_id: params.model_provider.clone().unwrap_or_else(|| config.provider_id().to_owned()),
             cwd,
@@ -80,7 +80,7 @@ impl ThreadSettings {
     }
 
     /// What a turn changes. Says whether anything is different.
-    pub(crate) fn change(&mut self, params: &v2::TurnStartParams, home: &Path) -> bool {
+    pub(crate) fn change(&mut self, params: &v2::TurnStartParams, config: &Config) -> bool {
         let before = self.clone();
         set(&mut self.model, params.model.as_ref());
         set(&mut self.approval_policy, params.approval_policy.as_ref());
@@ -100,14 +100,14 @@ impl ThreadSettings {
         self.summary = params.summary.or(self.summary);
         self.service_tier = params.service_tier.clone().or(self.service_tier.take());
         if (&self.sandbox_policy, &self.cwd) != (&before.sandbox_policy, &before.cwd) {
-            self.resolve_sandbox(home);
+            self.resolve_sandbox(config);
         }
         *self != before
     }
 
     /// To be called after the policy or the working directory was set.
-    pub(crate) fn resolve_sandbox(&mut self, home: &Path) {
-        self.sandbox = sandbox(&self.sandbox_policy, Path::new(&self.cwd), home);
+    pub(crate) fn resolve_sandbox(&mut self, config: &Config) {
+        self.sandbox = sandbox(&self.sandbox_policy, Path::new(&self.cwd), config);
     }
 
     /// For clients.
