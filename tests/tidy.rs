@@ -19,7 +19,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("server", &["protocol", "transport", "auth", "agent", "exec", "store", "workspace"]),
     ("sim", &[]),
     ("store", &[]),
-    ("switch", &["auth", "protocol", "transport"]),
+    ("switch", &["auth", "client", "exec", "protocol", "transport"]),
     ("tools", &[]),
     ("transport", &["protocol"]),
     ("workspace", &[]),

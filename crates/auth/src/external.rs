@@ -148,4 +148,6 @@ impl ExternalAuth for NoParent {
     }
 
     fn renewed(&self, _: &Snapshot, _: &Snapshot) {}
+
+    fn taken_up(&self, _: &Account) {}
 }

@@ -28,6 +28,10 @@ pub(crate) enum Command {
     /// Renew the tokens of a login, for a host that asks on stdin.
     #[command(hide = true)]
     Redeem(RedeemArgs),
+    /// Start the interactive client with an app server of its own, which goes on under another login of this home when
+    /// one is at its limit.
+    #[cfg(unix)]
+    Run(Box<crate::run::RunArgs>),
     #[command(flatten)]
     Logins(logins::args::Command),
 }

@@ -89,6 +89,18 @@ impl Signals {
             else => std::future::pending().await,
         }
     }
+
+    /// The same without Ctrl-C, which is for the program in the foreground.
+    pub(crate) async fn next_to_end(&mut self) {
+        loop {
+            tokio::select! {
+                Some(()) = received(&mut self.terminate) => return,
+                Some(()) = received(&mut self.hangup) => return,
+                Some(()) = received(&mut self.interrupt) => {}
+                else => std::future::pending().await,
+            }
+        }
+    }
 }
 
 #[cfg(unix)]

@@ -13,6 +13,8 @@ mod logins;
 #[cfg(unix)]
 mod proxy;
 mod redeem;
+#[cfg(unix)]
+mod run;
 mod sim;
 
 use std::process::ExitCode;
@@ -34,6 +36,8 @@ fn main() -> ExitCode {
         Command::Sim(args) => sim::run(&args),
         Command::Demo => demo::run(),
         Command::Redeem(args) => redeem::run(&args),
+        #[cfg(unix)]
+        Command::Run(args) => run::run(&args),
         Command::Logins(command) => logins::run(&command),
     };
     match outcome {

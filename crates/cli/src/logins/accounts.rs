@@ -61,23 +61,28 @@ impl Accounts {
 
     /// The one that is meant.
     pub(super) fn find(&self, who: &str) -> anyhow::Result<&str> {
-        let wanted = who.to_lowercase();
-        let matches: Vec<&String> = self.names.iter().filter(|name| name.to_lowercase().contains(&wanted)).collect();
-        let exact = matches.iter().copied().find(|name| *name == who);
-        match (exact, matches.as_slice()) {
-            (Some(name), _) => Ok(name),
-            (None, [one]) => Ok(one),
-            (None, []) => bail!("no account is called `{who}`; `valet accounts list` says which there are"),
-            (None, several) => {
-                let names: Vec<&str> = several.iter().map(|name| name.as_str()).collect();
-                bail!("`{who}` could be {}", names.join(" or "))
-            }
-        }
+        find(&self.names, who)
     }
 
     pub(super) fn login(&self, locked: &dyn Locked, name: &str) -> anyhow::Result<Login> {
         let login = if self.current.as_deref() == Some(name) { locked.load()? } else { self.shelf.get(name)? };
         login.with_context(|| format!("the file of {name} holds no login"))
+    }
+}
+
+/// The account that is meant by its name, or by a part of it that no other one has.
+pub(crate) fn find<'a>(names: &'a [String], who: &str) -> anyhow::Result<&'a str> {
+    let wanted = who.to_lowercase();
+    let matches: Vec<&String> = names.iter().filter(|name| name.to_lowercase().contains(&wanted)).collect();
+    let exact = matches.iter().copied().find(|name| *name == who);
+    match (exact, matches.as_slice()) {
+        (Some(name), _) => Ok(name),
+        (None, [one]) => Ok(one),
+        (None, []) => bail!("no account is called `{who}`; `valet accounts list` says which there are"),
+        (None, several) => {
+            let names: Vec<&str> = several.iter().map(|name| name.as_str()).collect();
+            bail!("`{who}` could be {}", names.join(" or "))
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the commands for logins take.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Subcommand, ValueEnum};
@@ -29,11 +30,16 @@ pub(crate) struct ConfigArgs {
 impl ConfigArgs {
     /// The configuration in force. A login is the same whatever the turns of a host go to, and nobody here is a client
     /// that depends on the reference's way.
-    pub(super) fn load(&self) -> anyhow::Result<Config> {
+    pub(crate) fn load(&self) -> anyhow::Result<Config> {
         let ours = ["model_provider=\"openai\"", "valet.compat=\"default\""].map(str::to_owned);
         let overrides = [self.config.as_slice(), &ours].concat();
         let config = Config::load(&valet_server::config::home()?, &overrides)?;
         Ok(config.redeemed_by(redeem::program(&overrides)?))
+    }
+
+    /// The same for a program that is started.
+    pub(crate) fn arguments(&self) -> Vec<OsString> {
+        self.config.iter().flat_map(|pair| ["-c".into(), pair.into()]).collect()
     }
 }
 

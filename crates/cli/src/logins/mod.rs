@@ -26,6 +26,7 @@ use valet_server::Config;
 use valet_switch::wallet::{Parts, Wallet};
 
 use crate::logging;
+pub(crate) use accounts::find;
 use args::Command;
 
 /// Whoever holds the lock of a store may wait for the issuer.

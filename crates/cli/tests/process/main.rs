@@ -40,6 +40,8 @@ mod stdio;
 #[cfg(target_os = "linux")]
 mod stored;
 mod support;
+#[cfg(target_os = "linux")]
+mod switch;
 mod tap;
 mod tenants;
 #[cfg(unix)]

@@ -54,7 +54,12 @@ pub enum AuthError {
 impl Auth {
     /// Takes the token in the file, without the white space around it.
     pub fn token_file(path: &Path) -> Result<Self, AuthError> {
-        Ok(Self::token_digest(sha256(read(path)?.trim().as_bytes())))
+        Ok(Self::token(read(path)?.trim()))
+    }
+
+    /// Takes this token.
+    pub fn token(token: &str) -> Self {
+        Self::token_digest(sha256(token.as_bytes()))
     }
 
     /// Takes the token with this SHA-256.
@@ -72,8 +77,11 @@ impl Auth {
         Ok(Self(Arc::new(Mode::Signed(Box::new(Signed::new(secret, rules))))))
     }
 
-    /// Judges a request.
-    pub(super) fn check(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+    /// Judges the headers of a request.
+    ///
+    /// # Errors
+    /// The body of the 401 that it is to be answered with.
+    pub fn check(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         let token = bearer(headers)?;
         match &*self.0 {
             Mode::Capability(known) if bool::from(sha256(token.as_bytes()).ct_eq(known)) => Ok(()),
@@ -85,21 +93,29 @@ impl Auth {
 
 /// The body of a 401.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Refusal {
+pub enum Refusal {
+    /// There is no credential.
     #[error("missing websocket bearer token")]
     Missing,
+    /// The header is none of the kind.
     #[error("invalid authorization header")]
     Header,
+    /// It is not the token.
     #[error("invalid websocket bearer token")]
     WrongToken,
+    /// A signed token that makes no sense.
     #[error("invalid websocket jwt")]
     Jwt,
+    /// It was good.
     #[error("expired websocket jwt")]
     Expired,
+    /// It will be good.
     #[error("websocket jwt is not valid yet")]
     NotYet,
+    /// Somebody else has signed it.
     #[error("websocket jwt issuer mismatch")]
     Issuer,
+    /// It is for somebody else.
     #[error("websocket jwt audience mismatch")]
     Audience,
 }

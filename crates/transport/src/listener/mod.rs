@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use crate::link::Link;
 use crate::outbox::OutboxLimits;
 
-pub use auth::{Auth, AuthError};
+pub use auth::{Auth, AuthError, Refusal};
 pub use origin::{AllowedOrigin, BadOrigin};
 pub use probes::Probes;
 pub use signed::SignedRules;

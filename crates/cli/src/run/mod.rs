@@ -1,0 +1,127 @@
+//! `valet run`: an interactive client, an app server behind it, and the logins of this home for both.
+
+mod client;
+
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use valet_switch::meters::Meters;
+use valet_switch::policy::Policy;
+use valet_switch::{Plan, Program, Switch, Wishes, secret};
+use valet_transport::listener::Auth;
+
+use crate::ending::Signals;
+use crate::logging;
+use crate::logins::args::ConfigArgs;
+use crate::logins::wallet;
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// What becomes of an account at its limit: tell (say which could go on), priority (the first of --prefer that can),
+    /// headroom (the one with the most left) or soonest-reset (the one whose limit starts anew first).
+    #[arg(long, value_name = "POLICY", default_value = "tell")]
+    policy: Policy,
+    /// An account to prefer, by its name or a part of it. Repeatable, the most preferred first.
+    #[arg(long, value_name = "NAME")]
+    prefer: Vec<String>,
+    /// Begin a turn once more under the next account, if a limit has stopped it before it did anything.
+    #[arg(long)]
+    repeat: bool,
+    /// The program to use as app server, and as client, in place of this one and of `codex`.
+    #[arg(long, value_name = "PATH")]
+    codex_bin: Option<PathBuf>,
+    /// The interactive client, which has to know --remote.
+    #[arg(long, value_name = "PROGRAM")]
+    client: Option<PathBuf>,
+    /// Start no client, and serve until a signal comes. Says on stderr where.
+    #[arg(long, requires = "ws_token_file", conflicts_with_all = ["client", "args"])]
+    no_client: bool,
+    /// Where other clients can connect, on this machine (port 0: any free one).
+    #[arg(long, value_name = "IP:PORT", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))]
+    listen: SocketAddr,
+    /// The file with the token that clients have to show. Without it, only the client that is started knows one.
+    #[arg(long, value_name = "FILE")]
+    ws_token_file: Option<PathBuf>,
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// What the client is given: options, `resume` or `fork`.
+    #[arg(last = true, value_name = "ARGS")]
+    args: Vec<OsString>,
+}
+
+pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
+    // A client draws on the terminal; nobody else writes there.
+    if args.no_client || !std::io::stderr().is_terminal() {
+        logging::start();
+    }
+    if !args.listen.ip().is_loopback() {
+        bail!("--listen {}: other machines could see what is said; use an address of this one only", args.listen);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(serve(args))
+}
+
+async fn serve(args: &RunArgs) -> anyhow::Result<ExitCode> {
+    let cwd = std::env::current_dir()?;
+    // What the client cannot be given is said before anything is started.
+    client::arguments(&args.args, &cwd, args.listen)?;
+    // Heard from the beginning, so that nothing is left whenever one comes.
+    let mut signals = Signals::new();
+    let (auth, token) = match &args.ws_token_file {
+        Some(file) => (Auth::token_file(file)?, std::fs::read_to_string(file)?.trim().to_owned()),
+        None => {
+            let token = secret()?;
+            (Auth::token(&token), token)
+        }
+    };
+    let switch = Switch::start(plan(args, auth)?).await?;
+    let address = switch.address();
+    let code = if args.no_client {
+        logging::say(format_args!("listening on: ws://{address}"));
+        tokio::select! {
+            _ = signals.next() => ExitCode::SUCCESS,
+            end = switch.ended() => bail!(end),
+        }
+    } else {
+        let program = args.client.as_ref().or(args.codex_bin.as_ref()).cloned().unwrap_or_else(|| "codex".into());
+        let arguments = client::arguments(&args.args, &cwd, address)?;
+        let ended = client::run(&program, &arguments, &token, &mut signals).await;
+        if !switch.is_running() {
+            logging::say(format_args!("valet: {}", switch.ended().await));
+        }
+        ended.with_context(|| format!("the client cannot be started: {}", program.display()))?
+    };
+    switch.end().await;
+    Ok(code)
+}
+
+fn plan(args: &RunArgs, auth: Auth) -> anyhow::Result<Plan> {
+    let config = args.config.load()?;
+    let wallet = wallet(&config);
+    let path = args.codex_bin.clone().map_or_else(std::env::current_exe, Ok)?;
+    let meters = Arc::new(Meters::new(Arc::clone(&wallet), config.chatgpt_base_url()));
+    let order = preferred(&wallet.names()?, &args.prefer)?;
+    let mut folders = vec![config.home.clone(), config.home.join("accounts")];
+    let elsewhere = config.keys.valet.opencode_auth_file.as_ref().map(|file| config.home.join(file));
+    folders.extend(elsewhere.as_deref().and_then(Path::parent).map(PathBuf::from));
+    Ok(Plan {
+        program: Program { path, arguments: args.config.arguments() },
+        listen: args.listen,
+        auth,
+        wallet,
+        meters,
+        folders,
+        wishes: Wishes { policy: args.policy, order, repeat: args.repeat },
+    })
+}
+
+/// The accounts that are meant, by their whole names.
+fn preferred(names: &[String], wanted: &[String]) -> anyhow::Result<Vec<String>> {
+    wanted.iter().map(|part| Ok(crate::logins::find(names, part)?.to_owned())).collect()
+}

@@ -1,0 +1,428 @@
+//! The parent of a session's app server: it lends the token of the active account, answers when the app server wants
+//! another one, and puts another account in its place. It has a connection of its own, so that clients see none of it.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use valet_auth::{Account, Caller};
+use valet_client::{Client, Handlers, Notification, Notifications, RequestError};
+use valet_protocol::v2::{self, ChatgptAuthTokensRefreshResponse};
+use valet_protocol::{ErrorKind, ErrorObject, Secret, methods as m};
+
+use crate::meters::{Meters, RECENT};
+use crate::policy::{Decision, History, Policy, Question};
+use crate::session::{Heard, News, Session, Whose};
+use crate::wallet::{Wallet, WalletError};
+use crate::watch::Watch;
+
+/// On whose behalf tokens are renewed.
+const CALLER: &str = "valet run";
+/// How long the app server may take to answer a request of ours.
+const ANSWER: Duration = Duration::from_secs(20);
+/// For so long a token that was lent in answer to a refusal is lent again to whoever asks: the reference asks once for
+/// each turn that was refused.
+const ECHO: Duration = Duration::from_secs(10);
+/// How long turns are held back until those that run have ended, for an app server that would break them off.
+const BOUNDARY: Duration = Duration::from_secs(25);
+/// How long before its expiry a token is replaced.
+const WARM_S: i64 = 240;
+/// How long after a failure it is tried again.
+const AGAIN: Duration = Duration::from_secs(60);
+/// How long the backend may take to say how much is left of the accounts.
+const STANDINGS: Duration = Duration::from_secs(10);
+
+/// Why an account cannot be lent.
+#[derive(Debug, thiserror::Error)]
+pub enum LendError {
+    /// There is no token of it.
+    #[error(transparent)]
+    Wallet(#[from] WalletError),
+    /// The app server has refused it.
+    #[error("the app server refuses the login: {0}")]
+    Refused(#[from] RequestError),
+    /// The app server is silent.
+    #[error("the app server does not answer")]
+    Silent,
+}
+
+/// What the person wants of a session.
+#[derive(Clone, Debug, Default)]
+pub struct Wishes {
+    /// What becomes of an account that is at its limit.
+    pub policy: Policy,
+    /// The accounts, preferred first.
+    pub order: Vec<String>,
+    /// Whether a turn that a limit has stopped before it did anything is begun once more under another account.
+    pub repeat: bool,
+}
+
+/// What was lent, by the account's id. For whoever answers the app server.
+#[derive(Default)]
+struct Book(Mutex<HashMap<String, Entry>>);
+
+#[derive(Clone)]
+struct Entry {
+    name: String,
+    fingerprint: String,
+    /// When it was lent in answer to a refusal.
+    answered: Option<Instant>,
+}
+
+/// See the head of this file.
+pub(crate) struct Parent {
+    client: Client,
+    told: Notifications,
+    /// Whether turns that run survive a change of the account.
+    keeps_turns: bool,
+    session: Arc<Session>,
+    wallet: Arc<Wallet>,
+    meters: Arc<Meters>,
+    wishes: Wishes,
+    history: History,
+    book: Arc<Book>,
+    /// Threads with a turn that runs.
+    busy: HashSet<String>,
+    /// The account that is to be lent as soon as nothing runs.
+    waiting: Option<String>,
+    /// What was told last, so that it is told once.
+    said: String,
+    /// When the token that is lent is replaced by a fresh one.
+    warm_at: Instant,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StatusChanged {
+    thread_id: String,
+    status: Status,
+}
+
+#[derive(Deserialize)]
+struct Status {
+    #[serde(rename = "type")]
+    kind: String,
+}
+
+impl Parent {
+    /// Connects to an app server, and lends it the active account.
+    pub(crate) async fn connect(
+        address: &str,
+        token: &str,
+        session: Arc<Session>,
+        wallet: Arc<Wallet>,
+        meters: Arc<Meters>,
+        wishes: Wishes,
+    ) -> Result<Self, ConnectError> {
+        let link = valet_client::connect(&format!("ws://{address}"), Some(token)).await?;
+        let book = Arc::<Book>::default();
+        let lender = Lender { wallet: Arc::clone(&wallet), book: Arc::clone(&book) };
+        let handlers = Handlers::new().on::<m::ChatgptAuthTokensRefresh, _>(move |params| {
+            let lender = lender.clone();
+            async move { lender.answer(params.previous_account_id).await }
+        });
+        let (client, told) = Client::new(link, handlers);
+        let opened = client.initialize("valet-run", env!("CARGO_PKG_VERSION"), true).await?;
+        let keeps_turns = opened.valet.is_some();
+        let (history, busy, said) = Default::default();
+        let warm_at = Instant::now();
+        let mut parent = Self {
+            client,
+            told,
+            keeps_turns,
+            session,
+            wallet,
+            meters,
+            wishes,
+            history,
+            book,
+            busy,
+            waiting: None,
+            said,
+            warm_at,
+        };
+        let active = parent.wallet.active().map_err(LendError::from)?;
+        parent.lend(&active).await?;
+        Ok(parent)
+    }
+
+    /// Follows until the app server has ended.
+    pub(crate) async fn run(mut self, mut news: mpsc::UnboundedReceiver<News>, mut watch: Watch) {
+        let meters = Arc::clone(&self.meters);
+        let mut learned = meters.changes();
+        let acts = self.wishes.policy != Policy::Tell;
+        let rounds = async { if !acts { std::future::pending().await } else { meters.rounds().await } };
+        tokio::pin!(rounds);
+        loop {
+            tokio::select! {
+                told = self.told.next() => match told {
+                    Some(told) => self.note(&told),
+                    None => return,
+                },
+                Some(news) = news.recv() => self.hear(news).await,
+                () = watch.changed() => self.follow().await,
+                Ok(()) = learned.changed() => self.decide(false).await,
+                () = tokio::time::sleep_until(self.warm_at) => self.warm().await,
+                never = &mut rounds => match never {},
+            }
+            if self.busy.is_empty()
+                && let Some(name) = self.waiting.take()
+            {
+                self.change_to(&name).await;
+            }
+        }
+    }
+
+    /// Lends the token of an account. Turns begin under it from the answer on.
+    async fn lend(&mut self, name: &str) -> Result<(), LendError> {
+        let account = self.wallet.account(name).await?;
+        let snapshot = account.snapshot();
+        let account_id = account_id(&account);
+        self.book.enter(
+            &account_id,
+            Entry { name: name.to_owned(), fingerprint: snapshot.token.fingerprint(), answered: None },
+        );
+        let params = v2::LoginAccountParams::ChatgptAuthTokens {
+            id_token: None,
+            access_token: Secret::new(snapshot.token.expose()),
+            chatgpt_account_id: Some(account_id),
+            chatgpt_plan_type: snapshot.profile.plan.clone(),
+        };
+        let asked = self.client.request::<m::AccountLoginStart>(params);
+        tokio::time::timeout(ANSWER, asked).await.map_err(|_elapsed| LendError::Silent)??;
+        self.session.set_lent(name);
+        self.warm_at = Instant::now() + warm_in(snapshot.profile.expires_at, self.meters.now());
+        Ok(())
+    }
+
+    /// Puts another account in force: at once where turns that run keep theirs, else when none runs.
+    async fn change_to(&mut self, name: &str) {
+        // The token first: no turn waits for the issuer.
+        if let Err(error) = self.wallet.account(name).await {
+            return self.say(format!("{name} cannot be used: {error}"));
+        }
+        let _hold = self.session.gate.close();
+        // A turn that is never answered holds nobody up for ever.
+        let _ = tokio::time::timeout(ANSWER, self.session.gate.settled()).await;
+        if !self.keeps_turns && !self.nothing_runs().await {
+            self.waiting = Some(name.to_owned());
+            return;
+        }
+        let before = self.session.lent();
+        if let Err(error) = self.lend(name).await {
+            return self.say(format!("{name} cannot be used: {error}"));
+        }
+        tracing::info!(account = name, "the account was changed");
+        if let Some(before) = before {
+            self.history.switched(&self.meters.standing(&before), self.meters.now());
+        }
+    }
+
+    /// Waits until no turn runs, for as long as turns may be held back.
+    async fn nothing_runs(&mut self) -> bool {
+        // What was begun before this answer is told before it.
+        let asked = self.client.request_part::<m::ThreadLoadedList, IgnoredAny>(Default::default());
+        let _ = tokio::time::timeout(ANSWER, asked).await;
+        while let Some(Some(told)) = self.told.next().now_or_never() {
+            self.note(&told);
+        }
+        let deadline = Instant::now() + BOUNDARY;
+        while !self.busy.is_empty() {
+            match tokio::time::timeout_at(deadline, self.told.next()).await {
+                Ok(Some(told)) => self.note(&told),
+                Ok(None) | Err(_) => return false,
+            }
+        }
+        true
+    }
+
+    /// Which threads have a turn that runs.
+    fn note(&mut self, told: &Notification) {
+        let Some(StatusChanged { thread_id, status }) = told.read_part::<m::ThreadStatusChanged, _>() else { return };
+        if status.kind == "active" {
+            self.busy.insert(thread_id);
+        } else {
+            self.busy.remove(&thread_id);
+        }
+    }
+
+    /// Somebody has changed the accounts, perhaps the active one.
+    async fn follow(&mut self) {
+        let active = match self.wallet.active() {
+            Ok(active) => active,
+            Err(error) => return self.say(format!("This session goes on as before, though {error}")),
+        };
+        if self.session.lent().as_ref() != Some(&active) {
+            self.change_to(&active).await;
+            if self.session.lent().as_ref() == Some(&active) {
+                self.say(format!("From now on turns run as {active}."));
+            }
+        } else if let Ok(account) = self.wallet.account(&active).await
+            && !self.book.holds(&account)
+        {
+            // Another process has renewed it, or somebody has logged in again.
+            self.warm().await;
+        }
+    }
+
+    /// Replaces the token that is lent by a fresh one of the same account.
+    async fn warm(&mut self) {
+        let Some(name) = self.session.lent() else { return };
+        if let Err(error) = self.lend(&name).await {
+            tracing::warn!(%error, "the token was not replaced ahead of its expiry");
+            self.warm_at = Instant::now() + AGAIN;
+        }
+    }
+
+    async fn hear(&mut self, news: News) {
+        let name = match news.whose {
+            Whose::Name(name) => Some(name),
+            Whose::Id(id) => self.book.name(&id),
+        };
+        let Some(name) = name else { return };
+        match news.what {
+            Heard::Limits(limits) => self.meters.told(&name, &limits),
+            Heard::Refused => self.meters.limit_hit(&name, None),
+        }
+        if self.session.lent() == Some(name.clone()) {
+            self.decide(self.meters.standing(&name).is_limited()).await;
+        }
+        // Only now: turns that wait begin under the account that was decided on.
+        drop(news.hold);
+    }
+
+    /// Does what the policy says, or tells what could be done. Whether the backend is asked about the others depends on
+    /// whether it matters now.
+    async fn decide(&mut self, limited: bool) {
+        let (Some(current), Ok(names)) = (self.session.lent(), self.wallet.names()) else { return };
+        let mut standings = self.meters.standings(&names);
+        if limited {
+            let fresh = tokio::time::timeout(STANDINGS, self.meters.all_fresh(&names, RECENT)).await;
+            standings = fresh.unwrap_or(standings);
+        }
+        let question = Question {
+            policy: self.wishes.policy,
+            standings: &standings,
+            current: &current,
+            order: &self.wishes.order,
+            history: &self.history,
+            now: self.meters.now(),
+        };
+        let decision = question.decide();
+        match &decision {
+            Decision::Stay => return,
+            Decision::Switch(chosen) => {
+                let (wallet, name) = (Arc::clone(&self.wallet), chosen.to.clone());
+                let activated = tokio::task::spawn_blocking(move || wallet.activate(&name)).await;
+                if let Ok(Err(error)) = activated {
+                    return self.say(format!("{} cannot be used: {error}", chosen.to));
+                }
+                self.change_to(&chosen.to.clone()).await;
+                if self.session.lent().as_ref() != Some(&chosen.to) {
+                    return;
+                }
+            }
+            Decision::Tell(_) | Decision::Nobody { .. } => {}
+        }
+        if let Some(words) = decision.words(self.meters.now()) {
+            self.say(words);
+        }
+    }
+
+    /// Tells the person, unless that was told last.
+    fn say(&mut self, words: String) {
+        if self.said != words {
+            self.session.tell(words.clone());
+            self.said = words;
+        }
+    }
+}
+
+/// Why there is no parent.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The app server lets nobody in.
+    #[error(transparent)]
+    Connect(#[from] valet_client::ConnectError),
+    /// It does not answer.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// The active account cannot be lent.
+    #[error(transparent)]
+    Lend(#[from] LendError),
+}
+
+/// Answers the app server when a token was refused.
+#[derive(Clone)]
+struct Lender {
+    wallet: Arc<Wallet>,
+    book: Arc<Book>,
+}
+
+impl Lender {
+    /// A token for the account that the refused one was for, and for no other.
+    async fn answer(&self, account_id: Option<String>) -> Result<ChatgptAuthTokensRefreshResponse, ErrorObject> {
+        let refused =
+            |why: String| ErrorObject { code: -32000, ..ErrorObject::internal(why).kind(ErrorKind::ReauthRequired) };
+        let entry = account_id.as_deref().and_then(|id| self.book.find(id));
+        let name = match (&entry, &account_id) {
+            (Some(entry), _) => entry.name.clone(),
+            (None, Some(id)) => {
+                let found = self.wallet.by_account_id(id).map_err(|error| refused(error.to_string()))?;
+                found.ok_or_else(|| refused(format!("no login here is of the account {id}")))?
+            }
+            (None, None) => self.wallet.active().map_err(|error| refused(error.to_string()))?,
+        };
+        let account = self.wallet.account(&name).await.map_err(|error| refused(error.to_string()))?;
+        let again = entry.as_ref().and_then(|entry| entry.answered).is_some_and(|at| at.elapsed() < ECHO);
+        let snapshot = if self.book.holds(&account) && !again {
+            let renewed = account.recover(account.snapshot().revision, &Caller::from(CALLER)).await;
+            renewed.map_err(|failure| refused(failure.message))?
+        } else {
+            account.snapshot()
+        };
+        let id = self::account_id(&account);
+        let fingerprint = snapshot.token.fingerprint();
+        self.book.enter(&id, Entry { name, fingerprint, answered: Some(Instant::now()) });
+        Ok(ChatgptAuthTokensRefreshResponse {
+            access_token: Secret::new(snapshot.token.expose()),
+            chatgpt_account_id: id,
+            chatgpt_plan_type: snapshot.profile.plan.clone(),
+        })
+    }
+}
+
+impl Book {
+    fn enter(&self, account_id: &str, entry: Entry) {
+        // Values are replaced as a whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(account_id.to_owned(), entry);
+    }
+
+    fn find(&self, account_id: &str) -> Option<Entry> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(account_id).cloned()
+    }
+
+    fn name(&self, account_id: &str) -> Option<String> {
+        self.find(account_id).map(|entry| entry.name)
+    }
+
+    /// Whether the token that an account has now is the one that was lent.
+    fn holds(&self, account: &Account) -> bool {
+        let lent = self.find(&account_id(account)).map(|entry| entry.fingerprint);
+        lent.is_some_and(|fingerprint| fingerprint == account.snapshot().token.fingerprint())
+    }
+}
+
+fn account_id(account: &Account) -> String {
+    account.snapshot().identity.as_ref().map(|identity| identity.account_id.clone()).unwrap_or_default()
+}
+
+fn warm_in(expires_at: Option<i64>, now: i64) -> Duration {
+    let Some(expires_at) = expires_at else { return Duration::from_secs(24 * 3600) };
+    AGAIN.max(Duration::from_secs(u64::try_from(expires_at - now - WARM_S).unwrap_or_default()))
+}

@@ -1,0 +1,159 @@
+//! A running session: the app server, its parent, and the door for clients.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, JoinSet};
+use valet_transport::listener::Auth;
+
+use crate::door;
+use crate::meters::Meters;
+use crate::parent::{ConnectError, Parent, Wishes};
+use crate::policy::Policy;
+use crate::relay;
+use crate::server::{self, Program, READY, Server, ServerError};
+use crate::session::Session;
+use crate::wallet::Wallet;
+use crate::watch::Watch;
+
+/// What a session is made of.
+pub struct Plan {
+    /// The app server.
+    pub program: Program,
+    /// Where clients come in.
+    pub listen: SocketAddr,
+    /// What they have to show.
+    pub auth: Auth,
+    /// The accounts.
+    pub wallet: Arc<Wallet>,
+    /// What is known of their limits.
+    pub meters: Arc<Meters>,
+    /// The folders in which a change of the active account can be seen.
+    pub folders: Vec<PathBuf>,
+    /// What the person wants.
+    pub wishes: Wishes,
+}
+
+/// Why there is no session.
+#[derive(Debug, thiserror::Error)]
+pub enum SwitchError {
+    /// No app server.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// It is there, and cannot be used.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// No door.
+    #[error("cannot listen on {address}: {error}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// The operating system gives no random bytes.
+    #[error("no random bytes: {0}")]
+    Random(#[from] getrandom::Error),
+}
+
+/// A running session. Dropping it ends it.
+pub struct Switch {
+    server: Arc<Server>,
+    address: SocketAddr,
+    tasks: JoinSet<()>,
+    /// Ends with the app server.
+    parent: AbortHandle,
+}
+
+impl Switch {
+    /// Starts the app server, lends it the active account, and opens the door.
+    pub async fn start(plan: Plan) -> Result<Self, SwitchError> {
+        let token = secret()?;
+        let failed = |error| SwitchError::Listen { address: plan.listen, error };
+        let listener = TcpListener::bind(plan.listen).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let server = Arc::new(Server::start(&plan.program, &token).await?);
+        let (news, heard) = mpsc::unbounded_channel();
+        let acts = plan.wishes.policy != Policy::Tell;
+        let session = Arc::new(Session::new(acts, plan.wishes.repeat, &secret()?, news));
+        let connecting =
+            Parent::connect(&server.address, &token, Arc::clone(&session), plan.wallet, plan.meters, plan.wishes);
+        let parent = tokio::select! {
+            connected = connecting => connected?,
+            exit = server.ended() => return Err(ServerError::Ended { exit, last_words: server.last_words() }.into()),
+            () = tokio::time::sleep(READY) => {
+                let why = "it does not answer".to_owned();
+                return Err(ServerError::NotReady { why, last_words: server.last_words() }.into());
+            }
+        };
+        let mut tasks = JoinSet::new();
+        let parent = tasks.spawn(parent.run(heard, Watch::new(plan.folders)));
+        tasks.spawn(serve(listener, plan.auth, Arc::clone(&server), token, session));
+        Ok(Self { server, address, tasks, parent })
+    }
+
+    /// Where clients come in.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Waits for the end of the app server, and says how it has ended, in words.
+    pub async fn ended(&self) -> String {
+        let exit = self.server.ended().await;
+        format!("the app server ended {}{}", server::ended(exit), server::quoted(&self.server.last_words()))
+    }
+
+    /// Whether the app server runs.
+    pub fn is_running(&self) -> bool {
+        !self.parent.is_finished()
+    }
+
+    /// Ends the app server, so that it tells its clients, and returns when nothing is left.
+    pub async fn end(mut self) {
+        self.server.end().await;
+        self.tasks.shutdown().await;
+    }
+}
+
+/// Lets clients in. Each has a connection of its own to the app server.
+async fn serve(listener: TcpListener, auth: Auth, server: Arc<Server>, token: String, session: Arc<Session>) {
+    let mut clients = JoinSet::new();
+    loop {
+        let stream = match listener.accept().await {
+            Ok((stream, _address)) => stream,
+            Err(error) => {
+                // Mostly that there are too many open files. That passes.
+                tracing::warn!(%error, "a client cannot be let in");
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        while clients.try_join_next().is_some() {}
+        let (auth, server, token, session) = (auth.clone(), Arc::clone(&server), token.clone(), Arc::clone(&session));
+        clients.spawn(async move {
+            let client = match door::admit(stream, &auth).await {
+                Ok(client) => client,
+                Err(error) => return tracing::warn!(%error, "a client was not let in"),
+            };
+            match door::connect(&server.address, &token).await {
+                Ok(socket) => relay::run(client, socket, &session).await,
+                Err(error) => {
+                    tracing::warn!(%error, "the app server cannot be reached");
+                    relay::refuse(client).await;
+                }
+            }
+        });
+    }
+}
+
+/// 32 random bytes that no header and no JSON minds.
+pub fn secret() -> Result<String, getrandom::Error> {
+    use base64::Engine as _;
+
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes)?;
+    Ok(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes))
+}
