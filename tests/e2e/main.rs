@@ -23,6 +23,7 @@ mod refresh;
 mod replay;
 mod sandbox;
 mod search;
+mod several_accounts;
 mod stored;
 mod strict;
 mod tenants;

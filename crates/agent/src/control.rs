@@ -71,6 +71,10 @@ impl Commands {
                     reply(Err(ControlError::NotSteerable));
                 }
                 Some(Command::Steer { said, reply, .. }) => return Control::Said(said, Box::new(|_| reply(Ok(())))),
+                Some(Command::Look { runs }) => {
+                    // Whoever asked may have gone.
+                    let _ = runs.send(true);
+                }
                 Some(Command::Interrupt { turn_id: Some(expected), reply }) if expected != active => {
                     reply(Err(ControlError::InterruptOther { expected, active }));
                 }

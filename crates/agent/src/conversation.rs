@@ -127,6 +127,7 @@ pub(crate) enum Command {
     Compact { terms: Box<Terms>, accepted: Accepted },
     Inject { items: Vec<Arc<RawValue>>, done: Box<dyn FnOnce() + Send> },
     TakeUp { past: BoxFuture<'static, Option<Past>> },
+    Look { runs: oneshot::Sender<bool> },
 }
 
 /// A running conversation. When the last handle is dropped, its turn is interrupted and its driver ends.
@@ -200,6 +201,13 @@ impl Conversation {
     /// and no turn begins before it is there.
     pub async fn take_up(&self, past: impl Future<Output = Option<Past>> + Send + 'static) {
         self.send(Command::TakeUp { past: past.boxed() }).await;
+    }
+
+    /// Whether a turn runs, when all that was asked for before has begun or waits behind one that has.
+    pub async fn is_at_work(&self) -> bool {
+        let (runs, answer) = oneshot::channel();
+        self.send(Command::Look { runs }).await;
+        answer.await.unwrap_or_default()
     }
 
     async fn send(&self, command: Command) {

@@ -104,6 +104,10 @@ impl Driver {
                         self.take_up(past.mend());
                     }
                 }
+                Command::Look { runs } => {
+                    // Whoever asked may have gone.
+                    let _ = runs.send(false);
+                }
                 Command::Steer { reply, .. } => reply(Err(ControlError::NothingToSteer)),
                 Command::Interrupt { reply, .. } => reply(Err(ControlError::NothingToInterrupt)),
             }

@@ -4,7 +4,7 @@
 //! refresh is in flight per account. A new credential is in place before the flight that brought it is
 //! removed, so whoever looks in between finds either the flight or what it brought.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -78,6 +78,8 @@ pub struct Account {
     ahead_after: Mutex<Option<Instant>>,
     /// An answer that is late and may still come.
     late: Mutex<Option<AbortHandle>>,
+    /// Whether work is bound to this identity, and to no other.
+    pinned: AtomicBool,
     revisions: Arc<AtomicU64>,
     renewal: Option<Renewal>,
 }
@@ -122,6 +124,7 @@ impl Account {
             flight: Mutex::new(None),
             ahead_after: Mutex::new(None),
             late: Mutex::new(None),
+            pinned: AtomicBool::new(false),
             revisions,
             renewal,
         })
@@ -152,6 +155,15 @@ impl Account {
     /// Whether there will never be another credential for this login: its refresh token was refused for good.
     pub fn is_spent(&self) -> bool {
         self.renewal.as_ref().is_some_and(Renewal::is_spent)
+    }
+
+    /// From here on no refresh makes it another account: work is bound to it by its id.
+    pub(crate) fn pin(&self) {
+        self.pinned.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_pinned(&self) -> bool {
+        self.pinned.load(Ordering::Relaxed)
     }
 
     pub(crate) fn watch(&self) -> watch::Receiver<State> {

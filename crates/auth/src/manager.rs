@@ -76,6 +76,9 @@ pub enum LoginError {
         "External auth is active. Use account/login/start (chatgptAuthTokens) to update it or account/logout to clear it."
     )]
     ExternalActive,
+    /// The account is lent already, as somebody else's. Ours, not the reference's.
+    #[error("account {0} is lent for another user; forget that one first")]
+    OtherUser(String),
     /// The token is no token.
     #[error("failed to set external auth: {0}")]
     Token(#[from] ClaimsError),
@@ -111,6 +114,8 @@ pub struct AuthManager {
 #[derive(Default)]
 struct Accounts {
     current: Option<Arc<Account>>,
+    /// Those that work can be bound to by their ids, the first to be lent first. The current one may be among them.
+    lent: Vec<Arc<Account>>,
     /// Accounts that were current and under which work may still go on.
     former: Vec<Weak<Account>>,
 }
@@ -159,6 +164,55 @@ impl AuthManager {
         tokens: ExternalTokens,
         owner: OwnerId,
     ) -> Result<Arc<Account>, LoginError> {
+        let snapshot = self.lent_snapshot(tokens, owner)?;
+        let mut scopes = self.scopes();
+        let accounts = scopes.entry(scope).or_default();
+        let account = self.account_with(accounts, snapshot);
+        self.set_current(accounts, &account);
+        Ok(account)
+    }
+
+    /// A parent lends a token for work that is bound to its account by the id, or a newer one. Who is logged in does not
+    /// change.
+    pub fn lend(&self, scope: Scope, tokens: ExternalTokens, owner: OwnerId) -> Result<(), LoginError> {
+        let account_id = tokens.account_id.clone();
+        let snapshot = self.lent_snapshot(tokens, owner)?;
+        let mut scopes = self.scopes();
+        let accounts = scopes.entry(scope).or_default();
+        if let Some(known) = accounts.lent_as(&account_id) {
+            // An id that stood for two people would stand for either.
+            let before = known.snapshot();
+            let both = before.identity.as_ref().zip(snapshot.identity.as_ref());
+            if both.is_none_or(|(before, now)| !before.matches(now)) {
+                return Err(LoginError::OtherUser(account_id));
+            }
+            known.replace(snapshot);
+            return Ok(());
+        }
+        let account = self.account_with(accounts, snapshot);
+        account.pin();
+        accounts.lent.push(account);
+        Ok(())
+    }
+
+    /// The accounts that work can be bound to.
+    pub fn lent(&self, scope: Scope) -> Vec<Arc<Account>> {
+        self.scopes().get(&scope).map(|accounts| accounts.lent.clone()).unwrap_or_default()
+    }
+
+    /// Takes an account that was lent away from new work, and says whether it was the current one, too. What goes on
+    /// under it goes on, until the caller says [`Account::log_out`].
+    pub fn take_back(&self, scope: Scope, account_id: &str) -> Option<(Arc<Account>, bool)> {
+        let mut scopes = self.scopes();
+        let accounts = scopes.get_mut(&scope)?;
+        let account = accounts.lent_as(account_id)?;
+        accounts.lent.retain(|lent| !Arc::ptr_eq(lent, &account));
+        let was_current = accounts.current.take_if(|current| Arc::ptr_eq(current, &account)).is_some();
+        Some((account, was_current))
+    }
+
+    /// A credential of what a parent lends, if that is allowed.
+    fn lent_snapshot(&self, tokens: ExternalTokens, owner: OwnerId) -> Result<Snapshot, LoginError> {
         let rules = &self.lent.rules;
         if rules.api_key_only {
             return Err(LoginError::ExternalDisabled);
@@ -168,20 +222,17 @@ impl AuthManager {
         }
         let snapshot = lent(tokens, owner, &self.revisions)?;
         tracing::info!(revision = snapshot.revision, token = snapshot.token.fingerprint(), "a token was lent");
-        let mut scopes = self.scopes();
-        let accounts = scopes.entry(scope).or_default();
-        let account = match snapshot.identity.as_ref().and_then(|identity| accounts.find(identity)) {
-            Some(account) => {
-                account.replace(snapshot);
-                account
-            }
-            None => {
-                let renewal = Some(Renewal::Lent(self.lent.clone()));
-                Account::new(Mode::External, snapshot, Arc::clone(&self.revisions), renewal)
-            }
-        };
-        self.set_current(accounts, &account);
-        Ok(account)
+        Ok(snapshot)
+    }
+
+    /// The account of this identity, with this credential in place. There is one for each.
+    fn account_with(&self, accounts: &Accounts, snapshot: Snapshot) -> Arc<Account> {
+        if let Some(account) = snapshot.identity.as_ref().and_then(|identity| accounts.find(identity)) {
+            account.replace(snapshot);
+            return account;
+        }
+        let renewal = Some(Renewal::Lent(self.lent.clone()));
+        Account::new(Mode::External, snapshot, Arc::clone(&self.revisions), renewal)
     }
 
     /// Somebody logs in with an API key that is not kept.
@@ -244,7 +295,11 @@ impl AuthManager {
     }
 
     pub(crate) fn take_current(&self, scope: Scope) -> Option<Arc<Account>> {
-        self.scopes().get_mut(&scope).and_then(|accounts| accounts.current.take())
+        let mut scopes = self.scopes();
+        let accounts = scopes.get_mut(&scope)?;
+        let current = accounts.current.take()?;
+        accounts.lent.retain(|lent| !Arc::ptr_eq(lent, &current));
+        Some(current)
     }
 
     /// Forgets everybody in a scope. What goes on under them goes on, and their tokens go with it.
@@ -261,10 +316,18 @@ impl AuthManager {
 }
 
 impl Accounts {
-    /// An account of this identity that is current, or under which work still goes on.
+    /// The account of this id that work can be bound to.
+    fn lent_as(&self, account_id: &str) -> Option<Arc<Account>> {
+        let is_it = |account: &&Arc<Account>| {
+            account.snapshot().identity.as_ref().is_some_and(|identity| identity.account_id == account_id)
+        };
+        self.lent.iter().find(is_it).cloned()
+    }
+
+    /// An account of this identity that is current or lent, or under which work still goes on.
     fn find(&self, identity: &Identity) -> Option<Arc<Account>> {
         let former = self.former.iter().filter_map(Weak::upgrade);
-        let mut known = self.current.iter().cloned().chain(former);
+        let mut known = self.current.iter().chain(&self.lent).cloned().chain(former);
         known.find(|account| {
             let snapshot = account.snapshot();
             let same = snapshot.identity.as_ref().is_some_and(|known| known.matches(identity));

@@ -75,7 +75,7 @@ pub enum ErrorKind {
     NoActiveTurn,
     /// What of the thread is unread has changed in the meantime; see `readState`.
     ReadStateConflict,
-    /// Nobody is logged in.
+    /// Nobody is logged in, or the account is not lent.
     AuthRequired,
     /// The login was refused by the configuration.
     LoginRestricted,
@@ -87,7 +87,7 @@ pub enum ErrorKind {
     RefreshRejected,
     /// The parent's answer to a token refresh was not usable.
     RefreshInvalid,
-    /// The refreshed token belongs to another account.
+    /// The refreshed token belongs to another account, or a lent one to another user than the one before it.
     AccountMismatch,
     /// The refreshed token belongs to a workspace that the configuration does not allow.
     WorkspaceRestricted,

@@ -28,11 +28,19 @@ define_methods! {
         /// Finish a browser login on a machine without the browser, by the address at which that ended.
         ValetLoginRedirect = "valet/login/redirect" (LoginRedirectParams) -> LoginRedirectResponse,
             order: Concurrent, gates: [Gate::Method];
+        /// Lend a token beside the login, for threads that are to run under it.
+        ValetAccountLend = "valet/account/lend" (AccountLendParams) -> AccountLendResponse,
+            order: Account, gates: [Gate::Method];
+        /// What is lent beside the login. Answered from memory.
+        ValetAccountList = "valet/account/list" (none) -> AccountListResponse, order: Concurrent, gates: [Gate::Method];
+        /// Forget what was lent. Turns that use it fail.
+        ValetAccountForget = "valet/account/forget" (AccountForgetParams) -> AccountForgetResponse,
+            order: Account, gates: [Gate::Method];
         /// Forget the login. Turns that use it fail.
         AccountLogout = "account/logout" (none) -> LogoutAccountResponse, order: Account;
         /// How much of the subscription is used up. Asks the backend.
         AccountRateLimitsRead = "account/rateLimits/read" (optional GetAccountRateLimitsParams) -> GetAccountRateLimitsResponse,
-            order: Concurrent;
+            order: Concurrent, gates: [Gate::Field("valet")];
         /// How many tokens the account has used, or what a thread has cost. Asks the backend.
         AccountUsageRead = "account/usage/read" (optional GetAccountTokenUsageParams) -> GetAccountTokenUsageResponse,
             order: Concurrent;
@@ -57,6 +65,7 @@ define_methods! {
             Gate::Field("dynamicTools"),
             Gate::Field("selectedCapabilityRoots"),
             Gate::Field("multiAgentMode"),
+            Gate::Field("valet"),
             Gate::Variant { field: "approvalPolicy", variant: "granular", type_name: "askForApproval" },
         ];
         /// Take a stored thread up again, or join a loaded one, and subscribe to it. Work of its own begins only with
@@ -67,6 +76,7 @@ define_methods! {
             Gate::Field("runtimeWorkspaceRoots"),
             Gate::Field("permissions"),
             Gate::Field("initialTurnsPage"),
+            Gate::Field("valet"),
             Gate::Variant { field: "approvalPolicy", variant: "granular", type_name: "askForApproval" },
         ];
         /// Start a thread with the turns of another one, and subscribe to it.
@@ -79,6 +89,7 @@ define_methods! {
             Gate::Flag("deferGoalContinuation"),
             Gate::Flag("experimentalPredictionMode"),
             Gate::Flag("experimentalDisablePredictionMcp"),
+            Gate::Field("valet"),
             Gate::Variant { field: "approvalPolicy", variant: "granular", type_name: "askForApproval" },
         ];
         /// One thread.
@@ -115,6 +126,9 @@ define_methods! {
             order: Thread(thread_id), gates: [Gate::Field("projectId"), Gate::Field("daybreakEnabled")];
         /// Change what is in force for the turns of a thread.
         ThreadSettingsUpdate = "thread/settings/update" (ThreadSettingsUpdateParams) -> ThreadSettingsUpdateResponse,
+            order: Thread(thread_id), gates: [Gate::Method];
+        /// Have the next turns of a thread run under another account.
+        ValetThreadAccountSet = "valet/thread/account/set" (ThreadAccountSetParams) -> ThreadAccountSetResponse,
             order: Thread(thread_id), gates: [Gate::Method];
         /// Note that a thread was read, or was not. Refused when the caller has not seen the newest of it.
         ThreadReadStateUpdate = "thread/readState/update" (ThreadReadStateUpdateParams) -> ThreadReadStateUpdateResponse,

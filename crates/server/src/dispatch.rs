@@ -19,6 +19,9 @@ use crate::host::HostState;
 use crate::order::Lanes;
 use crate::responder::Responder;
 
+/// What only Valet understands of the parameters.
+const OURS: Gate = Gate::Field("valet");
+
 /// Carries out one method. One implementation per file of `handlers`.
 pub(crate) trait Handler: ClientRequestMethod + Sized {
     /// Must answer, sooner or later, through the responder.
@@ -118,7 +121,10 @@ impl Context {
         if session.is_some_and(|session| session.experimental) {
             return Ok(());
         }
-        experimental::check(method, gates, raw)
+        // Strict hosts do not know the member that only Valet understands.
+        let strict = self.host.config.strict();
+        let gates: Vec<Gate> = gates.iter().copied().filter(|gate| !strict || *gate != OURS).collect();
+        experimental::check(method, &gates, raw)
     }
 }
 

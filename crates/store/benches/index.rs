@@ -94,11 +94,12 @@ fn opening(home: &Path, table: &mut Table) -> Result<()> {
 fn lists(store: &FileStore, table: &mut Table) -> Result<()> {
     let some =
         store.list(&Query { limit: 1, sources: vec!["\"vscode\"".to_owned()], ..Query::default() })?.data.remove(0);
-    let creator = Some(Creator { account_id: "account-3".to_owned(), user_id: Some("user-of-account-3".to_owned()) });
+    let creator = Creator { account_id: "account-3".to_owned(), user_id: Some("user-of-account-3".to_owned()) };
+    let nobody = Creator { user_id: None, ..creator.clone() };
     let kinds: [(&str, Query); 6] = [
         ("list", page()),
-        ("list of a creator", Query { creator: creator.clone(), ..page() }),
-        ("list of a nobody", Query { creator: creator.map(|c| Creator { user_id: None, ..c }), ..page() }),
+        ("list of a creator", Query { creators: vec![creator], ..page() }),
+        ("list of a nobody", Query { creators: vec![nobody], ..page() }),
         ("list of a folder", Query { cwds: vec![some.cwd.clone()], ..page() }),
         ("list of the archive", Query { archived: true, ..page() }),
         ("list of sub-agents", Query { sources: vec!["{\"subagent\"".to_owned()], ..page() }),

@@ -62,8 +62,8 @@ pub struct Query {
     pub only: Option<Vec<String>>,
     /// Without these.
     pub without: Vec<String>,
-    /// Only what this account may see.
-    pub creator: Option<Creator>,
+    /// Only what these accounts may see. Empty: all.
+    pub creators: Vec<Creator>,
 }
 
 /// A part of a list.
@@ -120,7 +120,7 @@ impl Query {
             && self.text.as_deref().is_none_or(holds)
             && self.only.as_ref().is_none_or(|only| only.contains(&thread.id))
             && !self.without.contains(&thread.id)
-            && self.creator.as_ref().is_none_or(|creator| thread.creator.as_ref() == Some(creator))
+            && (self.creators.is_empty() || thread.creator.as_ref().is_some_and(|one| self.creators.contains(one)))
     }
 
     /// The page that is asked for, of all that the list holds in any order.

@@ -133,7 +133,8 @@ impl Account {
             return Err(AuthFailure::new(AuthFailureKind::WorkspaceRestricted, message));
         }
         let other = !new.matches(known);
-        if other && !renewed.may_switch && !renewal.rules.strict {
+        let may_switch = renewed.may_switch && !self.is_pinned();
+        if other && !may_switch && !renewal.rules.strict {
             let message = "auth refresh returned credentials for another account";
             return Err(AuthFailure::new(AuthFailureKind::AccountMismatch, message));
         }

@@ -64,7 +64,11 @@ const INSTEAD: &[(&str, &str)] = &[
 const OURS: &[(&str, &str)] = &[
     ("getAuthStatus", "the reference serves it, and leaves it out of its schema"),
     ("gitDiffToRemote", "the reference serves it, and leaves it out of its schema"),
+    ("valet/account/forget", "forgets an account that was lent beside the login; not served in strict mode"),
+    ("valet/account/lend", "lends a token beside the login; not served in strict mode"),
+    ("valet/account/list", "what is lent beside the login; not served in strict mode"),
     ("valet/login/redirect", "finishes a browser login on a machine without the browser; not served in strict mode"),
+    ("valet/thread/account/set", "the account of a thread's next turns; not served in strict mode"),
     ("thread/rollback", "gone from the reference; older clients call it"),
 ];
 

@@ -173,6 +173,18 @@ async fn x_22_no_token_is_found_in_logs_files_arguments_environment_or_other_con
         parent.say(json!({ "id": asked["id"], "result": answer }).to_string()).await;
         parent.until(|message| message["method"] == "turn/completed").await;
     }
+    // A token beside the login, a turn under it, and one of the wrong shape.
+    parent.call("valet/account/lend", lend("acct-3")).await;
+    other.call("valet/account/list", Value::Null).await;
+    let set = json!({ "threadId": thread, "chatgptAccountId": "acct-3" });
+    parent.call("valet/thread/account/set", set).await;
+    let turn = json!({ "threadId": thread, "input": [{ "type": "text", "text": "hi" }] });
+    parent.call("turn/start", turn).await;
+    let asked = parent.until(|message| message["method"] == "account/chatgptAuthTokens/refresh").await;
+    parent.say(json!({ "id": asked["id"], "result": lend("acct-3") }).to_string()).await;
+    parent.until(|message| message["method"] == "turn/completed").await;
+    parent.call("valet/account/lend", json!({ "accessToken": [lend("acct-3")["accessToken"]] })).await;
+    parent.call("valet/account/forget", json!({ "chatgptAccountId": "acct-3" })).await;
     // Text that is no message, with a token in it; a login of the wrong shape; reads by others.
     let broken = login.to_string();
     parent

@@ -9,11 +9,12 @@ use ts_rs::TS;
 
 use crate::open_enum::open_enum;
 use crate::v1::PlanType;
+use crate::v2::AccountChoice;
 
 /// `account/rateLimits/read`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
 #[serde(rename_all = "camelCase")]
-#[ts(export_to = "v2/")]
+#[ts(export_to = "v2/", optional_fields = nullable)]
 pub struct GetAccountRateLimitsParams {
     /// The client can go on with the reserve model when the plan's usage is up; the backend is told so.
     #[serde(default)]
@@ -23,6 +24,9 @@ pub struct GetAccountRateLimitsParams {
     #[serde(default)]
     #[ts(as = "Option<bool>", optional)]
     pub exclude_reset_credit_details: bool,
+    /// What only Valet understands: whose limits. Absent: the login's. Experimental.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valet: Option<AccountChoice>,
 }
 
 /// The answer to `account/rateLimits/read`.

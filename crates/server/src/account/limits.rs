@@ -32,7 +32,11 @@ impl Accounts {
         asker: ConnectionId,
         params: &GetAccountRateLimitsParams,
     ) -> Result<GetAccountRateLimitsResponse, ErrorObject> {
-        let account = self.subscriber(asker, "rate limits")?;
+        let chosen = params.valet.as_ref().filter(|_| !self.shared.config.strict());
+        let account = match chosen.and_then(|choice| choice.chatgpt_account_id.as_ref()?.as_deref()) {
+            Some(account_id) => self.lent_account(asker, account_id)?,
+            None => self.subscriber(asker, "rate limits")?,
+        };
         let caller = asker.caller();
         let usage = self.shared.usage(&account, &caller, params.supports_luna_reserve);
         let (usage, details) = if params.exclude_reset_credit_details {

@@ -4,6 +4,7 @@ mod attempts;
 mod backend;
 mod discovery;
 mod harden;
+mod lent;
 mod limits;
 mod meters;
 mod parent;
@@ -91,8 +92,13 @@ impl Accounts {
 
     /// The holder of that login, if it says who that is, as threads note it.
     pub(crate) fn creator(&self, asker: ConnectionId) -> Option<Creator> {
-        let identity = self.current(asker)?.snapshot().identity.clone()?;
-        Some(Creator { account_id: identity.account_id, user_id: identity.user_id })
+        self.current(asker).as_deref().and_then(creator)
+    }
+
+    /// The holders of everything that a connection has: of the login and of what is lent beside it.
+    pub(crate) fn creators(&self, asker: ConnectionId) -> Vec<Creator> {
+        let lent = self.shared.auth.lent(self.shared.scope(asker));
+        self.current(asker).iter().chain(&lent).filter_map(|account| creator(account)).collect()
     }
 
     /// Whether a ChatGPT login that the host would own may begin now.
@@ -307,6 +313,12 @@ async fn announce_all(shared: Arc<Shared>, mut changes: mpsc::UnboundedReceiver<
             left.log_out();
         }
     }
+}
+
+/// The holder of an account, as threads note it.
+pub(crate) fn creator(account: &Account) -> Option<Creator> {
+    let identity = account.snapshot().identity.clone()?;
+    Some(Creator { account_id: identity.account_id, user_id: identity.user_id })
 }
 
 /// How an account is logged in, in the words of the protocol.

@@ -235,6 +235,7 @@ pub(crate) fn login_error(error: &LoginError) -> ErrorObject {
     match error {
         LoginError::NotKept => ErrorObject::invalid_request(error.to_string()).kind(ErrorKind::NotSupported),
         LoginError::Store(_) => ErrorObject::internal(error.to_string()).kind(ErrorKind::FileSystem),
+        LoginError::OtherUser(_) => ErrorObject::invalid_request(error.to_string()).kind(ErrorKind::AccountMismatch),
         LoginError::Token(_) => ErrorObject::internal(error.to_string()).kind(ErrorKind::InvalidToken),
         _ => ErrorObject::invalid_request(error.to_string()).kind(ErrorKind::LoginRestricted),
     }

@@ -66,16 +66,22 @@ mod thread_unsubscribe;
 mod turn_interrupt;
 mod turn_start;
 mod turn_steer;
+mod valet_account_forget;
+mod valet_account_lend;
+mod valet_account_list;
 mod valet_login_redirect;
+mod valet_thread_account_set;
 
 use std::sync::Arc;
 
 use uuid::Uuid;
+use valet_auth::Identity;
 use valet_protocol::{ErrorKind, ErrorObject, ServerNotificationMethod, v2};
 use valet_store::{Creator, StoreError, Summary, ThreadStore};
 
+use crate::account::creator;
 use crate::blocking::blocking;
-use crate::connection::Audience;
+use crate::connection::{Audience, ConnectionId};
 use crate::convert;
 use crate::dispatch::Context;
 use crate::threads::{History, Thread, ThreadSettings};
@@ -108,24 +114,43 @@ impl Context {
         if !self.host.config.per_connection() {
             return true;
         }
-        let now = self.creator();
+        let now = self.host.accounts.creators(self.connection.id);
         let stage = thread.shared.stage();
-        match (&stage.record.creator, &now) {
-            // Whoever has logged in with another account since then is somebody else.
-            (Some(creator), Some(now)) => creator == now,
+        match &stage.record.creator {
+            // Whoever has other accounts since then is somebody else.
+            Some(creator) if !now.is_empty() => now.contains(creator),
             _ => stage.is_of(self.connection.id),
         }
     }
 
     /// Whether the asking connection may know of what was started with this login. Where each connection is a tenant,
-    /// it sees what is of its own account.
+    /// it sees what is of its own accounts.
     fn may_see_what_is_of(&self, creator: Option<&Creator>) -> bool {
-        !self.host.config.per_connection() || creator.is_some() && creator == self.creator().as_ref()
+        !self.host.config.per_connection() || self.holds(self.connection.id, creator)
     }
 
-    /// Who is logged in, as threads note it.
-    fn creator(&self) -> Option<Creator> {
-        self.host.accounts.creator(self.connection.id)
+    /// Whether a connection has the account that something was started with.
+    fn holds(&self, connection: ConnectionId, creator: Option<&Creator>) -> bool {
+        creator.is_some_and(|creator| self.host.accounts.creators(connection).contains(creator))
+    }
+
+    /// The lent account that a request chooses; null within: whoever is logged in. None: it chooses nothing.
+    fn choice(&self, asked: Option<&v2::AccountChoice>) -> Result<Option<Option<Identity>>, ErrorObject> {
+        let asked = asked.filter(|_| !self.host.config.strict()).and_then(|asked| asked.chatgpt_account_id.as_ref());
+        asked.map(|account_id| self.chosen(account_id.as_deref())).transpose()
+    }
+
+    /// An account by its id, if it is lent; null: whoever is logged in.
+    fn chosen(&self, account_id: Option<&str>) -> Result<Option<Identity>, ErrorObject> {
+        let Some(account_id) = account_id else { return Ok(None) };
+        let account = self.host.accounts.lent_account(self.connection.id, account_id)?;
+        Ok(account.snapshot().identity.clone())
+    }
+
+    /// Whose account the work of a thread runs under, as threads note it.
+    fn creator_under(&self, chosen: Option<&Identity>) -> Result<Option<Creator>, ErrorObject> {
+        let account = self.host.accounts.for_work(self.connection.id, chosen)?;
+        Ok(account.as_deref().and_then(creator))
     }
 
     /// Tells everybody who may know of what was started with this login.
@@ -134,8 +159,7 @@ impl Context {
             return self.host.connections.tell::<N>(Audience::Everybody, params);
         }
         for connection in self.host.connections.all() {
-            let theirs = || creator.is_some() && self.host.accounts.creator(connection.id).as_ref() == creator;
-            if connection.id == self.connection.id || theirs() {
+            if connection.id == self.connection.id || self.holds(connection.id, creator) {
                 connection.notify::<N>(params);
             }
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use uuid::Uuid;
+use valet_auth::Identity;
 use valet_protocol::methods::{DeprecationNotice, ThreadFork, ThreadStarted, ThreadTokenUsageUpdated};
 use valet_protocol::v2::{
     DeprecationNoticeNotification, ThreadForkParams, ThreadForkResponse, ThreadStartedNotification,
@@ -64,6 +65,7 @@ async fn fork(context: &Context, params: ThreadForkParams) -> Result<Arc<Thread>
         config.check_provider(provider).map_err(refused)?;
     }
     let not_found = || convert::store_error(StoreError::NotFound(source_id.clone()));
+    let account = account(context, &params, &source_id)?;
     let source = context.stored(&source_id).await?.ok_or_else(not_found)?;
     if source.archived {
         return Err(convert::store_error(StoreError::Archived(source_id)));
@@ -89,7 +91,7 @@ async fn fork(context: &Context, params: ThreadForkParams) -> Result<Arc<Thread>
         name: source.name,
         originator: context.connection.session().map(|session| session.origin.originator.clone()),
         thread_source: params.thread_source,
-        creator: context.creator(),
+        creator: context.creator_under(account.as_ref())?,
         git: source.git,
         cut,
     };
@@ -103,10 +105,21 @@ async fn fork(context: &Context, params: ThreadForkParams) -> Result<Arc<Thread>
         Ok((stored, store.find(&id)?.ok_or(StoreError::NotFound(id))?))
     };
     let (stored, summary) = reading(move || written().map_err(convert::store_error)).await?;
-    let thread =
-        open(context, &summary, stored, &params.overrides, params.ephemeral, Some(Arc::clone(&context.connection)))?;
+    let listener = Some(Arc::clone(&context.connection));
+    let thread = open(context, &summary, stored, &params.overrides, params.ephemeral, listener, account)?;
     thread.store()?;
     Ok(thread)
+}
+
+/// The account that was chosen, or else the one that the source runs under.
+fn account(context: &Context, params: &ThreadForkParams, source_id: &str) -> Result<Option<Identity>, ErrorObject> {
+    match context.choice(params.overrides.valet.as_ref())? {
+        Some(choice) => Ok(choice),
+        None => {
+            let source = context.loaded_thread(source_id)?;
+            Ok(source.and_then(|source| source.shared.stage().record.account.clone()))
+        }
+    }
 }
 
 /// Up to where the history is taken over.

@@ -129,16 +129,21 @@ impl Context {
         let kinds = asked.kinds.filter(|kinds| !kinds.is_empty());
         let sources = kinds.unwrap_or(&[ThreadSourceKind::Cli, ThreadSourceKind::VsCode]).iter().map(source);
         let own = self.host.config.per_connection();
-        let creator = self.creator().filter(|_| own || asked.of_account);
+        let id = self.connection.id;
+        let creators = match (asked.of_account, own) {
+            (true, _) => self.host.accounts.creator(id).into_iter().collect(),
+            (false, true) => self.host.accounts.creators(id),
+            (false, false) => Vec::new(),
+        };
         // A tenant that has no account has no thread that was stored by another connection.
-        let only = (own && creator.is_none()).then(|| self.own_threads());
+        let only = (own && creators.is_empty()).then(|| self.own_threads());
         Ok(Query {
             ascending: asked.direction.unwrap_or_default() == SortDirection::Asc,
             after: asked.cursor.map(|cursor| read_cursor(cursor).ok_or_else(|| invalid_cursor(cursor))).transpose()?,
             limit: asked.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT) as usize,
             archived: asked.archived.unwrap_or_default(),
             sources: sources.map(str::to_owned).collect(),
-            creator,
+            creators,
             only,
             ..Query::default()
         })

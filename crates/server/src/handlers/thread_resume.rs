@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use valet_auth::Identity;
 use valet_protocol::methods::{DeprecationNotice, ThreadGoalCleared, ThreadResume, ThreadTokenUsageUpdated};
 use valet_protocol::v2::{
     DeprecationNoticeNotification, ThreadGoalClearedNotification, ThreadOverrides, ThreadResumeInitialTurnsPageParams,
@@ -82,6 +83,7 @@ async fn find(context: &Context, params: &ThreadResumeParams) -> Result<(Arc<Thr
         Some(id) => id,
         None => session_id_of(&params.thread_id)?,
     };
+    let choice = context.choice(params.overrides.valet.as_ref())?;
     if let Some(thread) = context.loaded_thread(&id)? {
         let active = thread.shared.stage().record.thread.path.clone();
         check_path(path, active.as_deref(), |asked, active| {
@@ -91,9 +93,12 @@ async fn find(context: &Context, params: &ThreadResumeParams) -> Result<(Arc<Thr
             return Err(convert::store_error(valet_store::StoreError::NotFound(id)));
         }
         context.learn_name(&thread).await?;
+        if let Some(choice) = choice {
+            thread.shared.stage().record.account = choice;
+        }
         return Ok((thread, true));
     }
-    load(context, &id, path, &params.overrides).await.map(|thread| (thread, false))
+    load(context, &id, path, &params.overrides, choice.flatten()).await.map(|thread| (thread, false))
 }
 
 /// Loads a thread that is stored.
@@ -102,6 +107,7 @@ async fn load(
     id: &str,
     path: Option<&str>,
     overrides: &ThreadOverrides,
+    account: Option<Identity>,
 ) -> Result<Arc<Thread>, ErrorObject> {
     let summary = context.stored_or_none_found(id).await?;
     check_path(path, summary.path.as_deref(), |asked, current| {
@@ -109,7 +115,7 @@ async fn load(
     })?;
     let thread_id = summary.id.clone();
     let stored = context.store(move |store| Stored::read(store.lease(&thread_id)?)).await?;
-    open(context, &summary, stored, overrides, false, None)
+    open(context, &summary, stored, overrides, false, None, account)
 }
 
 /// The id of the thread that a file is of, as its name says.

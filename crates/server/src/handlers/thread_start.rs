@@ -98,6 +98,7 @@ fn record(context: &Context, params: &v2::ThreadStartParams) -> Result<Record, E
         turns: Vec::new(),
     };
     let config = own_config.map_or_else(|| Arc::clone(&context.host.config), Arc::new);
+    let account = context.choice(params.valet.as_ref())?.flatten();
     let client_tools = convert::client_tools(params.dynamic_tools.as_deref().unwrap_or_default());
     check(&client_tools)?;
     Ok(Record {
@@ -105,7 +106,8 @@ fn record(context: &Context, params: &v2::ThreadStartParams) -> Result<Record, E
         thread,
         settings,
         config,
-        creator: context.creator(),
+        creator: context.creator_under(account.as_ref())?,
+        account,
         token_usage: None,
         applied: None,
         client_tools: client_tools.into(),

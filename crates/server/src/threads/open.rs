@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use valet_agent::Past;
+use valet_auth::Identity;
 use valet_protocol::{ErrorKind, ErrorObject, v2};
 use valet_store::{Direction, Line, Lines, Position, StoreError, Summary, ThreadLog, Until};
 
@@ -40,7 +41,8 @@ impl Stored {
     }
 }
 
-/// Loads a thread that is stored, with some of its settings changed, and with its first listener, if it has one yet.
+/// Loads a thread that is stored, with some of its settings changed, with its first listener, if it has one yet, and
+/// with the account that was chosen for it.
 ///
 /// # Errors
 ///
@@ -52,6 +54,7 @@ pub(crate) fn open(
     overrides: &v2::ThreadOverrides,
     ephemeral: bool,
     listener: Option<Arc<Connection>>,
+    account: Option<Identity>,
 ) -> Result<Arc<Thread>, ErrorObject> {
     let host = &context.host;
     let config = configuration(&host.config, overrides)?;
@@ -65,6 +68,7 @@ pub(crate) fn open(
     let record = Record {
         thread: v2::Thread { ephemeral, ..loaded(summary, &settings) },
         config,
+        account,
         creator: summary.creator.clone(),
         read_state: summary.read_state.as_ref().map(convert::read_state),
         token_usage: last_usage(&lines).map_err(convert::store_error)?,

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use valet_agent::{ClientTool, PLAN_MODE};
+use valet_auth::Identity;
 use valet_exec::Sandbox;
 use valet_protocol::v2;
 use valet_store::Creator;
@@ -19,7 +20,9 @@ pub(crate) struct Record {
     pub(crate) settings: ThreadSettings,
     /// The configuration, with the keys that the thread was started with.
     pub(crate) config: Arc<Config>,
-    /// Who was logged in when the thread was started.
+    /// The lent account that the next turns run under, and no other. None: whoever is logged in. Never stored.
+    pub(crate) account: Option<Identity>,
+    /// The account that the thread was started under.
     pub(crate) creator: Option<Creator>,
     pub(crate) read_state: Option<v2::ThreadReadState>,
     /// What was used so far, and by which turn last.

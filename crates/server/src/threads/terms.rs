@@ -1,4 +1,4 @@
-//! What is in force for a turn: the settings of the thread, who is logged in, and who asks.
+//! What is in force for a turn: the settings of the thread, the account that it runs under, and who asks.
 
 use std::sync::Arc;
 
@@ -13,11 +13,11 @@ use crate::dispatch::Context;
 /// Captures what is in force now.
 pub(crate) fn terms(context: &Context, thread: &Thread, settings: &ThreadSettings) -> Result<Terms, ErrorObject> {
     let host = &context.host;
-    let (config, client_tools) = {
-        let stage = thread.shared.stage();
-        (Arc::clone(&stage.record.config), Arc::clone(&stage.record.client_tools))
+    let (config, client_tools, chosen) = {
+        let record = &thread.shared.stage().record;
+        (Arc::clone(&record.config), Arc::clone(&record.client_tools), record.account.clone())
     };
-    let login = host.accounts.current(context.connection.id);
+    let login = host.accounts.for_work(context.connection.id, chosen.as_ref())?;
     let provider = config
         .provider(&settings.provider_id, login.as_ref().map(|login| login.mode()))
         .map_err(|error| ErrorObject::invalid_request(error.to_string()).kind(ErrorKind::AuthRequired))?;

@@ -172,17 +172,19 @@ pub fn others_threads_are_hidden(store: &impl ThreadStore) {
     let account = thread(store, &json!({"creator_account_id": "a"}), &[user("secret")]);
     let mine = thread(store, &json!({"creator_account_id": "a", "creator_user_id": "me"}), &[user("secret")]);
     let yours = thread(store, &json!({"creator_account_id": "a", "creator_user_id": "you"}), &[user("secret")]);
-    let seen = |creator: Option<Creator>| {
-        let query = Query { creator, ascending: true, ..query() };
+    let seen = |creators: &[Creator]| {
+        let query = Query { creators: creators.to_vec(), ascending: true, ..query() };
         let found = store.search("secret", &query).unwrap().data;
         let listed = listed(store, &query);
         assert_eq!(found.into_iter().map(|found| found.thread.id).collect::<Vec<_>>(), listed);
         listed
     };
-    assert_eq!(seen(Some(creator("a", Some("me")))), [mine.as_str()]);
-    assert_eq!(seen(Some(creator("a", None))), [account.as_str()]);
-    assert!(seen(Some(creator("b", Some("me")))).is_empty());
-    assert_eq!(seen(None), [nobodys, account, mine, yours]);
+    assert_eq!(seen(&[creator("a", Some("me"))]), [mine.as_str()]);
+    assert_eq!(seen(&[creator("a", None)]), [account.as_str()]);
+    assert!(seen(&[creator("b", Some("me"))]).is_empty());
+    let several = [creator("a", Some("you")), creator("b", None), creator("a", None)];
+    assert_eq!(seen(&several), [account.as_str(), yours.as_str()]);
+    assert_eq!(seen(&[]), [nobodys, account, mine, yours]);
 }
 
 /// Search finds what anybody said, wherever in the thread, and nothing else.

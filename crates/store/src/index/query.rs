@@ -68,11 +68,11 @@ impl Sql {
             SortKey::UpdatedAt => "updated",
             SortKey::RecencyAt => "recency",
         };
-        let index = match (among, cwd, &query.creator) {
+        let index = match (among, cwd, query.creators.as_slice()) {
             (Some(_), ..) => "NOT INDEXED".to_owned(),
             (_, Some(_), _) => format!("INDEXED BY by_cwd_{time}"),
-            (_, None, Some(_)) => format!("INDEXED BY by_account_{time}"),
-            (_, None, None) => format!("INDEXED BY by_{time}"),
+            (_, None, [_]) => format!("INDEXED BY by_account_{time}"),
+            (_, None, _) => format!("INDEXED BY by_{time}"),
         };
         let text = format!("SELECT key, {time}, id FROM threads {index} WHERE listed");
         let mut sql = Self { text, values: Vec::new() };
@@ -82,9 +82,12 @@ impl Sql {
             None if !query.cwds.is_empty() => sql.and(" AND cwd IN rarray(?)", texts(&query.cwds)),
             None => {}
         }
-        if let Some(creator) = &query.creator {
-            sql.and(" AND account = ?", creator.account_id.clone());
+        for (position, creator) in query.creators.iter().enumerate() {
+            sql.and(if position == 0 { " AND (account = ?" } else { " OR account = ?" }, creator.account_id.clone());
             sql.and(" AND user IS ?", creator.user_id.clone());
+        }
+        if !query.creators.is_empty() {
+            sql.text += ")";
         }
         if let Some(cursor) = after {
             sql.after(cursor, time, query.ascending);

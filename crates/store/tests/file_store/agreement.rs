@@ -128,7 +128,9 @@ fn many_threads_are_listed_by_pages_and_found_by_their_words() {
 fn check_pages(home: &Home, store: &FileStore) {
     let truth = truth(home.path(), false);
     let cwds: Vec<String> = ["/home/somebody/project3", "/home/somebody/project17"].map(str::to_owned).to_vec();
-    let creator = truth.iter().find_map(|thread| thread.creator.clone());
+    let mut creators: Vec<_> = truth.iter().filter_map(|thread| thread.creator.clone()).collect();
+    creators.dedup();
+    creators.truncate(2);
     let sources = vec!["\"cli\"".to_owned(), "{\"subagent\"".to_owned()];
     let few = truth.iter().step_by(7).map(|thread| thread.id.clone()).collect();
     let queries = [
@@ -136,8 +138,9 @@ fn check_pages(home: &Home, store: &FileStore) {
         Query { only: Some(Vec::new()), ..Query::default() },
         Query { only: Some(few), providers: vec!["openai".to_owned()], ..Query::default() },
         Query { cwds: cwds.clone(), ..Query::default() },
-        Query { creator: creator.clone(), ..Query::default() },
-        Query { creator, cwds, sources: sources.clone(), ..Query::default() },
+        Query { creators: creators[..1].to_vec(), ..Query::default() },
+        Query { creators: creators.clone(), ..Query::default() },
+        Query { creators, cwds, sources: sources.clone(), ..Query::default() },
         Query { sources, providers: vec!["local".to_owned()], ..Query::default() },
     ];
     for query in queries {
@@ -170,5 +173,5 @@ fn admits(query: &Query, thread: &Summary) -> bool {
         && one_of(&query.providers, &|provider| *provider == thread.model_provider)
         && one_of(&query.sources, &|source| thread.source.starts_with(source))
         && query.only.as_ref().is_none_or(|only| only.contains(&thread.id))
-        && query.creator.as_ref().is_none_or(|creator| thread.creator.as_ref() == Some(creator))
+        && (query.creators.is_empty() || thread.creator.as_ref().is_some_and(|one| query.creators.contains(one)))
 }

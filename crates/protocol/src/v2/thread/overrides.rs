@@ -8,7 +8,7 @@ use serde_json::Value;
 use ts_rs::TS;
 
 use crate::nullable;
-use crate::v2::{ApprovalsReviewer, AskForApproval, SandboxMode};
+use crate::v2::{AccountChoice, ApprovalsReviewer, AskForApproval, SandboxMode};
 
 /// Settings for the turns to come. What is not set stays as the thread has it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
@@ -43,4 +43,7 @@ pub struct ThreadOverrides {
     pub base_instructions: Option<String>,
     /// Added to them.
     pub developer_instructions: Option<String>,
+    /// What only Valet understands: the account that the thread runs under, also one that is loaded. Experimental.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valet: Option<AccountChoice>,
 }

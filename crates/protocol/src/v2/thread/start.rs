@@ -8,7 +8,9 @@ use serde_json::Value;
 use ts_rs::TS;
 
 use crate::open_enum::open_enum;
-use crate::v2::{ApprovalsReviewer, AskForApproval, DynamicToolSpec, SandboxMode, SandboxPolicy, Thread};
+use crate::v2::{
+    AccountChoice, ApprovalsReviewer, AskForApproval, DynamicToolSpec, SandboxMode, SandboxPolicy, Thread,
+};
 
 /// `thread/start`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
@@ -48,6 +50,9 @@ pub struct ThreadStartParams {
     pub environments: Option<Vec<TurnEnvironmentParams>>,
     /// Tools that the client answers by `item/tool/call`. Experimental.
     pub dynamic_tools: Option<Vec<DynamicToolSpec>>,
+    /// What only Valet understands: the account that the thread runs under. Experimental.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valet: Option<AccountChoice>,
 }
 
 /// Where a client wants commands to run.

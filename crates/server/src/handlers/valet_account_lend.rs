@@ -1,0 +1,29 @@
+//! `valet/account/lend`.
+
+use valet_auth::{AccessToken, ExternalTokens};
+use valet_protocol::ErrorObject;
+use valet_protocol::methods::ValetAccountLend;
+use valet_protocol::v2::{AccountLendParams, AccountLendResponse};
+
+use crate::convert::login_error;
+use crate::dispatch::{Context, Handler};
+use crate::responder::Responder;
+
+impl Handler for ValetAccountLend {
+    async fn handle(context: Context, params: AccountLendParams, responder: Responder<Self>) {
+        let lent = lend(&context, params);
+        context.forget_if_gone();
+        responder.respond(lent);
+    }
+}
+
+fn lend(context: &Context, params: AccountLendParams) -> Result<AccountLendResponse, ErrorObject> {
+    let tokens = ExternalTokens {
+        access_token: AccessToken::new(params.access_token.expose()),
+        account_id: params.chatgpt_account_id,
+        plan: params.chatgpt_plan_type,
+    };
+    let owner = context.connection.owner().ok_or_else(|| ErrorObject::internal("not initialized"))?;
+    let lent = context.host.accounts.lend(context.connection.id, tokens, owner);
+    lent.map(|()| AccountLendResponse {}).map_err(|error| login_error(&error))
+}
