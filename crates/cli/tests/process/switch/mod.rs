@@ -7,6 +7,7 @@ mod limits;
 mod storm;
 mod tui;
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -15,7 +16,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use valet_client::{Client, Handlers, Notifications};
-use valet_protocol::{methods as m, v2};
+use valet_protocol::{ServerNotificationMethod, methods as m, v2};
 use valet_sim::{Endpoint, Response, Rule, Script, Sim, TokenRequest, When};
 
 use crate::probe::in_time;
@@ -43,6 +44,8 @@ struct Guest {
     client: Client,
     told: Notifications,
     thread: String,
+    /// Sentences for the person that came while something else was waited for.
+    hints: VecDeque<String>,
 }
 
 impl Stage {
@@ -162,7 +165,7 @@ impl Session {
         let (client, told) = self.connect().await;
         let params = v2::ThreadStartParams { approval_policy: Some(v2::AskForApproval::Never), ..Default::default() };
         let thread = in_time(client.request::<m::ThreadStart>(params)).await.unwrap().thread.id;
-        Guest { client, told, thread }
+        Guest { client, told, thread, hints: VecDeque::new() }
     }
 
     fn pid(&self) -> u32 {
@@ -186,7 +189,18 @@ impl Guest {
     }
 
     async fn end_of(&mut self, turn: &str) -> v2::Turn {
-        in_time(self.told.wait_for::<m::TurnCompleted>(|ended| ended.turn.id == turn)).await.unwrap().turn
+        in_time(self.wait_for::<m::TurnCompleted>(|ended| ended.turn.id == turn)).await.turn
+    }
+
+    /// Reads on until that comes.
+    async fn wait_for<N: ServerNotificationMethod>(&mut self, wanted: impl Fn(&N::Params) -> bool) -> N::Params {
+        loop {
+            let told = self.told.next().await.unwrap();
+            self.hints.extend(told.read::<m::Warning>().map(|warning| warning.message));
+            if let Some(told) = told.read::<N>().filter(&wanted) {
+                return told;
+            }
+        }
     }
 
     /// Runs a turn to its end.
@@ -197,7 +211,10 @@ impl Guest {
 
     /// The next sentence for the person.
     async fn hint(&mut self) -> String {
-        in_time(self.told.wait_for::<m::Warning>(|_| true)).await.unwrap().message
+        match self.hints.pop_front() {
+            Some(hint) => hint,
+            None => in_time(self.told.wait_for::<m::Warning>(|_| true)).await.unwrap().message,
+        }
     }
 }
 
