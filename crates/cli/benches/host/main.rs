@@ -13,6 +13,7 @@ mod memory;
 mod pipes;
 mod program;
 mod refresh;
+mod relayed;
 mod report;
 mod requests;
 mod stand_in;
@@ -34,7 +35,7 @@ const COMMAND: &str = "just benchmarks";
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/benchmarks.md");
 
 /// What is measured of every program, in this order; at last, of Valet, what stored threads cost.
-const GROUPS: [&str; 7] = ["start", "requests", "deltas", "turns", "refresh", "memory", "stores"];
+const GROUPS: [&str; 8] = ["start", "requests", "deltas", "turns", "refresh", "memory", "stores", "relay"];
 const THREADS: &str = "threads";
 /// How often a group is measured at most. What was measured last is what is shown.
 const ATTEMPTS: usize = 3;
@@ -105,7 +106,9 @@ async fn measure(
 }
 
 async fn measure_group(group: &str, programs: &[Program], report: &mut Report) -> anyhow::Result<()> {
-    for program in programs {
+    // There is nothing like it in the reference.
+    let alone = group == "relay";
+    for program in programs.iter().filter(|program| program.is_valet() || !alone) {
         println!("measuring {group} of {} ...", program.name);
         match group {
             "start" => start::measure(program, report).await?,
@@ -114,6 +117,7 @@ async fn measure_group(group: &str, programs: &[Program], report: &mut Report) -
             "turns" => turns::measure(program, report).await?,
             "refresh" => refresh::measure(program, report).await?,
             "memory" => memory::measure(program, report).await?,
+            "relay" => relayed::measure(program, report).await?,
             _ => stores::measure(program, report).await?,
         }
     }

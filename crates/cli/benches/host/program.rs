@@ -59,8 +59,15 @@ impl Program {
 
     /// `PROGRAM app-server ARGUMENTS` in that home.
     pub(crate) fn command(&self, home: &Path, arguments: &[&str]) -> Command {
+        let mut command = self.bare(home);
+        command.arg("app-server").args(arguments);
+        command
+    }
+
+    /// The program in that home.
+    pub(crate) fn bare(&self, home: &Path) -> Command {
         let mut command = Command::new(&self.binary);
-        command.args(&self.arguments).arg("app-server").args(arguments).current_dir(home);
+        command.args(&self.arguments).current_dir(home);
         for variable in ["VALET_HOME", "CODEX_HOME", "VALET_LOG", "RUST_LOG"] {
             command.env_remove(variable);
         }

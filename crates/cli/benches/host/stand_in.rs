@@ -1,18 +1,26 @@
 //! Hosts that this program plays itself, in a process of its own, to learn what it could measure at most: one that
-//! passes the backend's events on without reading them, and one that has all its answers before it is asked.
+//! passes the backend's events on without reading them, and one that has all its answers before it is asked, over stdio or
+//! as an app server that `valet run` starts.
 
 use std::io::{BufRead, BufReader, Read, StdinLock, StdoutLock, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 
 use anyhow::Context;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite;
 use valet_protocol::jsonrpc::{Message, write_notification, write_response};
 
 /// The first argument of one that is a relay; the second is the backend's address, `HOST:PORT`.
 pub(crate) const RELAY: &str = "relay";
 /// The first argument of one that has all answers; the second is how many deltas it tells in a turn.
 pub(crate) const READY: &str = "ready";
+
+/// How many deltas a turn of the one has that `valet run` starts.
+pub(crate) const DELTAS: usize = 400_000;
+
+/// What `valet run` starts begins with this.
+const APP_SERVER: &str = "app-server";
 
 const DELTA: &str = "item/agentMessage/delta";
 
@@ -36,9 +44,53 @@ pub(crate) fn play() -> anyhow::Result<bool> {
                 Ok(())
             })?;
         }
+        APP_SERVER => listen()?,
         _ => return Ok(false),
     }
     Ok(true)
+}
+
+/// Listens on a websocket, as an app server does, for clients without end.
+fn listen() -> anyhow::Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let mut stderr = std::io::stderr();
+    writeln!(stderr, "listening on: ws://{}", listener.local_addr()?)?;
+    // Its end is the end of its starter's.
+    std::io::copy(&mut std::io::stdin(), &mut std::io::sink())?;
+    loop {
+        let stream = listener.accept()?.0;
+        std::thread::spawn(move || converse(stream));
+    }
+}
+
+fn converse(stream: TcpStream) -> anyhow::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut socket = tungstenite::accept(stream)?;
+    let delta = json!({ "threadId": "thread", "turnId": "turn", "itemId": "item", "delta": "word " });
+    let delta = write_notification(DELTA, Some(&delta), Some(0))?;
+    // A frame that is longer than 125 bytes has its length in two more.
+    let frame = [&[0x81, 126], &u16::try_from(delta.len())?.to_be_bytes()[..], &delta].concat();
+    anyhow::ensure!(delta.len() > 125, "a short frame has another head");
+    let frames = frame.repeat(500);
+    let completed = json!({ "threadId": "thread", "turn": state("completed") });
+    let completed = String::from_utf8(write_notification("turn/completed", Some(&completed), Some(0))?)?;
+    loop {
+        let data = socket.read()?.into_data();
+        let Message::Request { id, method, .. } = Message::parse(&data)? else { continue };
+        let result = match &*method {
+            "initialize" => json!({ "userAgent": "", "codexHome": "", "platformFamily": "", "platformOs": "" }),
+            "account/login/start" => json!({ "type": "chatgptAuthTokens" }),
+            "turn/start" => json!({ "turn": state("inProgress") }),
+            _ => json!({ "data": [], "nextCursor": null }),
+        };
+        socket.send(tungstenite::Message::text(String::from_utf8(write_response(&id, &result)?)?))?;
+        if method == "turn/start" {
+            for _ in 0..DELTAS / 500 {
+                socket.get_mut().write_all(&frames)?;
+            }
+            socket.send(tungstenite::Message::text(completed.clone()))?;
+        }
+    }
 }
 
 /// Answers until stdin ends. A turn is what `turn` writes.
