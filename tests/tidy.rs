@@ -1,7 +1,7 @@
 //! House rules that no compiler knows: file heads and sizes, which crate may stand on which, one file per
 //! method, which compiler is enough, and what must not be committed. Each finding names a place and what to do there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
@@ -202,6 +202,19 @@ fn crates_depend_on_each_other_only_downwards() {
         }
     }
     check(&findings);
+}
+
+#[test]
+fn the_page_on_the_architecture_draws_the_same_arrows() {
+    let page = source("ARCHITECTURE.md").unwrap();
+    let arrow = |part: &'static str| {
+        let (from, to) = part.split_once(" → ")?;
+        Some((from, to.split(", ").collect::<BTreeSet<_>>()))
+    };
+    let drawn: BTreeMap<_, _> = page.text.split('`').filter_map(arrow).collect();
+    let held =
+        LAYERS.iter().filter(|(_, on)| !on.is_empty()).map(|(crate_, on)| (*crate_, on.iter().copied().collect()));
+    assert_eq!(drawn, held.collect());
 }
 
 #[test]

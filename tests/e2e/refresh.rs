@@ -56,6 +56,16 @@ async fn repaired(parent: &mut TestClient, thread: &str) {
     assert_eq!(parent.turn(thread, "again").await.turn.status, TurnStatus::Completed);
 }
 
+/// An answer that no turn waits for any more is as good for the next one.
+async fn good_for_the_next_turn(host: &TestHost, parent: &mut TestClient, thread: &str, asked: &valet_tests::Asked) {
+    parent.answer(asked, &result(&parent.token(TokenRequest::default())));
+    // Answers of one connection are taken in order, so this read comes after the late answer.
+    parent.call("account/read", json!({})).await.unwrap();
+    assert_eq!(parent.turn(thread, "again").await.turn.status, TurnStatus::Completed);
+    assert!(!parent.was_asked());
+    assert_eq!(posts(host), [Some(401), Some(200)]);
+}
+
 fn unauthorized(error: &TurnError, kind: &str, message: &str) {
     assert_eq!(error.message, message);
     assert_eq!(error.codex_error_info, Some(CodexErrorInfo::Unauthorized));
@@ -111,12 +121,7 @@ async fn x_8_a_late_answer_is_used_by_the_next_turn() {
     let turn_id = parent.start_turn(&thread, "hello").await;
     let asked = parent.asked().await;
     assert_eq!(parent.end_of(&turn_id).await.turn.status, TurnStatus::Failed);
-    parent.answer(&asked, &result(&parent.token(TokenRequest::default())));
-    // Answers of one connection are taken in order, so this read comes after the late answer.
-    parent.call("account/read", json!({})).await.unwrap();
-    assert_eq!(parent.turn(&thread, "again").await.turn.status, TurnStatus::Completed);
-    assert!(!parent.was_asked());
-    assert_eq!(posts(&host), [Some(401), Some(200)]);
+    good_for_the_next_turn(&host, &mut parent, &thread, &asked).await;
 }
 
 #[tokio::test]
@@ -234,11 +239,7 @@ async fn em_8_an_interrupt_during_a_refresh_is_carried_out_at_once_and_the_answe
     let asked = parent.asked().await;
     parent.call("turn/interrupt", json!({ "threadId": thread, "turnId": turn_id })).await.unwrap();
     assert_eq!(parent.end_of(&turn_id).await.turn.status, TurnStatus::Interrupted);
-    parent.answer(&asked, &result(&parent.token(TokenRequest::default())));
-    parent.call("account/read", json!({})).await.unwrap();
-    assert_eq!(parent.turn(&thread, "again").await.turn.status, TurnStatus::Completed);
-    assert!(!parent.was_asked());
-    assert_eq!(posts(&host), [Some(401), Some(200)]);
+    good_for_the_next_turn(&host, &mut parent, &thread, &asked).await;
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ mod client;
 #[cfg(feature = "harness")]
 mod host;
 pub mod installed;
+mod lender;
 mod ports;
 #[cfg(feature = "harness")]
 mod record;
@@ -24,6 +25,7 @@ pub use client::{Asked, Refusal, TestClient, TestTurn};
 #[cfg(feature = "harness")]
 pub use host::{HostBuilder, TestHost, launcher};
 pub use installed::skip;
+pub use lender::{lend, lender};
 pub use ports::login_ports;
 #[cfg(feature = "harness")]
 pub use record::{Direction, Record};

@@ -6,17 +6,18 @@ use std::sync::Arc;
 use uuid::Uuid;
 use valet_auth::HttpClient;
 
-use crate::control::{Commands, Control};
 use crate::conversation::Said;
 use crate::driver::{Driver, Ended};
 use crate::event::{Event, EventSink};
 use crate::failure::{Failure, FailureClass};
 use crate::history::History;
 use crate::item::{Item, ItemKind};
+use crate::mailbox::{Control, Mailbox};
 use crate::model::catalog;
 use crate::model::request::{self, RequestIds, RequestKind};
 use crate::prompt;
-use crate::turn::{Progress, Turn};
+use crate::response::Progress;
+use crate::turn::Turn;
 use crate::usage::TokenUsage;
 
 /// How much of what the person said is kept word by word, newest first.
@@ -28,7 +29,7 @@ const SHORTENINGS: usize = 4;
 const REQUEST: &str = "\
 Sum up this conversation for a colleague who takes over now and has not seen it. Say what the person wants, what \
 was found out, what was decided and why, which files were changed and how, what was tried without success, and \
-what is left to do, in order. Name files, functions, commands and values exactly. Write only the summary.";
+what is left to do, in order. Name files, functions, mailbox and values exactly. Write only the summary.";
 
 /// Lets through what is not about items: the summary is not shown as a message.
 struct Quiet(Arc<dyn EventSink>);
@@ -69,7 +70,7 @@ impl Driver {
         &mut self,
         turn: &Turn,
         mut said: Vec<Said>,
-        commands: &mut Commands,
+        mailbox: &mut Mailbox,
     ) -> Result<(), Ended> {
         if let Err(failure) = self.services.journal.check() {
             self.say_all(turn, said).await;
@@ -84,7 +85,7 @@ impl Driver {
             loop {
                 tokio::select! {
                     biased;
-                    control = commands.control(turn) => match control {
+                    control = mailbox.control(turn) => match control {
                         Control::Interrupted(reply) => break Err(Ended::Interrupted(reply)),
                         Control::Failed(failure) => break Err(Ended::Failed(failure)),
                         Control::Said(more, accepted) => {

@@ -12,11 +12,11 @@ use valet_auth::{Account, HttpClient};
 use valet_exec::Launcher;
 
 use crate::client::Client;
-use crate::control::Commands;
 use crate::driver::Driver;
 use crate::event::EventSink;
 use crate::input::Input;
 use crate::journal::Journal;
+use crate::mailbox::Mailbox;
 use crate::model::models::Models;
 use crate::past::Past;
 use crate::settings::{Origin, Settings};
@@ -119,7 +119,7 @@ pub enum ControlError {
 
 pub(crate) type Reply = Box<dyn FnOnce(Result<(), ControlError>) + Send>;
 
-pub(crate) enum Command {
+pub(crate) enum Message {
     Turn(Box<TurnRequest>),
     Steer { turn_id: String, said: Said, reply: Reply },
     Interrupt { turn_id: Option<String>, reply: Reply },
@@ -133,7 +133,7 @@ pub(crate) enum Command {
 /// A running conversation. When the last handle is dropped, its turn is interrupted and its driver ends.
 #[derive(Clone, Debug)]
 pub struct Conversation {
-    commands: mpsc::Sender<Command>,
+    mailbox: mpsc::Sender<Message>,
     /// Cancelled when all is to end at once.
     ending: CancellationToken,
 }
@@ -141,16 +141,16 @@ pub struct Conversation {
 impl Conversation {
     /// Starts the driver of a conversation, which goes on from what was before.
     pub fn start(thread_id: String, services: Services, past: impl Future<Output = Past> + Send + 'static) -> Self {
-        let (commands, receiver) = mpsc::channel(COMMANDS);
+        let (mailbox, receiver) = mpsc::channel(COMMANDS);
         let ending = CancellationToken::new();
         let driver = Driver::new(thread_id, services, ending.clone());
-        tokio::spawn(driver.run(past, Commands::new(receiver, ending.clone())));
-        Self { commands, ending }
+        tokio::spawn(driver.run(past, Mailbox::new(receiver, ending.clone())));
+        Self { mailbox, ending }
     }
 
     /// Says something. If a turn runs, it is added to that turn.
     pub async fn turn(&self, request: TurnRequest) {
-        self.send(Command::Turn(Box::new(request))).await;
+        self.send(Message::Turn(Box::new(request))).await;
     }
 
     /// Adds something to the turn of this id.
@@ -160,7 +160,7 @@ impl Conversation {
         said: Said,
         reply: impl FnOnce(Result<(), ControlError>) + Send + 'static,
     ) {
-        self.send(Command::Steer { turn_id, said, reply: Box::new(reply) }).await;
+        self.send(Message::Steer { turn_id, said, reply: Box::new(reply) }).await;
     }
 
     /// Stops the turn of this id, or whichever runs. The reply is called before the end of the turn is told.
@@ -169,7 +169,7 @@ impl Conversation {
         turn_id: Option<String>,
         reply: impl FnOnce(Result<(), ControlError>) + Send + 'static,
     ) {
-        self.send(Command::Interrupt { turn_id, reply: Box::new(reply) }).await;
+        self.send(Message::Interrupt { turn_id, reply: Box::new(reply) }).await;
     }
 
     /// Ends the work for good, as a host does that ends: the turn that runs and all that wait are interrupted, and
@@ -184,34 +184,34 @@ impl Conversation {
 
     /// Runs a command line of a person in a turn of its own, after the one that runs.
     pub async fn shell(&self, request: ShellRequest) {
-        self.send(Command::Shell(Box::new(request))).await;
+        self.send(Message::Shell(Box::new(request))).await;
     }
 
     /// Makes the conversation so far shorter, in a turn of its own, after the one that runs.
     pub async fn compact(&self, terms: Terms, accepted: impl FnOnce(&str) + Send + 'static) {
-        self.send(Command::Compact { terms: Box::new(terms), accepted: Box::new(accepted) }).await;
+        self.send(Message::Compact { terms: Box::new(terms), accepted: Box::new(accepted) }).await;
     }
 
     /// Adds Responses API items to what the model is given, after the turn that runs.
     pub async fn inject(&self, items: Vec<Arc<RawValue>>, done: impl FnOnce() + Send + 'static) {
-        self.send(Command::Inject { items, done: Box::new(done) }).await;
+        self.send(Message::Inject { items, done: Box::new(done) }).await;
     }
 
     /// Goes on from another past, if there is one then. It is asked for after the turn that runs and all that wait,
     /// and no turn begins before it is there.
     pub async fn take_up(&self, past: impl Future<Output = Option<Past>> + Send + 'static) {
-        self.send(Command::TakeUp { past: past.boxed() }).await;
+        self.send(Message::TakeUp { past: past.boxed() }).await;
     }
 
     /// Whether a turn runs, when all that was asked for before has begun or waits behind one that has.
     pub async fn is_at_work(&self) -> bool {
         let (runs, answer) = oneshot::channel();
-        self.send(Command::Look { runs }).await;
+        self.send(Message::Look { runs }).await;
         answer.await.unwrap_or_default()
     }
 
-    async fn send(&self, command: Command) {
+    async fn send(&self, message: Message) {
         // The driver lives as long as a handle does, so there is somebody to take it.
-        let _ = self.commands.send(command).await;
+        let _ = self.mailbox.send(message).await;
     }
 }

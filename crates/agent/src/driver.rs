@@ -12,20 +12,22 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::control::{Commands, Control};
-use crate::conversation::{Accepted, Command, ControlError, Reply, Said, Services, Terms};
+use crate::conversation::{Accepted, ControlError, Message, Reply, Said, Services, Terms};
 use crate::event::{Event, TurnOutcome, TurnSummary};
 use crate::failure::{Failure, FailureClass};
 use crate::history::History;
-use crate::item::{Item, ItemKind, UserMessage, now_ms};
+use crate::item::{Item, ItemKind, UserMessage};
 use crate::journal::{Context, Payer};
+use crate::mailbox::{Control, Mailbox};
 use crate::model::catalog;
 use crate::model::request::{self, RequestKind};
 use crate::past::Past;
 use crate::prompt::{self, Scene};
-use crate::tool::ToolCall;
+use crate::response::Progress;
+use crate::time::now_ms;
+use crate::tool_call::ToolCall;
 use crate::tools::{Called, Output, Tools};
-use crate::turn::{Progress, Turn, TurnKind};
+use crate::turn::{Turn, TurnKind};
 use crate::usage::{TokenUsage, Usage};
 
 /// Owns a conversation.
@@ -68,30 +70,30 @@ impl Driver {
         }
     }
 
-    pub(crate) async fn run(mut self, past: impl Future<Output = Past>, mut commands: Commands) {
+    pub(crate) async fn run(mut self, past: impl Future<Output = Past>, mut mailbox: Mailbox) {
         self.take_up(past.await.mend());
-        while let Some(command) = commands.next().await {
-            match command {
-                Command::Turn(request) => {
+        while let Some(message) = mailbox.next().await {
+            match message {
+                Message::Turn(request) => {
                     let turn = self.begin(request.terms, request.accepted, TurnKind::Regular).await;
                     let mut progress = Progress::default();
-                    let ended = match self.open(&turn, request.said, &mut commands).await {
-                        Ok(()) => self.work(&turn, &mut progress, &mut commands).await,
+                    let ended = match self.open(&turn, request.said, &mut mailbox).await {
+                        Ok(()) => self.work(&turn, &mut progress, &mut mailbox).await,
                         Err(ended) => ended,
                     };
                     self.end(&turn, &progress, ended).await;
                 }
-                Command::Shell(request) => {
+                Message::Shell(request) => {
                     let turn = self.begin(request.terms, request.accepted, TurnKind::Shell).await;
-                    let ended = self.shell(&turn, request.command, request.timeout, &mut commands).await;
+                    let ended = self.shell(&turn, request.command, request.timeout, &mut mailbox).await;
                     self.end(&turn, &Progress::default(), ended).await;
                 }
-                Command::Compact { terms, accepted } => {
+                Message::Compact { terms, accepted } => {
                     let turn = self.begin(*terms, accepted, TurnKind::Compaction).await;
-                    let ended = self.compact(&turn, Vec::new(), &mut commands).await.err().unwrap_or(Ended::Completed);
+                    let ended = self.compact(&turn, Vec::new(), &mut mailbox).await.err().unwrap_or(Ended::Completed);
                     self.end(&turn, &Progress::default(), ended).await;
                 }
-                Command::Inject { items, done } => {
+                Message::Inject { items, done } => {
                     self.history.extend(items);
                     // Before the first turn they wait for what comes before them.
                     if self.history.is_kept() {
@@ -99,17 +101,17 @@ impl Driver {
                     }
                     done();
                 }
-                Command::TakeUp { past } => {
+                Message::TakeUp { past } => {
                     if let Some(past) = past.await {
                         self.take_up(past.mend());
                     }
                 }
-                Command::Look { runs } => {
+                Message::Look { runs } => {
                     // Whoever asked may have gone.
                     let _ = runs.send(false);
                 }
-                Command::Steer { reply, .. } => reply(Err(ControlError::NothingToSteer)),
-                Command::Interrupt { reply, .. } => reply(Err(ControlError::NothingToInterrupt)),
+                Message::Steer { reply, .. } => reply(Err(ControlError::NothingToSteer)),
+                Message::Interrupt { reply, .. } => reply(Err(ControlError::NothingToInterrupt)),
             }
         }
     }
@@ -199,18 +201,18 @@ impl Driver {
     }
 
     /// Enters what a turn begins with. A conversation that is full is summed up before, so that nothing of this is.
-    async fn open(&mut self, turn: &Turn, said: Said, commands: &mut Commands) -> Result<(), Ended> {
+    async fn open(&mut self, turn: &Turn, said: Said, mailbox: &mut Mailbox) -> Result<(), Ended> {
         if self.is_nearly_full(turn) {
-            return self.compact(turn, vec![said], commands).await;
+            return self.compact(turn, vec![said], mailbox).await;
         }
         self.say(turn, said).await;
         Ok(())
     }
 
-    async fn work(&mut self, turn: &Turn, progress: &mut Progress, commands: &mut Commands) -> Ended {
+    async fn work(&mut self, turn: &Turn, progress: &mut Progress, mailbox: &mut Mailbox) -> Ended {
         loop {
             if self.is_nearly_full(turn)
-                && let Err(ended) = self.compact(turn, Vec::new(), commands).await
+                && let Err(ended) = self.compact(turn, Vec::new(), mailbox).await
             {
                 return ended;
             }
@@ -220,7 +222,7 @@ impl Driver {
             };
             let step = tokio::select! {
                 biased;
-                control = commands.control(turn) => Err(control),
+                control = mailbox.control(turn) => Err(control),
                 response = turn.respond(&self.services.http, &body, progress) => Ok(response),
             };
             match step {
@@ -230,7 +232,7 @@ impl Driver {
                     self.history.extend(response.items);
                     // Before anything is done: who takes this up must know of it.
                     self.keep();
-                    let ended = self.run_tools(turn, &response.calls, commands).await;
+                    let ended = self.run_tools(turn, &response.calls, mailbox).await;
                     match response.usage {
                         Some(last) => self.use_up(turn, last),
                         // As much as before, as far as anybody knows.
@@ -292,7 +294,7 @@ impl Driver {
 
     /// Carries out the calls of a response. Each gets an answer in the history, whatever happens: the backend
     /// refuses a history with an open call. What is said meanwhile waits for the answers.
-    async fn run_tools(&mut self, turn: &Turn, calls: &[ToolCall], commands: &mut Commands) -> Option<Ended> {
+    async fn run_tools(&mut self, turn: &Turn, calls: &[ToolCall], mailbox: &mut Mailbox) -> Option<Ended> {
         if calls.is_empty() {
             return None;
         }
@@ -305,7 +307,7 @@ impl Driver {
             loop {
                 tokio::select! {
                     biased;
-                    control = commands.control(turn) => match control {
+                    control = mailbox.control(turn) => match control {
                         Control::Said(more, accepted) => {
                             accepted(&turn.id);
                             said.push(more);

@@ -7,9 +7,9 @@ use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 use uuid::Uuid;
 
-use crate::model::event::CallHead;
+use crate::model::output_item::CallHead;
 use crate::prompt;
-use crate::tool::ToolCall;
+use crate::tool_call::ToolCall;
 use crate::tools::Output;
 
 /// The items, oldest first. They are shared with requests in flight, never copied.

@@ -1,12 +1,13 @@
 //! The things that happen in a turn, as far as people are shown them.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::path::Path;
 
 use serde_json::Value;
-use valet_tools::shell::Action;
+use valet_tools::shell::{Action, actions};
 
 use crate::client::Content;
 use crate::input::Input;
+use crate::time::now_ms;
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,6 +80,23 @@ pub struct Command {
     pub exit_code: Option<i32>,
     /// Milliseconds.
     pub duration_ms: Option<i64>,
+}
+
+impl Command {
+    /// A line that a shell is about to run; `argv` calls the shell.
+    pub(crate) fn begun(argv: &[String], line: &str, cwd: &Path, source: CommandSource) -> Self {
+        Self {
+            command: shlex::try_join(argv.iter().map(String::as_str)).unwrap_or_else(|_| argv.join(" ")),
+            cwd: cwd.display().to_string(),
+            process_id: None,
+            source,
+            status: Status::InProgress,
+            actions: actions(line, cwd),
+            output: None,
+            exit_code: None,
+            duration_ms: None,
+        }
+    }
 }
 
 /// Who wanted a command.
@@ -193,14 +211,4 @@ impl Item {
         self.completed_at_ms = Some(now_ms());
         self
     }
-}
-
-/// Whole milliseconds.
-pub(crate) fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
-}
-
-pub(crate) fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

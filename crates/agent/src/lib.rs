@@ -6,7 +6,6 @@
 
 mod client;
 mod compaction;
-mod control;
 mod conversation;
 mod driver;
 mod event;
@@ -18,16 +17,18 @@ mod input;
 mod item;
 mod journal;
 mod limits;
+mod mailbox;
 mod model;
 mod past;
 mod permission;
 pub mod project;
 mod prompt;
+mod response;
 mod retry;
 mod settings;
 mod shell;
 mod time;
-mod tool;
+mod tool_call;
 mod tools;
 mod turn;
 mod usage;

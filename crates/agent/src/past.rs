@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use crate::history::History;
 use crate::journal::{Context, Payer};
-use crate::model::event::{ContentPart, OutputItem};
+use crate::model::output_item::{ContentPart, OutputItem};
 use crate::prompt::{self, Scene};
 use crate::usage::Usage;
 

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use valet_exec::Sandbox;
 
-use crate::model::event::ContentPart;
+use crate::model::output_item::ContentPart;
 use crate::permission::Approvals;
 use crate::project;
 use crate::settings::Settings;

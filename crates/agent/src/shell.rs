@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use uuid::Uuid;
 use valet_exec::{Sandbox, Spec, Stdio};
-use valet_tools::shell::actions;
 
-use crate::control::{Commands, Control};
 use crate::driver::{Driver, Ended};
-use crate::item::{Command, CommandSource, ItemKind, Status};
+use crate::item::{Command, CommandSource, ItemKind};
+use crate::mailbox::{Control, Mailbox};
 use crate::prompt;
 use crate::tools::OpenItem;
 use crate::turn::Turn;
@@ -20,21 +19,11 @@ impl Driver {
         turn: &Turn,
         line: String,
         timeout: Option<Duration>,
-        commands: &mut Commands,
+        mailbox: &mut Mailbox,
     ) -> Ended {
         let here = &turn.settings.surroundings;
         let argv = [here.shell.clone(), "-lc".to_owned(), line.clone()];
-        let command = Command {
-            command: shlex::try_join(argv.iter().map(String::as_str)).unwrap_or_else(|_| argv.join(" ")),
-            cwd: here.cwd.clone(),
-            process_id: None,
-            source: CommandSource::Person,
-            status: Status::InProgress,
-            actions: actions(&line, here.cwd.as_ref()),
-            output: None,
-            exit_code: None,
-            duration_ms: None,
-        };
+        let command = Command::begun(&argv, &line, here.cwd.as_ref(), CommandSource::Person);
         let item = OpenItem::begin(turn, Uuid::now_v7().to_string(), ItemKind::Command(command.clone()));
         let spec = Spec {
             argv: argv.iter().map(Into::into).collect(),
@@ -48,7 +37,7 @@ impl Driver {
         let (ended, report) = loop {
             tokio::select! {
                 biased;
-                control = commands.control(turn) => match control {
+                control = mailbox.control(turn) => match control {
                     Control::Interrupted(reply) => break (Ended::Interrupted(reply), None),
                     Control::Failed(failure) => break (Ended::Failed(failure), None),
                     // What is said meanwhile waits for a turn of its own: a turn like this is not steered.

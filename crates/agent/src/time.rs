@@ -1,6 +1,19 @@
-//! Times for people.
+//! Times: for those who listen, and for people.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, Datelike, Local, TimeZone};
+
+/// Whole milliseconds.
+pub(crate) fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Unix milliseconds.
+pub(crate) fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
 
 /// Unix seconds as this machine's clock on the wall shows them: `Jan 15th, 2027 8:00 AM`, or `8:00 AM` if it is today.
 pub(crate) fn local(unix_seconds: i64) -> Option<String> {

@@ -6,7 +6,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use crate::clock;
 use crate::external::{Caller, Waiters};
 use crate::failure::{AuthFailure, AuthFailureKind};
 use crate::renewal::Renewal;
@@ -367,9 +368,8 @@ pub(crate) fn newer(state: &State, rejected: u64) -> Option<Result<Arc<Snapshot>
 }
 
 fn expires_within(snapshot: &Snapshot, seconds: u64) -> bool {
-    let Some(expires_at) = snapshot.profile.expires_at else { return false };
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    u64::try_from(expires_at).unwrap_or_default() < now + seconds
+    let soon = clock::now().saturating_add_unsigned(seconds);
+    snapshot.profile.expires_at.is_some_and(|expires_at| expires_at < soon)
 }
 
 pub(crate) fn not_renewable() -> AuthFailure {

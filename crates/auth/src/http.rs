@@ -29,6 +29,17 @@ impl HttpClient {
     }
 }
 
+/// What an error says, and what its causes say: the layer that failed is among them.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
 fn builder() -> ClientBuilder {
     // A redirect would carry the account and the conversation to a place that nobody chose.
     Client::builder().connect_timeout(CONNECT_TIMEOUT).redirect(Policy::none())

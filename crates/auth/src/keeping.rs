@@ -12,10 +12,7 @@ use crate::manager::{AuthManager, LoginError, Scope};
 use crate::redeem::{Apart, InProcess, Program, Redeem};
 use crate::renewal::{Kept, Renewal, kept};
 use crate::snapshot::Snapshot;
-use crate::store::{CredentialStore, Locked, Login, StoreError, Tokens};
-
-/// Whoever holds the lock may wait for the issuer.
-const PATIENCE: Duration = Duration::from_secs(45);
+use crate::store::{CredentialStore, Locked, Login, PATIENCE, StoreError, Tokens};
 
 /// Where logins are kept, and who issues them. There is one of each for the whole process.
 #[derive(Clone)]

@@ -4,7 +4,7 @@
 mod apart;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -14,12 +14,10 @@ use tokio::runtime::Handle;
 pub(crate) use apart::Apart;
 pub use apart::{Outcome, Program};
 
-use crate::http::HttpClient;
+use crate::clock;
+use crate::http::{HttpClient, with_causes};
 use crate::issuer::{Issuer, IssuerError, Permanent, Reason};
-use crate::store::{CredentialStore, Locked, Login, StoreError, Tokens};
-
-/// Whoever holds the lock waits for the issuer, for 30 s at most.
-const PATIENCE: Duration = Duration::from_secs(45);
+use crate::store::{CredentialStore, Locked, Login, PATIENCE, StoreError, Tokens};
 
 /// What is asked for. It holds no secret.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -64,14 +62,7 @@ impl From<IssuerError> for RedeemError {
             tracing::warn!(%status, detail, "the issuer gave no new tokens");
             return Self::Failed(status.to_string());
         }
-        // The layer that failed is among the causes.
-        let mut text = error.to_string();
-        let mut cause = std::error::Error::source(&error);
-        while let Some(error) = cause {
-            text = format!("{text}: {error}");
-            cause = error.source();
-        }
-        Self::Failed(text)
+        Self::Failed(with_causes(&error))
     }
 }
 
@@ -164,8 +155,7 @@ fn of_account(login: Option<Login>, request: &Redemption) -> Result<Tokens, Rede
 }
 
 fn has_expired(tokens: &Tokens) -> bool {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    tokens.expires_at().is_some_and(|expires_at| expires_at <= i64::try_from(now).unwrap_or_default())
+    tokens.expires_at().is_some_and(|expires_at| expires_at <= clock::now())
 }
 
 /// It could be kept a moment ago. If it cannot be now, it is good for as long as this process lives.

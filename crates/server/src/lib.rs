@@ -11,6 +11,7 @@
 
 mod account;
 mod blocking;
+mod clock;
 pub mod config;
 mod connection;
 mod convert;

@@ -18,13 +18,11 @@ use crate::host::HostState;
 use crate::order::Lanes;
 use crate::outgoing::Target;
 
-/// Whose answer a waiter of the callback map takes.
-struct Scope(Target);
-
 pub(crate) struct MainLoop {
     host: Arc<HostState>,
     events: mpsc::Sender<Event>,
-    callbacks: Callbacks<Scope>,
+    /// Whoever waits for an answer, by whose answer counts.
+    callbacks: Callbacks<Target>,
     lanes: Lanes,
     next_connection: u64,
     /// Texts that were no message.
@@ -109,7 +107,7 @@ impl MainLoop {
     fn disconnected(&mut self, id: ConnectionId) {
         // Gone first: whoever enters something for this connection looks here afterwards.
         let connection = self.host.connections.remove(id);
-        self.callbacks.drop_where(|scope| scope.0 == Target::One(id));
+        self.callbacks.drop_where(|asked| *asked == Target::One(id));
         self.host.forget(id);
         if let Some(connection) = connection {
             connection.close(Close::Gone);
@@ -134,14 +132,14 @@ impl MainLoop {
     }
 
     fn answered(&mut self, from: ConnectionId, id: &RequestId, outcome: Result<&RawValue, &RawValue>) {
-        let asked = |scope: &Scope| match scope.0 {
+        let was_asked = |asked: &Target| match *asked {
             Target::Everybody => true,
             Target::One(id) => id == from,
             Target::Thread(id) => {
                 self.host.threads.get(&id.to_string()).is_some_and(|thread| thread.shared.has_listener(from))
             }
         };
-        if !self.callbacks.complete(id, asked, Answer::from(outcome)) {
+        if !self.callbacks.complete(id, was_asked, Answer::from(outcome)) {
             tracing::debug!(connection = from.0, "an answer to a question that is not open is dropped");
         }
     }
@@ -175,11 +173,10 @@ impl MainLoop {
         if asked.is_empty() && thread.is_none() {
             return;
         }
-        let scope = Scope(request.to);
         let id = match request.again {
-            None => self.callbacks.register(scope, request.answer),
+            None => self.callbacks.register(request.to, request.answer),
             Some(id) => {
-                self.callbacks.register_again(&id, scope, request.answer);
+                self.callbacks.register_again(&id, request.to, request.answer);
                 id
             }
         };

@@ -5,8 +5,8 @@ use valet_protocol::ServerNotificationMethod;
 use valet_protocol::jsonrpc::write_notification;
 use valet_transport::{Delta, Piece};
 
+use crate::clock::now_ms;
 use crate::connection::Connection;
-use crate::convert::now_ms;
 
 /// A notification that is ready to be sent.
 #[derive(Clone)]

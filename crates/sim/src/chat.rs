@@ -1,4 +1,5 @@
-//! Turns the steps of a response into chat completions: a stream of chunks, or one body.
+//! Turns the steps of a response into chat completions: a stream of chunks, or one body. The other wire is in
+//! `responses`.
 //! Framing, pauses and the connection itself are in `wire`.
 
 mod whole;
@@ -47,11 +48,8 @@ pub(crate) async fn perform(response: &Response, order: &Order, ids: &Ids, mut w
     if !response.bare {
         stage.delta(json!({"role": "assistant", "content": ""})).await?;
     }
-    for step in &response.steps {
+    for step in response.played() {
         stage.play(step).await?;
-        if step.is_last() {
-            break;
-        }
     }
     if !response.bare && !stage.failed {
         stage.complete(response).await?;

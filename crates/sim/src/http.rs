@@ -23,7 +23,6 @@ use crate::{
         reply::{Content, Reply},
     },
     log::{Outcome, Ticket},
-    perform::perform,
     shared::Shared,
     wire,
 };
@@ -94,7 +93,7 @@ async fn send(shared: &Arc<Shared>, reply: Reply, mut ticket: Ticket) -> HttpRes
         Content::Stream(response) => {
             let (wire, body) = wire::pair(ticket, shared.stop.clone());
             let shared = Arc::clone(shared);
-            tokio::spawn(async move { perform(&response, &shared.ids, wire).await });
+            tokio::spawn(async move { crate::responses::perform(&response, &shared.ids, wire).await });
             reply::build(reply.status, "text/event-stream", &reply.headers, body)
         }
         Content::Chat(response, order) => {

@@ -1,4 +1,4 @@
-//! A backend to try against: a scripted Responses API and an issuer of expiring tokens.
+//! A backend to try against: scripted answers as Responses API or as chat completions, and an issuer of expiring tokens.
 //!
 //! The crate owns what a client can see of a backend: streams, refusals, side calls, logins, tokens.
 //! It knows nothing of the app server. People who do not write Rust use it through the
@@ -29,9 +29,9 @@ mod ids;
 mod issuer;
 mod jwt;
 mod log;
-mod perform;
 mod playback;
 mod response;
+mod responses;
 mod script;
 mod serve;
 mod shared;

@@ -1,4 +1,4 @@
-//! Chooses the answer for a request and counts hits. Playing it is in `perform`.
+//! Chooses the answer for a request and counts hits. Playing it is in `responses` and `chat`.
 
 use std::sync::Mutex;
 

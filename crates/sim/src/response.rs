@@ -252,4 +252,10 @@ impl Response {
     pub fn is_stream(&self) -> bool {
         self.body.is_none() && (200..300).contains(&self.status)
     }
+
+    /// The steps, up to the one that ends the response.
+    pub(crate) fn played(&self) -> impl Iterator<Item = &Step> {
+        let end = self.steps.iter().position(Step::is_last).map_or(self.steps.len(), |last| last + 1);
+        self.steps.iter().take(end)
+    }
 }

@@ -1,5 +1,5 @@
 //! The steps a streamed response is made of, as a script spells them.
-//! How a step unfolds into events on the wire is in `perform`.
+//! How a step unfolds on the wire is in `responses` and `chat`.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
 //! The event stream on its way to one client: framing, buffering, pauses, cuts.
-//! Which events are sent is decided in `perform`.
+//! Which events are sent is decided in `responses` and `chat`.
 
 use std::{
     io::{self, Write as _},

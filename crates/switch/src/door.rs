@@ -11,13 +11,11 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self};
 use tokio_tungstenite::{WebSocketStream, accept_hdr_async_with_config, client_async_with_config};
 use valet_transport::listener::Auth;
+use valet_transport::{MAX_FRAME_BYTES, MAX_MESSAGE_BYTES};
 
 /// A websocket of either kind.
 pub(crate) type Socket = WebSocketStream<TcpStream>;
 
-/// What a client may send at once. The same as an app server takes.
-pub(crate) const MAX_FRAME_BYTES: usize = 16 << 20;
-const MAX_MESSAGE_BYTES: usize = 64 << 20;
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(5);
 
@@ -37,6 +35,7 @@ pub(crate) enum DoorError {
 /// Lets a client in that has the token. Pages of a browser, which send an origin, stay outside.
 pub(crate) async fn admit(stream: TcpStream, auth: &Auth) -> Result<Socket, DoorError> {
     stream.set_nodelay(true)?;
+    // The same as an app server takes.
     let config =
         WebSocketConfig::default().max_frame_size(Some(MAX_FRAME_BYTES)).max_message_size(Some(MAX_MESSAGE_BYTES));
     #[expect(clippy::result_large_err, reason = "the type is tungstenite's")]

@@ -9,6 +9,7 @@
 
 mod door;
 mod gate;
+mod lender;
 pub mod meters;
 mod parent;
 pub mod policy;

@@ -1,8 +1,9 @@
-//! The parent of a session's app server: it lends the token of the active account, answers when the app server wants
-//! another one, and puts another account in its place. It has a connection of its own, so that clients see none of it.
+//! The parent of a session's app server: it lends the token of the active account, and puts another account in its place
+//! when that is at its limit. It has a connection of its own, so that clients see none of it. How it answers when the app
+//! server wants another token is in `lender`.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -10,24 +11,18 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use valet_auth::{Account, Caller};
 use valet_client::{Client, Handlers, Notification, Notifications, RequestError};
-use valet_protocol::v2::{self, ChatgptAuthTokensRefreshResponse};
-use valet_protocol::{ErrorKind, ErrorObject, Secret, methods as m};
+use valet_protocol::{Secret, methods as m, v2};
 
+use crate::lender::{Book, Lender, account_id};
 use crate::meters::{Meters, RECENT};
 use crate::policy::{Decision, History, Policy, Question};
 use crate::session::{Heard, News, Session, Whose};
 use crate::wallet::{Wallet, WalletError};
 use crate::watch::Watch;
 
-/// On whose behalf tokens are renewed.
-const CALLER: &str = "valet run";
 /// How long the app server may take to answer a request of ours.
 const ANSWER: Duration = Duration::from_secs(20);
-/// For so long a token that was lent in answer to a refusal is lent again to whoever asks: the reference asks once for
-/// each turn that was refused.
-const ECHO: Duration = Duration::from_secs(10);
 /// How long turns are held back until those that run have ended, for an app server that would break them off.
 const BOUNDARY: Duration = Duration::from_secs(25);
 /// How long before its expiry a token is replaced.
@@ -60,18 +55,6 @@ pub struct Wishes {
     pub order: Vec<String>,
     /// Whether a turn that a limit has stopped before it did anything is begun once more under another account.
     pub repeat: bool,
-}
-
-/// What was lent, by the account's id. For whoever answers the app server.
-#[derive(Default)]
-struct Book(Mutex<HashMap<String, Entry>>);
-
-#[derive(Clone)]
-struct Entry {
-    name: String,
-    fingerprint: String,
-    /// When it was lent in answer to a refusal.
-    answered: Option<Instant>,
 }
 
 /// See the head of this file.
@@ -129,8 +112,6 @@ impl Parent {
         let (client, told) = Client::new(link, handlers);
         let opened = client.initialize("valet-run", env!("CARGO_PKG_VERSION"), true).await?;
         let keeps_turns = opened.valet.is_some();
-        let (history, busy, said) = Default::default();
-        let warm_at = Instant::now();
         let mut parent = Self {
             client,
             told,
@@ -139,12 +120,12 @@ impl Parent {
             wallet,
             meters,
             wishes,
-            history,
+            history: History::default(),
             book,
-            busy,
+            busy: HashSet::new(),
             waiting: None,
-            said,
-            warm_at,
+            said: String::new(),
+            warm_at: Instant::now(),
         };
         let active = parent.wallet.active().map_err(LendError::from)?;
         parent.lend(&active).await?;
@@ -155,7 +136,7 @@ impl Parent {
     pub(crate) async fn run(mut self, mut news: mpsc::UnboundedReceiver<News>, mut watch: Watch) {
         let meters = Arc::clone(&self.meters);
         let mut learned = meters.changes();
-        let acts = self.wishes.policy != Policy::Tell;
+        let acts = self.wishes.policy.acts();
         let rounds = async { if !acts { std::future::pending().await } else { meters.rounds().await } };
         tokio::pin!(rounds);
         loop {
@@ -182,15 +163,11 @@ impl Parent {
     async fn lend(&mut self, name: &str) -> Result<(), LendError> {
         let account = self.wallet.account(name).await?;
         let snapshot = account.snapshot();
-        let account_id = account_id(&account);
-        self.book.enter(
-            &account_id,
-            Entry { name: name.to_owned(), fingerprint: snapshot.token.fingerprint(), answered: None },
-        );
+        self.book.note(name, &snapshot);
         let params = v2::LoginAccountParams::ChatgptAuthTokens {
             id_token: None,
             access_token: Secret::new(snapshot.token.expose()),
-            chatgpt_account_id: Some(account_id),
+            chatgpt_account_id: Some(account_id(&snapshot)),
             chatgpt_plan_type: snapshot.profile.plan.clone(),
         };
         let asked = self.client.request::<m::AccountLoginStart>(params);
@@ -355,71 +332,6 @@ pub enum ConnectError {
     /// The active account cannot be lent.
     #[error(transparent)]
     Lend(#[from] LendError),
-}
-
-/// Answers the app server when a token was refused.
-#[derive(Clone)]
-struct Lender {
-    wallet: Arc<Wallet>,
-    book: Arc<Book>,
-}
-
-impl Lender {
-    /// A token for the account that the refused one was for, and for no other.
-    async fn answer(&self, account_id: Option<String>) -> Result<ChatgptAuthTokensRefreshResponse, ErrorObject> {
-        let refused =
-            |why: String| ErrorObject { code: -32000, ..ErrorObject::internal(why).kind(ErrorKind::ReauthRequired) };
-        let entry = account_id.as_deref().and_then(|id| self.book.find(id));
-        let name = match (&entry, &account_id) {
-            (Some(entry), _) => entry.name.clone(),
-            (None, Some(id)) => {
-                let found = self.wallet.by_account_id(id).map_err(|error| refused(error.to_string()))?;
-                found.ok_or_else(|| refused(format!("no login here is of the account {id}")))?
-            }
-            (None, None) => self.wallet.active().map_err(|error| refused(error.to_string()))?,
-        };
-        let account = self.wallet.account(&name).await.map_err(|error| refused(error.to_string()))?;
-        let again = entry.as_ref().and_then(|entry| entry.answered).is_some_and(|at| at.elapsed() < ECHO);
-        let snapshot = if self.book.holds(&account) && !again {
-            let renewed = account.recover(account.snapshot().revision, &Caller::from(CALLER)).await;
-            renewed.map_err(|failure| refused(failure.message))?
-        } else {
-            account.snapshot()
-        };
-        let id = self::account_id(&account);
-        let fingerprint = snapshot.token.fingerprint();
-        self.book.enter(&id, Entry { name, fingerprint, answered: Some(Instant::now()) });
-        Ok(ChatgptAuthTokensRefreshResponse {
-            access_token: Secret::new(snapshot.token.expose()),
-            chatgpt_account_id: id,
-            chatgpt_plan_type: snapshot.profile.plan.clone(),
-        })
-    }
-}
-
-impl Book {
-    fn enter(&self, account_id: &str, entry: Entry) {
-        // Values are replaced as a whole.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(account_id.to_owned(), entry);
-    }
-
-    fn find(&self, account_id: &str) -> Option<Entry> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(account_id).cloned()
-    }
-
-    fn name(&self, account_id: &str) -> Option<String> {
-        self.find(account_id).map(|entry| entry.name)
-    }
-
-    /// Whether the token that an account has now is the one that was lent.
-    fn holds(&self, account: &Account) -> bool {
-        let lent = self.find(&account_id(account)).map(|entry| entry.fingerprint);
-        lent.is_some_and(|fingerprint| fingerprint == account.snapshot().token.fingerprint())
-    }
-}
-
-fn account_id(account: &Account) -> String {
-    account.snapshot().identity.as_ref().map(|identity| identity.account_id.clone()).unwrap_or_default()
 }
 
 fn warm_in(expires_at: Option<i64>, now: i64) -> Duration {

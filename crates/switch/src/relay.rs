@@ -13,8 +13,9 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
+use valet_transport::MAX_FRAME_BYTES;
 
-use crate::door::{MAX_FRAME_BYTES, Socket};
+use crate::door::Socket;
 use crate::session::Session;
 use crate::traffic::{Traffic, Verdict};
 
@@ -85,7 +86,6 @@ pub(crate) async fn run(client: Socket, server: Socket, session: &Arc<Session>) 
 
 /// Passes the end on. `near` is the side whose messages have ended.
 async fn part(end: End, mut near: SplitSink<Socket, Message>, mut far: SplitSink<Socket, Message>, by_client: bool) {
-    let gone = || CloseFrame { code: CloseCode::Error, reason: Utf8Bytes::from_static("the app server has ended") };
     match end {
         // The answer to a close frame is there already, and waits for this.
         End::Closed(words) => {
@@ -198,6 +198,10 @@ fn refused(error: &Error) -> End {
 
 /// Closes the door to a client whose app server cannot be reached.
 pub(crate) async fn refuse(mut client: Socket) {
-    let words = CloseFrame { code: CloseCode::Error, reason: Utf8Bytes::from_static("the app server has ended") };
-    let _ = tokio::time::timeout(FAREWELL, client.close(Some(words))).await;
+    let _ = tokio::time::timeout(FAREWELL, client.close(Some(gone()))).await;
+}
+
+/// What a client is told when there is no app server any more.
+fn gone() -> CloseFrame {
+    CloseFrame { code: CloseCode::Error, reason: Utf8Bytes::from_static("the app server has ended") }
 }

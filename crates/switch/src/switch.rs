@@ -12,7 +12,6 @@ use valet_transport::listener::Auth;
 use crate::door;
 use crate::meters::Meters;
 use crate::parent::{ConnectError, Parent, Wishes};
-use crate::policy::Policy;
 use crate::relay;
 use crate::server::{self, Program, READY, Server, ServerError};
 use crate::session::Session;
@@ -77,8 +76,7 @@ impl Switch {
         let address = listener.local_addr().map_err(failed)?;
         let server = Arc::new(Server::start(&plan.program, &token).await?);
         let (news, heard) = mpsc::unbounded_channel();
-        let acts = plan.wishes.policy != Policy::Tell;
-        let session = Arc::new(Session::new(acts, plan.wishes.repeat, &secret()?, news));
+        let session = Arc::new(Session::new(plan.wishes.policy.acts(), plan.wishes.repeat, &secret()?, news));
         let connecting =
             Parent::connect(&server.address, &token, Arc::clone(&session), plan.wallet, plan.meters, plan.wishes);
         let parent = tokio::select! {

@@ -3,16 +3,12 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use valet_auth::store::{CredentialStore, Login, OfAccount, Shelf, Shelving, StoreError};
+use valet_auth::store::{CredentialStore, Login, OfAccount, PATIENCE, Shelf, Shelving, StoreError};
 use valet_auth::{
     Account, AuthFailure, AuthFailureKind, AuthManager, Caller, HttpClient, Keeping, LoginError, Program, Rules, Scope,
     issuer::Issuer,
 };
-
-/// Whoever holds the lock of a store may wait for the issuer.
-const PATIENCE: Duration = Duration::from_secs(45);
 
 /// Where the accounts are, and who issues them.
 pub struct Parts {

@@ -20,3 +20,4 @@ pub use delta::{Delta, Piece};
 pub use inbox::{Arrival, Inbox, InboxClosed, Inlet};
 pub use link::{Close, Link, link};
 pub use outbox::{Outbox, OutboxLimits, Outlet};
+pub use websocket::{MAX_FRAME_BYTES, MAX_MESSAGE_BYTES};

@@ -13,8 +13,10 @@ use crate::inbox::Inlet;
 use crate::link::{Close, Link, link};
 use crate::outbox::{OutboxLimits, Outlet};
 
-const MAX_FRAME_BYTES: usize = 16 * 1024 * 1024;
-const MAX_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
+/// What a client may send in one frame.
+pub const MAX_FRAME_BYTES: usize = 16 * 1024 * 1024;
+/// What a message may come to, in however many frames.
+pub const MAX_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
 /// The library's own 128 KiB would be most of what an idle connection costs.
 const READ_BUFFER_BYTES: usize = 8 * 1024;
 /// How long the end of a connection may take.

@@ -6,10 +6,10 @@ use std::time::Duration;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
 use serde::Deserialize;
-use valet_auth::AuthFailureKind;
+use valet_auth::{AuthFailureKind, with_causes};
 
 use super::chat;
-use super::event::ResponseError;
+use super::responses::event::ResponseError;
 use super::wire::Wire;
 use crate::failure::{Failure, FailureClass};
 use crate::limits::{self, RateLimits};
@@ -183,13 +183,7 @@ pub(crate) fn of_transport(mut error: reqwest::Error) -> Failure {
     if let Some(url) = error.url_mut() {
         url.set_query(None);
     }
-    let mut message = error.to_string();
-    let mut source = std::error::Error::source(&error);
-    while let Some(cause) = source {
-        message = format!("{message}: {cause}");
-        source = cause.source();
-    }
-    Failure::disconnected(&message)
+    Failure::disconnected(&with_causes(&error))
 }
 
 /// What helps depends on the limit, on why it is reached, and on the plan.
@@ -251,7 +245,7 @@ mod tests {
     use super::{AtLimit, of_failed, of_status, usage_limit};
     use crate::failure::{FailureClass, RetryAdvice};
     use crate::limits::RateLimits;
-    use crate::model::event::ResponseError;
+    use crate::model::responses::event::ResponseError;
     use pretty_assertions::assert_eq;
     use reqwest::StatusCode;
     use reqwest::header::HeaderMap;

@@ -4,7 +4,7 @@
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::event::OutputItem;
+use super::output_item::OutputItem;
 use super::pieces::PieceOf;
 use super::{chat, responses};
 use crate::failure::Failure;

@@ -4,7 +4,7 @@ use valet_tools::definitions::{self, RequestUserInput};
 
 use super::{Called, Tools};
 use crate::event::Waiting;
-use crate::tool::ToolCall;
+use crate::tool_call::ToolCall;
 use crate::turn::Turn;
 
 impl Tools {

@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 
 use super::{Called, OpenItem, Output, Tools};
 use crate::client::{ClientAnswer, ClientCall, Content};
-use crate::item::{ClientToolCall, ItemKind, Status, millis};
-use crate::tool::ToolCall;
+use crate::item::{ClientToolCall, ItemKind, Status};
+use crate::time::millis;
+use crate::tool_call::ToolCall;
 use crate::turn::Turn;
 
 /// What the model is told when the client cannot run its tool.

@@ -10,14 +10,15 @@ use valet_exec::{Sandbox, Size, Spec, Stdio};
 use valet_tools::definitions::{self, ExecCommand, SandboxPermissions, WriteStdin};
 use valet_tools::shell::{self, Rules};
 
-use super::output::{self, Progress};
+use super::output;
 use super::session::{Place, Session, Shown};
 use super::{AllowedCommand, Called, OpenItem, Tools, resolve};
 use crate::client::{CommandQuestion, Decision};
 use crate::event::{Event, Waiting};
-use crate::item::{Command, CommandSource, ItemKind, Status, now_ms};
+use crate::item::{Command, CommandSource, ItemKind, Status};
 use crate::permission::{Candidate, Verdict, is_known_shell, kept, verdict};
-use crate::tool::ToolCall;
+use crate::time::now_ms;
+use crate::tool_call::ToolCall;
 use crate::turn::Turn;
 
 /// The terminal of a command that wants one.
@@ -239,17 +240,7 @@ impl Wanted {
         let cwd = resolve(arguments.workdir.as_deref().unwrap_or_default(), here);
         let shell = arguments.shell.clone().unwrap_or_else(|| here.shell.clone());
         let argv = vec![shell, if arguments.login { "-lc" } else { "-c" }.to_owned(), arguments.cmd.clone()];
-        let command = Command {
-            command: shlex::try_join(argv.iter().map(String::as_str)).unwrap_or_else(|_| argv.join(" ")),
-            cwd: cwd.display().to_string(),
-            process_id: None,
-            source: CommandSource::Agent,
-            status: Status::InProgress,
-            actions: shell::actions(&arguments.cmd, &cwd),
-            output: None,
-            exit_code: None,
-            duration_ms: None,
-        };
+        let command = Command::begun(&argv, &arguments.cmd, &cwd, CommandSource::Agent);
         Self { argv, cwd, arguments, call_id: call.call_id.clone(), command }
     }
 
@@ -313,9 +304,9 @@ fn rule(file: &std::path::Path, script: &str) -> Option<shell::Decision> {
 }
 
 fn report(session: &Session, began: Instant, tokens: usize) -> Called {
-    let progress: Progress = session.progress();
+    let standing = session.standing();
     let taken = session.take(tokens);
-    output::text(began.elapsed(), &progress, &taken).into()
+    output::text(began.elapsed(), &standing, &taken).into()
 }
 
 /// In the words that the models know.

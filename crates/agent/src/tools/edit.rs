@@ -11,7 +11,7 @@ use crate::client::{Decision, PatchQuestion};
 use crate::event::{Event, Waiting};
 use crate::item::{FileChange, FileChangeKind, ItemKind, Patch, Status};
 use crate::permission::{Approvals, may_write};
-use crate::tool::ToolCall;
+use crate::tool_call::ToolCall;
 use crate::turn::Turn;
 
 impl Tools {

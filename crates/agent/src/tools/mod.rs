@@ -27,7 +27,7 @@ use crate::input;
 use crate::item::ItemKind;
 use crate::prompt::Surroundings;
 use crate::settings::Settings;
-use crate::tool::ToolCall;
+use crate::tool_call::ToolCall;
 use crate::turn::Turn;
 pub use client::ClientTool;
 pub(crate) use open_item::OpenItem;

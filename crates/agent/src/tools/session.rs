@@ -13,8 +13,9 @@ use tokio_util::sync::CancellationToken;
 use valet_exec::{Output, OutputBudget, Running, Truncated};
 
 use super::OpenItem;
-use super::output::Progress;
-use crate::item::{Command, CommandSource, ItemKind, Status, millis};
+use super::output::Standing;
+use crate::item::{Command, CommandSource, ItemKind, Status};
+use crate::time::millis;
 
 /// How much of the output is kept for people, and for the model until it asks.
 const KEPT_BYTES: usize = 1024 * 1024;
@@ -144,13 +145,13 @@ impl Session {
     }
 
     /// How far the command is, for the model.
-    pub(super) fn progress(&self) -> Progress {
+    pub(super) fn standing(&self) -> Standing {
         match self.exit_code() {
             Some(code) => {
                 self.reported.store(true, Ordering::Relaxed);
-                Progress::Exited(code)
+                Standing::Exited(code)
             }
-            None => Progress::Running(self.id),
+            None => Standing::Running(self.id),
         }
     }
 

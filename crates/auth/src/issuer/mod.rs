@@ -4,7 +4,7 @@
 mod device;
 mod failure;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 pub use device::{DeviceCode, DeviceCodeError};
 pub use failure::{IssuerError, Permanent};
 
+use crate::clock;
 use crate::http::HttpClient;
 use crate::store::Tokens;
 use crate::token::AccessToken;
@@ -164,8 +165,7 @@ async fn read_tokens(response: Response, old: Option<&Tokens>) -> Result<Tokens,
     let access = token(issued.access_token, None).ok_or(IssuerError::Malformed)?;
     let id = token(issued.id_token, old.map(|old| &old.id)).ok_or(IssuerError::Malformed)?;
     let refresh = token(issued.refresh_token, old.map(|old| &old.refresh)).ok_or(IssuerError::Malformed)?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let mut tokens = Tokens::issued(id, access, refresh, i64::try_from(now).unwrap_or_default());
+    let mut tokens = Tokens::issued(id, access, refresh, clock::now());
     if tokens.account_id.is_none() {
         tokens.account_id = old.and_then(|old| old.account_id.clone());
     }

@@ -13,10 +13,17 @@ use super::{CredentialStore, Locked, Login, StoreError};
 pub struct CodexFile(PrivateFile);
 
 impl CodexFile {
+    /// What it is called in a home.
+    pub const NAME: &str = "auth.json";
+
     /// The login of a home.
     pub fn of_home(home: &Path) -> Self {
-        // The reference takes this lock before it writes.
-        Self::with_lock(home.join("auth.json"), home.join("auth.lock"))
+        Self(Self::file_of(home))
+    }
+
+    /// The file of a home, with the lock that the reference takes before it writes.
+    pub(super) fn file_of(home: &Path) -> PrivateFile {
+        PrivateFile::new(home.join(Self::NAME), home.join("auth.lock"))
     }
 
     /// A file of that name, with a lock of its own.

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::auth_json::{self, Unreadable};
 use super::document::Document;
 use super::file::PrivateFile;
-use super::{CredentialStore, Locked, Login, StoreError};
+use super::{CodexFile, CredentialStore, Locked, Login, StoreError};
 
 const SERVICE: &str = "Codex Auth";
 /// How an error names the place.
@@ -36,7 +36,7 @@ impl std::fmt::Debug for Keyring {
 impl Keyring {
     /// The login of a home.
     pub fn of_home(home: &Path) -> Self {
-        let lock = PrivateFile::new(home.join("auth.json"), home.join("auth.lock"));
+        let lock = CodexFile::file_of(home);
         Self { user: user(home), entry: OnceLock::new(), lock }
     }
 

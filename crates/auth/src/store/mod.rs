@@ -9,13 +9,13 @@ mod codex;
 mod contract;
 mod document;
 mod file;
+mod foreign_files;
 #[cfg_attr(not(feature = "keyring"), path = "no_keyring.rs")]
 mod keyring;
 mod keyring_or_file;
 mod memory;
 mod of_account;
 mod opencode;
-mod others;
 mod shelf;
 
 use std::time::Duration;
@@ -30,6 +30,9 @@ pub use shelf::{Shelf, Shelving};
 
 use crate::claims::Claims;
 use crate::token::AccessToken;
+
+/// How long to wait for the lock of a store: whoever holds it may wait for the issuer, for 30 s at most.
+pub const PATIENCE: Duration = Duration::from_secs(45);
 
 /// A login that the host owns.
 #[derive(Clone, PartialEq, Eq)]

@@ -126,16 +126,9 @@ mod tests {
     use pretty_assertions::assert_eq;
 
     use super::OfAccount;
-    use crate::claims::tests::jwt;
-    use crate::store::{CodexFile, CredentialStore, Login, Shelf, Shelving, StoreError, Tokens};
+    use crate::store::shelf::tests::login;
+    use crate::store::{CodexFile, CredentialStore, Login, Shelf, Shelving, StoreError};
     use crate::token::AccessToken;
-
-    fn login(email: &str, account: &str, refresh: &str) -> Login {
-        let payload =
-            format!(r#"{{"email":"{email}","https://api.openai.com/auth":{{"chatgpt_account_id":"{account}"}}}}"#);
-        let token = AccessToken::new(jwt(&payload));
-        Login::Chatgpt(Tokens::issued(token.clone(), token, AccessToken::new(refresh), 1))
-    }
 
     fn refresh(login: Option<Login>) -> String {
         match login {

@@ -22,9 +22,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Shelf(PathBuf);
 
 impl Shelf {
+    /// What it is called in a home.
+    pub const NAME: &str = "accounts";
+
     /// The shelf of a home.
     pub fn of_home(home: &Path) -> Self {
-        Self(home.join("accounts"))
+        Self(home.join(Self::NAME))
     }
 
     /// The names of the logins, in order.
@@ -155,7 +158,7 @@ impl Locked for Guard<'_> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::path::Path;
     use std::sync::Arc;
     use std::time::Duration;
@@ -167,7 +170,7 @@ mod tests {
     use crate::store::Tokens;
     use crate::token::AccessToken;
 
-    fn login(email: &str, account: &str, refresh: &str) -> Login {
+    pub(in crate::store) fn login(email: &str, account: &str, refresh: &str) -> Login {
         let payload =
             format!(r#"{{"email":"{email}","https://api.openai.com/auth":{{"chatgpt_account_id":"{account}"}}}}"#);
         let token = AccessToken::new(jwt(&payload));

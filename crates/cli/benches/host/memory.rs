@@ -3,9 +3,9 @@
 use anyhow::Context;
 use tempfile::TempDir;
 use valet_client::{Client, Notifications};
-use valet_protocol::methods::{AccountLoginStart, AccountUpdated};
-use valet_protocol::v2;
+use valet_protocol::methods::AccountUpdated;
 use valet_sim::{Script, Sim, TokenRequest};
+use valet_tests::lend;
 
 use crate::backend::Backend;
 use crate::program::{Credential, Host, Listening, Program, home, point_at};
@@ -84,9 +84,7 @@ async fn connections(host: &Listening, sim: Option<&Sim>) -> anyhow::Result<f64>
 }
 
 async fn log_in((client, told): &mut (Client, Notifications), sim: &Sim, number: usize) -> anyhow::Result<()> {
-    let token = sim.tokens().issue(TokenRequest::account(format!("acct-{number}")));
-    let login = v2::LoginAccountParams::lend(token.access_token, token.account_id);
-    client.request::<AccountLoginStart>(login).await?;
+    lend(client, sim, TokenRequest::account(format!("acct-{number}"))).await?;
     told.wait_for::<AccountUpdated>(|_| true).await.context("a login")?;
     Ok(())
 }

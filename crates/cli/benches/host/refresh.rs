@@ -6,10 +6,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use tempfile::TempDir;
-use valet_client::Handlers;
-use valet_protocol::methods::{AccountLoginCompleted, AccountLoginStart, ChatgptAuthTokensRefresh};
-use valet_protocol::{Secret, v2};
+use valet_protocol::methods::AccountLoginCompleted;
 use valet_sim::{Script, Sim, TokenRequest};
+use valet_tests::{lend, lender};
 
 use crate::program::{Credential, Host, Program, point_at};
 use crate::report::{Bound, Report, Row, Unit};
@@ -87,22 +86,13 @@ impl Parent {
         let lent = Credential::Lent { chatgpt_base_url: &sim.chatgpt_base_url() };
         point_at(home.path(), &sim.base_url(), &lent)?;
         let asked = Arc::new(AtomicU32::new(0));
-        let (issuer, count) = (sim.clone(), Arc::clone(&asked));
-        let handlers = Handlers::new().on::<ChatgptAuthTokensRefresh, _>(move |_params| {
+        let count = Arc::clone(&asked);
+        let handlers = lender(&sim, move |_| {
             count.fetch_add(1, Ordering::Relaxed);
-            let token = issuer.tokens().issue(TokenRequest::default());
-            async move {
-                Ok(v2::ChatgptAuthTokensRefreshResponse {
-                    access_token: Secret::new(token.access_token),
-                    chatgpt_account_id: token.account_id,
-                    chatgpt_plan_type: None,
-                })
-            }
+            TokenRequest::default()
         });
         let mut host = Host::start_with(program, home.path(), handlers).await?;
-        let token = sim.tokens().issue(TokenRequest::default());
-        let login = v2::LoginAccountParams::lend(token.access_token, token.account_id);
-        host.client.request::<AccountLoginStart>(login).await?;
+        lend(&host.client, &sim, TokenRequest::default()).await?;
         // The reference says here that it has failed, because the sim does not speak https, and uses the token.
         host.notifications.wait_for::<AccountLoginCompleted>(|_| true).await.context("a login")?;
         Ok(Self { host, sim, asked, _home: home })

@@ -4,12 +4,12 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use serde_json::json;
-use valet_auth::store::{Locked, Login, Shelf};
+use valet_auth::store::{Locked, Login, PATIENCE, Shelf};
 use valet_switch::wallet::Activated;
 
 use super::args::{AccountsCommand, ConfigArgs};
 use super::who::Who;
-use super::{PATIENCE, carry, logout, tell, usage, wallet};
+use super::{carry, logout, tell, usage, wallet};
 
 pub(super) fn run(command: &AccountsCommand) -> anyhow::Result<ExitCode> {
     match command {

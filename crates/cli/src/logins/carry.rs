@@ -3,15 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
-use valet_auth::store::{CodexFile, CredentialStore, Login, OpencodeFile, Shelf};
+use valet_auth::store::{CodexFile, CredentialStore, Login, OpencodeFile, PATIENCE, Shelf};
 use valet_server::Config;
 
 use crate::logging;
 
 use super::accounts::Accounts;
 use super::args::Format;
+use super::tell;
 use super::who::Who;
-use super::{PATIENCE, tell};
 
 /// Makes the login of another program the one that is used.
 pub(super) fn log_in(config: &Config, format: Format) -> anyhow::Result<()> {
@@ -57,8 +57,7 @@ pub(super) fn export(config: &Config, format: Format, path: &Path, who: Option<&
 
 fn read(config: &Config, format: Format, path: Option<&Path>) -> anyhow::Result<Login> {
     let path = path.map_or_else(|| usual_path(format), |path| Ok(path.to_owned()))?;
-    let opencode = config.keys.valet.opencode_auth_file.as_ref().map(|path| config.home.join(path));
-    let own = [Some(config.home.join("auth.json")), opencode];
+    let own = [Some(config.home.join(CodexFile::NAME)), config.opencode_auth_file()];
     let same = |own: PathBuf| own.canonicalize().is_ok_and(|own| path.canonicalize().is_ok_and(|path| path == own));
     ensure!(!own.into_iter().flatten().any(same), "{} is where the login is kept already", path.display());
     let login = file(format, &path).load()?;

@@ -3,14 +3,14 @@
 use std::process::ExitCode;
 
 use valet_auth::HttpClient;
-use valet_auth::store::Login;
+use valet_auth::store::{Login, PATIENCE};
 use valet_server::Config;
 
 use crate::logging;
 
 use super::args::LogoutArgs;
 use super::who::Who;
-use super::{PATIENCE, block_on, tell};
+use super::{block_on, tell};
 
 /// Done at the store and not by a host: a host does not wait for the issuer, and whoever calls this wants to know.
 pub(super) fn run(args: &LogoutArgs) -> anyhow::Result<ExitCode> {

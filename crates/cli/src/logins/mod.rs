@@ -19,7 +19,6 @@ use std::fmt::Display;
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use valet_auth::store::Shelf;
 use valet_server::Config;
@@ -28,9 +27,6 @@ use valet_switch::wallet::{Parts, Wallet};
 use crate::logging;
 pub(crate) use accounts::find;
 use args::Command;
-
-/// Whoever holds the lock of a store may wait for the issuer.
-const PATIENCE: Duration = Duration::from_secs(45);
 
 pub(crate) fn run(command: &Command) -> anyhow::Result<ExitCode> {
     logging::start();

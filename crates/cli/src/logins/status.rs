@@ -14,7 +14,7 @@ use crate::ending::Signals;
 use super::args::StatusArgs;
 use super::session::{Session, words};
 use super::who::Who;
-use super::{PATIENCE, block_on, tell, times};
+use super::{block_on, tell, times};
 
 /// How long the backend may take to tell of the limits.
 const LIMITS: Duration = Duration::from_secs(15);
@@ -71,7 +71,7 @@ async fn ask(config: Config) -> anyhow::Result<Told> {
     };
     if limits.is_err() {
         // The host may have begun to renew the login. Whoever gets the lock knows that it is kept.
-        let _ = tokio::task::spawn_blocking(move || store.lock(PATIENCE).map(drop)).await;
+        let _ = tokio::task::spawn_blocking(move || store.lock(valet_auth::store::PATIENCE).map(drop)).await;
     }
     let limits = limits.and_then(|limits| limits.map_err(|error| words(error).to_string()));
     session.close().await;

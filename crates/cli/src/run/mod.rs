@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use valet_auth::store::Shelf;
 use valet_switch::meters::Meters;
 use valet_switch::policy::Policy;
 use valet_switch::{Plan, Program, Switch, Wishes, secret};
@@ -107,9 +108,8 @@ fn plan(args: &RunArgs, auth: Auth) -> anyhow::Result<Plan> {
     let path = args.codex_bin.clone().map_or_else(std::env::current_exe, Ok)?;
     let meters = Arc::new(Meters::new(Arc::clone(&wallet), config.chatgpt_base_url()));
     let order = preferred(&wallet.names()?, &args.prefer)?;
-    let mut folders = vec![config.home.clone(), config.home.join("accounts")];
-    let elsewhere = config.keys.valet.opencode_auth_file.as_ref().map(|file| config.home.join(file));
-    folders.extend(elsewhere.as_deref().and_then(Path::parent).map(PathBuf::from));
+    let mut folders = vec![config.home.clone(), config.home.join(Shelf::NAME)];
+    folders.extend(config.opencode_auth_file().as_deref().and_then(Path::parent).map(PathBuf::from));
     Ok(Plan {
         program: Program { path, arguments: args.config.arguments() },
         listen: args.listen,

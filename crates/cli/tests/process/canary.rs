@@ -14,7 +14,7 @@ use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
 use valet_sim::{Decision, DevicePolicy, Fault, IssuerPolicy, Script, Sim, TokenPolicy, TokenRequest};
 
-use valet_tests::skip;
+use valet_tests::{lend, skip};
 
 use crate::support::{home, valet};
 use crate::tap::Tap;
@@ -304,9 +304,7 @@ async fn a_host_that_holds_a_token_cannot_be_dumped() {
     client.initialize("t", "1", true).await.unwrap();
     let owner = || std::fs::metadata(format!("/proc/{pid}/environ")).unwrap().uid();
     assert_ne!(owner(), 0, "a debugger may attach as long as there is nothing to steal");
-    let token = sim.tokens().issue(TokenRequest::default());
-    let login = valet_protocol::v2::LoginAccountParams::lend(token.access_token, token.account_id);
-    client.request::<valet_protocol::methods::AccountLoginStart>(login).await.unwrap();
+    lend(&client, &sim, TokenRequest::default()).await.unwrap();
     told.wait_for::<valet_protocol::methods::AccountUpdated>(|_| true).await.unwrap();
     assert_eq!(owner(), 0);
 }

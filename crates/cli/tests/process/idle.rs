@@ -7,7 +7,7 @@ use pretty_assertions::assert_eq;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Child;
-use valet_client::{AppServer, Client, Handlers, connect};
+use valet_client::{AppServer, AppServerProcess, Client, Handlers, Notifications, connect};
 use valet_protocol::{methods as m, v2};
 use valet_sim::{Chunks, Response, Script, Sim};
 
@@ -47,33 +47,44 @@ async fn nothing_wakes(pid: u32) {
 }
 
 /// Takes a turn, so that everything that works in a turn is there and idle.
-async fn one_turn(client: &Client, told: &mut valet_client::Notifications, sim: &Sim) {
+async fn one_turn(client: &Client, told: &mut Notifications, sim: &Sim) {
     client.initialize("parent", "1", true).await.unwrap();
     lend(client, sim, TOKEN).await;
     start_turn(client).await;
     assert_eq!(turn_status(told).await, Some(v2::TurnStatus::Completed));
 }
 
+/// A host over stdio.
+struct OverStdio {
+    pid: u32,
+    client: Client,
+    told: Notifications,
+    _process: AppServerProcess,
+    _home: TempDir,
+}
+
+impl OverStdio {
+    async fn after_a_turn(sim: &Sim) -> Self {
+        let home = home(sim);
+        let AppServer { link, process } = AppServer::spawn(&mut valet(home.path(), &["app-server"])).unwrap();
+        let (client, mut told) = Client::new(link, lender(sim, TOKEN));
+        one_turn(&client, &mut told, sim).await;
+        Self { pid: process.id().unwrap(), client, told, _process: process, _home: home }
+    }
+}
+
 #[tokio::test]
 async fn an_idle_host_over_stdio_wakes_for_nothing() {
     let sim = Sim::start(Script::text("Hello.")).await.unwrap();
-    let home = home(&sim);
-    let server = AppServer::spawn(&mut valet(home.path(), &["app-server"])).unwrap();
-    let pid = server.process.id().unwrap();
-    let (client, mut told) = Client::new(server.link, lender(&sim, TOKEN));
-    one_turn(&client, &mut told, &sim).await;
-    nothing_wakes(pid).await;
+    let host = OverStdio::after_a_turn(&sim).await;
+    nothing_wakes(host.pid).await;
 }
 
 #[tokio::test]
 async fn a_host_whose_command_has_ended_is_idle_again_and_has_no_process_and_no_descriptor_of_it() {
     let responses = [runs("true"), Response::new().text("Done."), runs("sleep 1000 & echo ready"), Response::new()];
     let sim = Sim::start(Script::responses(responses)).await.unwrap();
-    let home = home(&sim);
-    let server = AppServer::spawn(&mut valet(home.path(), &["app-server"])).unwrap();
-    let pid = server.process.id().unwrap();
-    let (client, mut told) = Client::new(server.link, lender(&sim, TOKEN));
-    one_turn(&client, &mut told, &sim).await;
+    let OverStdio { pid, client, mut told, _process, _home } = OverStdio::after_a_turn(&sim).await;
     let open = descriptors(pid);
     // This one leaves something behind, which ends with the turn.
     start_turn_in(&client, v2::SandboxMode::DangerFullAccess).await;
@@ -160,11 +171,7 @@ async fn connections_that_have_come_and_gone_leave_no_memory_no_descriptor_and_n
 #[tokio::test]
 async fn a_host_with_a_stored_thread_that_was_used_listed_and_searched_wakes_for_nothing() {
     let sim = Sim::start(Script::text("Hello.")).await.unwrap();
-    let home = home(&sim);
-    let server = AppServer::spawn(&mut valet(home.path(), &["app-server"])).unwrap();
-    let pid = server.process.id().unwrap();
-    let (client, mut told) = Client::new(server.link, lender(&sim, TOKEN));
-    one_turn(&client, &mut told, &sim).await;
+    let OverStdio { pid, client, mut told, _process, _home } = OverStdio::after_a_turn(&sim).await;
     let row = in_time(client.request::<m::ThreadList>(v2::ThreadListParams::default())).await.unwrap().data.remove(0);
     let named = v2::ThreadSetNameParams { thread_id: row.id.clone(), name: "a name".to_owned() };
     in_time(client.request::<m::ThreadNameSet>(named)).await.unwrap();

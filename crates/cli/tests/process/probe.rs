@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use valet_client::{Client, Handlers, Notifications};
-use valet_protocol::{Secret, methods as m, v2};
+use valet_protocol::{methods as m, v2};
 use valet_sim::{Response, Sim, TokenRequest};
 
 /// No test waits longer for one thing.
@@ -32,24 +32,12 @@ pub(crate) fn long() -> bool {
 
 /// Answers refreshes with a token that lasts this long.
 pub(crate) fn lender(sim: &Sim, lifetime: Duration) -> Handlers {
-    let sim = sim.clone();
-    Handlers::new().on::<m::ChatgptAuthTokensRefresh, _>(move |_| {
-        let token = sim.tokens().issue(TokenRequest { lifetime: Some(lifetime), ..TokenRequest::default() });
-        async move {
-            Ok(v2::ChatgptAuthTokensRefreshResponse {
-                access_token: Secret::new(token.access_token),
-                chatgpt_account_id: token.account_id,
-                chatgpt_plan_type: None,
-            })
-        }
-    })
+    valet_tests::lender(sim, move |_| TokenRequest::default().lifetime(lifetime))
 }
 
 /// Lends the host a token that lasts this long.
 pub(crate) async fn lend(client: &Client, sim: &Sim, lifetime: Duration) {
-    let token = sim.tokens().issue(TokenRequest { lifetime: Some(lifetime), ..TokenRequest::default() });
-    let login = v2::LoginAccountParams::lend(token.access_token, token.account_id);
-    in_time(client.request::<m::AccountLoginStart>(login)).await.unwrap();
+    in_time(valet_tests::lend(client, sim, TokenRequest::default().lifetime(lifetime))).await.unwrap();
 }
 
 /// Starts a turn on a new thread.

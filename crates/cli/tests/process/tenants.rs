@@ -9,11 +9,10 @@ use pretty_assertions::assert_eq;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 use tokio::sync::Barrier;
-use valet_client::{Client, Handlers, connect};
-use valet_protocol::{Secret, methods as m, v2};
+use valet_client::{Client, connect};
+use valet_protocol::{methods as m, v2};
 use valet_sim::{RecordedRequest, Script, Sim, TokenPolicy, TokenRequest};
-
-use valet_tests::skip;
+use valet_tests::{lend, lender, skip};
 
 use crate::support::{home, valet};
 
@@ -98,24 +97,15 @@ impl Tenant {
     /// Logs in, waits for all others, and takes a turn.
     async fn live(self, url: &str, ready: &Barrier) -> v2::TurnStatus {
         let link = connect(url, None).await.unwrap();
-        let (sim, account, asked) = (self.sim.clone(), self.account.clone(), self.asked);
-        let handlers = Handlers::new().on::<m::ChatgptAuthTokensRefresh, _>(move |params| {
+        let (sim, account, asked) = (self.sim, self.account.clone(), self.asked);
+        let handlers = lender(&sim, move |params| {
             assert_eq!(params.previous_account_id.as_ref(), Some(&account), "each tenant is asked for its own account");
             asked.fetch_add(1, Ordering::Relaxed);
-            let token = sim.tokens().issue(TokenRequest::account(account.clone()));
-            async move {
-                Ok(v2::ChatgptAuthTokensRefreshResponse {
-                    access_token: Secret::new(token.access_token),
-                    chatgpt_account_id: token.account_id,
-                    chatgpt_plan_type: None,
-                })
-            }
+            TokenRequest::account(account.clone())
         });
         let (client, mut told) = Client::new(link, handlers);
         client.initialize("tenant", "1", true).await.unwrap();
-        let token = self.sim.tokens().issue(TokenRequest::account(self.account.clone()));
-        let login = v2::LoginAccountParams::lend(token.access_token, token.account_id);
-        client.request::<m::AccountLoginStart>(login).await.unwrap();
+        lend(&client, &sim, TokenRequest::account(self.account)).await.unwrap();
         told.wait_for::<m::AccountUpdated>(|_| true).await.unwrap();
         let thread = client.request::<m::ThreadStart>(v2::ThreadStartParams::default()).await.unwrap().thread.id;
         ready.wait().await;

@@ -5,8 +5,9 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use valet_client::{Client, Handlers, Notifications, connect};
-use valet_protocol::{Secret, methods as m, v2};
+use valet_protocol::{methods as m, v2};
 use valet_sim::{Script, Sim, TokenPolicy, TokenRequest};
+use valet_tests::{lend, lender};
 
 use crate::listeners;
 use crate::support::home;
@@ -48,21 +49,8 @@ async fn a_parent_on_a_websocket_lends_refreshes_and_gets_its_answer() {
     let policy = TokenPolicy { first_uses: Some(0), ..TokenPolicy::default() };
     let sim = Sim::start(Script::text("Hello.").tokens(policy)).await.unwrap();
     let server = start(&sim).await;
-    let issuer = sim.clone();
-    let handlers = Handlers::new().on::<m::ChatgptAuthTokensRefresh, _>(move |_| {
-        let token = issuer.tokens().issue(TokenRequest::default());
-        async move {
-            Ok(v2::ChatgptAuthTokensRefreshResponse {
-                access_token: Secret::new(token.access_token),
-                chatgpt_account_id: token.account_id,
-                chatgpt_plan_type: None,
-            })
-        }
-    });
-    let (client, mut notifications) = server.client(handlers).await;
-    let token = sim.tokens().issue(TokenRequest::default());
-    let login = v2::LoginAccountParams::lend(token.access_token, token.account_id);
-    client.request::<m::AccountLoginStart>(login).await.unwrap();
+    let (client, mut notifications) = server.client(lender(&sim, |_| TokenRequest::default())).await;
+    lend(&client, &sim, TokenRequest::default()).await.unwrap();
     let thread = client.request::<m::ThreadStart>(v2::ThreadStartParams::default()).await.unwrap().thread.id;
     let input = vec![v2::UserInput::Text { text: "hello".to_owned(), text_elements: Vec::new() }];
     let turn = v2::TurnStartParams { thread_id: thread, input, ..Default::default() };

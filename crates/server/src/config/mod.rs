@@ -181,8 +181,8 @@ impl Config {
 
     /// Where the login that the host owns is kept.
     pub fn store(&self) -> Arc<dyn CredentialStore> {
-        let store: Arc<dyn CredentialStore> = match &self.keys.valet.opencode_auth_file {
-            Some(path) => Arc::new(OpencodeFile::at(self.home.join(path))),
+        let store: Arc<dyn CredentialStore> = match self.opencode_auth_file() {
+            Some(path) => Arc::new(OpencodeFile::at(path)),
             None => match self.keys.cli_auth_credentials_store {
                 CredentialsStore::Ephemeral => Arc::new(Memory::default()),
                 CredentialsStore::File => Arc::new(CodexFile::of_home(&self.home)),
@@ -193,9 +193,14 @@ impl Config {
         if self.shelving { Arc::new(Shelving::new(store, Shelf::of_home(&self.home))) } else { store }
     }
 
+    /// The file of another program that the login is kept in, if it is.
+    pub fn opencode_auth_file(&self) -> Option<PathBuf> {
+        self.keys.valet.opencode_auth_file.as_ref().map(|path| self.home.join(path))
+    }
+
     /// What may hold logins, as seen from the home, and is no command's to read.
     pub(crate) fn logins(&self) -> impl Iterator<Item = &Path> {
-        ["auth.json", "accounts"].into_iter().map(Path::new).chain(self.keys.valet.opencode_auth_file.as_deref())
+        [CodexFile::NAME, Shelf::NAME].into_iter().map(Path::new).chain(self.keys.valet.opencode_auth_file.as_deref())
     }
 
     /// Who issues logins.

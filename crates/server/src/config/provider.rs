@@ -32,6 +32,12 @@ impl Config {
         }
     }
 
+    /// Who pays for a request to a provider. A key that the configuration names beats the login; a provider that wants
+    /// neither gets neither.
+    pub(crate) fn payer(&self, provider: &Provider, login: Option<Arc<Account>>) -> Option<Arc<Account>> {
+        provider.key.clone().or(login.filter(|_| self.uses_login(&provider.id)))
+    }
+
     /// Whether there is such a provider.
     pub(crate) fn check_provider(&self, provider_id: &str) -> Result<(), ConfigError> {
         if provider_id == BUILT_IN || self.keys.model_providers.contains_key(provider_id) {

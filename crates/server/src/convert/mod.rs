@@ -2,29 +2,25 @@
 //! `valet-protocol`, or back.
 
 mod item;
+mod question;
 mod thread;
-
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use valet_agent::{
     Approvals, ClientTool, ControlError, Credits, Failure, FailureClass, ImageDetail, Input, LimitWindow, Model,
-    PlanStep, RateLimits, StepStatus, TextSpan, Tier, TokenUsage, Usage, catalog,
+    PlanStep, RateLimits, StepStatus, TextSpan, Tier, TokenUsage, TurnOutcome, Usage, Waiting, catalog,
 };
 use valet_auth::{AuthFailureKind, LoginError};
 use valet_protocol::v2;
 use valet_protocol::{ErrorKind, ErrorObject};
 
 pub(crate) use item::{actions, item};
+pub(crate) use question::{
+    client_answer, client_call, command_decision, command_question, patch_decision, patch_question, user_questions,
+};
 pub(crate) use thread::{git_info, read_state, store_error, stored_read_state, thread, unread_nothing};
 
 /// How many characters of the first message stand for a thread in a list.
 const PREVIEW_CHARS: usize = 400;
-
-/// Unix milliseconds.
-pub(crate) fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}
 
 /// A turn of which nothing is known yet.
 pub(crate) fn new_turn(turn_id: &str) -> v2::Turn {
@@ -204,6 +200,23 @@ pub(crate) fn turn_error(failure: &Failure, strict: bool) -> v2::TurnError {
     }
 }
 
+/// How a turn ended, and its error if it failed.
+pub(crate) fn outcome(outcome: &TurnOutcome<'_>, strict: bool) -> (v2::TurnStatus, Option<v2::TurnError>) {
+    match outcome {
+        TurnOutcome::Completed => (v2::TurnStatus::Completed, None),
+        TurnOutcome::Interrupted => (v2::TurnStatus::Interrupted, None),
+        TurnOutcome::Failed(failure) => (v2::TurnStatus::Failed, Some(turn_error(failure, strict))),
+    }
+}
+
+/// What a turn waits for, each once.
+pub(crate) fn active_flags(waiting: &[Waiting]) -> Vec<v2::ThreadActiveFlag> {
+    let flag = |on, flag| waiting.contains(&on).then_some(flag);
+    let approval = flag(Waiting::Approval, v2::ThreadActiveFlag::WaitingOnApproval);
+    let input = flag(Waiting::UserInput, v2::ThreadActiveFlag::WaitingOnUserInput);
+    approval.into_iter().chain(input).collect()
+}
+
 /// The error that announces another attempt.
 pub(crate) fn retrying(failure: &Failure, attempt: u32, of: u32) -> v2::TurnError {
     let http_status_code = match *failure.class() {
@@ -273,6 +286,16 @@ pub(crate) fn model(model: &Model, is_default: bool, strict: bool) -> v2::Model 
         default_service_tier: model.default_tier.clone(),
         available_access_programs: None,
         is_default,
+    }
+}
+
+/// How much of its reasoning a model is asked to tell. None: nothing is asked.
+pub(crate) fn reasoning_summary(summary: v2::ReasoningSummary) -> Option<&'static str> {
+    match summary {
+        v2::ReasoningSummary::Auto => Some("auto"),
+        v2::ReasoningSummary::Concise => Some("concise"),
+        v2::ReasoningSummary::Detailed => Some("detailed"),
+        v2::ReasoningSummary::None => None,
     }
 }
 

@@ -1,4 +1,5 @@
-//! One file per method, named after it.
+//! One file per method, named after it. Here: what many of them begin with, such as finding the thread that a request
+//! is about, as far as the asking connection may know of it.
 
 mod account_bedrock_check_gov_cloud_requirements;
 mod account_login_cancel;

@@ -30,8 +30,7 @@ async fn models(context: &Context, provider_id: Option<&str>) -> Result<Arc<[Mod
     // A provider whose key is missing is not asked.
     let provider = config.provider(provider_id, login.as_ref().map(|login| login.mode())).ok();
     let Some((provider, session)) = provider.zip(context.connection.session()) else { return Ok(Model::built_in()) };
-    let login = login.filter(|_| config.uses_login(provider_id));
-    let account = provider.key.clone().or(login);
+    let account = config.payer(&provider, login);
     let asker = Asker { provider: &provider, account: account.as_ref(), origin: &session.origin };
     Ok(host.models.list(&host.http, asker).await)
 }

@@ -11,11 +11,12 @@ use valet_protocol::{COMPATIBLE_VERSION, ErrorKind, ErrorObject, v2};
 use valet_store::NewLine;
 
 use super::opened;
-use crate::convert::{self, now_ms};
+use crate::clock::now_ms;
+use crate::convert;
 use crate::dispatch::{Context, Handler};
 use crate::responder::Responder;
 use crate::rollout::{Instructions, SessionMeta};
-use crate::threads::{Origin, Record, ThreadSettings, absolute, refused, sandbox_or_profile};
+use crate::threads::{Beginning, Record, ThreadSettings, absolute, refused, sandbox_or_profile};
 
 impl Handler for ThreadStart {
     async fn handle(context: Context, mut params: v2::ThreadStartParams, responder: Responder<Self>) {
@@ -39,7 +40,7 @@ impl Handler for ThreadStart {
         let started = v2::ThreadStartedNotification { thread: record.thread.clone() };
         let (host, listener) = (&context.host, Arc::clone(&context.connection));
         let tenant = host.tenant(listener.id);
-        let thread = host.threads.start(host, record, Origin::New(head), tenant, Some(listener));
+        let thread = host.threads.start(host, record, Beginning::New(head), tenant, Some(listener));
         context.forget_if_gone();
         responder.respond(Ok(response));
         thread.shared.tell::<ThreadStarted>(&started);

@@ -29,8 +29,8 @@ use valet_agent::{Conversation, Past, Services};
 use valet_protocol::{ErrorKind, ErrorObject, v2};
 use valet_store::{Creator, FileStore, MemoryStore, NewLine, ThreadLog, ThreadStore};
 
+use crate::clock::now_ms;
 use crate::connection::{Connection, ConnectionId};
-use crate::convert;
 use crate::host::HostState;
 use crate::rollout::SessionMeta;
 
@@ -68,7 +68,7 @@ pub(crate) struct Thread {
 }
 
 /// What a thread goes on from.
-pub(crate) enum Origin {
+pub(crate) enum Beginning {
     /// It is new: its first line.
     New(NewLine),
     /// It is stored: its end, and what was before.
@@ -97,15 +97,15 @@ impl Threads {
         self: &Arc<Self>,
         host: &HostState,
         record: Record,
-        origin: Origin,
+        beginning: Beginning,
         tenant: Option<ConnectionId>,
         listener: Option<Arc<Connection>>,
     ) -> Arc<Thread> {
         let id = record.thread.id.clone();
         let store = self.store(record.thread.ephemeral);
-        let (log, past) = match origin {
-            Origin::New(head) => (Log::new(id.clone(), store, head), None),
-            Origin::Stored(log, past) => (Log::stored(id.clone(), store, log), Some(past)),
+        let (log, past) = match beginning {
+            Beginning::New(head) => (Log::new(id.clone(), store, head), None),
+            Beginning::Stored(log, past) => (Log::stored(id.clone(), store, log), Some(past)),
         };
         let mut stage = Stage::new(record, log, tenant);
         if let Some(listener) = listener {
@@ -251,7 +251,7 @@ impl Thread {
         {
             stage.log.append([line]);
             let thread = &mut stage.record.thread;
-            thread.updated_at = thread.updated_at.max(convert::now_ms() / 1000);
+            thread.updated_at = thread.updated_at.max(now_ms() / 1000);
             self.shared.settle(&mut stage);
         }
     }

@@ -11,7 +11,7 @@ use valet_store::{Direction, Line, Lines, Position, StoreError, Summary, ThreadL
 
 use super::past;
 use super::record::{Record, ThreadSettings, absolute};
-use super::{Origin, Thread, sandbox_or_profile};
+use super::{Beginning, Thread, sandbox_or_profile};
 use crate::blocking::blocking;
 use crate::config::Config;
 use crate::connection::Connection;
@@ -78,7 +78,7 @@ pub(crate) fn open(
     };
     let past = read_past(lines).boxed();
     let tenant = host.tenant(context.connection.id);
-    Ok(host.threads.start(host, record, Origin::Stored(stored.log, past), tenant, listener))
+    Ok(host.threads.start(host, record, Beginning::Stored(stored.log, past), tenant, listener))
 }
 
 /// The configuration with what is to be different for one thread.

@@ -4,9 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use uuid::Uuid;
-use valet_agent::{
-    Credits, Event, EventSink, Failure, Item, ModelInfo, RateLimits, TurnOutcome, TurnSummary, Usage, Waiting,
-};
+use valet_agent::{Credits, Event, EventSink, Failure, Item, ModelInfo, RateLimits, TurnSummary, Usage, Waiting};
 use valet_auth::Account;
 use valet_protocol::methods as m;
 use valet_protocol::{ServerNotificationMethod, v2};
@@ -65,10 +63,7 @@ impl ThreadSink {
             } else if let Some(position) = waiting.iter().position(|one| *one == on) {
                 waiting.swap_remove(position);
             }
-            let flag = |on, flag| waiting.contains(&on).then_some(flag);
-            let approval = flag(Waiting::Approval, v2::ThreadActiveFlag::WaitingOnApproval);
-            let input = flag(Waiting::UserInput, v2::ThreadActiveFlag::WaitingOnUserInput);
-            approval.into_iter().chain(input).collect()
+            convert::active_flags(&waiting)
         };
         self.shared.set_status(v2::ThreadStatus::Active { active_flags });
     }
@@ -165,11 +160,7 @@ impl ThreadSink {
 
     fn turn_ended(&self, turn_id: &str, summary: &TurnSummary<'_>) {
         self.metrics.turn(&summary.outcome);
-        let (status, error) = match summary.outcome {
-            TurnOutcome::Completed => (v2::TurnStatus::Completed, None),
-            TurnOutcome::Interrupted => (v2::TurnStatus::Interrupted, None),
-            TurnOutcome::Failed(failure) => (v2::TurnStatus::Failed, Some(convert::turn_error(failure, self.strict))),
-        };
+        let (status, error) = convert::outcome(&summary.outcome, self.strict);
         // A turn that failed shows none of its items here.
         let last = summary.last_message.filter(|_| error.is_none()).map(convert::item);
         let items_view = if last.is_some() { v2::TurnItemsView::Summary } else { v2::TurnItemsView::NotLoaded };

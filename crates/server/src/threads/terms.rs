@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use valet_agent::{Settings, Surroundings, Terms};
-use valet_protocol::v2::{ModeKind, ReasoningSummary};
+use valet_protocol::v2::ModeKind;
 use valet_protocol::{ErrorKind, ErrorObject};
 
 use super::{Thread, ThreadSettings};
@@ -23,16 +23,14 @@ pub(crate) fn terms(context: &Context, thread: &Thread, settings: &ThreadSetting
         .map_err(|error| ErrorObject::invalid_request(error.to_string()).kind(ErrorKind::AuthRequired))?;
     let session =
         context.connection.session().ok_or_else(|| ErrorObject::internal("the connection is not initialized"))?;
-    // A key that the configuration names beats the login; a provider that wants neither gets neither.
-    let login = login.filter(|_| config.uses_login(&settings.provider_id));
-    let account = provider.key.clone().or(login);
+    let account = config.payer(&provider, login);
     Ok(Terms {
         settings: Settings {
             surroundings: surroundings(settings),
             model: settings.model.clone(),
             provider,
             effort: settings.effort.clone(),
-            summary: settings.summary.and_then(summary),
+            summary: settings.summary.and_then(convert::reasoning_summary),
             verbosity: settings.verbosity.clone(),
             service_tier: settings.service_tier.clone(),
             output_schema: None,
@@ -49,15 +47,6 @@ pub(crate) fn terms(context: &Context, thread: &Thread, settings: &ThreadSetting
         origin: Arc::clone(&session.origin),
         account,
     })
-}
-
-fn summary(summary: ReasoningSummary) -> Option<&'static str> {
-    match summary {
-        ReasoningSummary::Auto => Some("auto"),
-        ReasoningSummary::Concise => Some("concise"),
-        ReasoningSummary::Detailed => Some("detailed"),
-        ReasoningSummary::None => None,
-    }
 }
 
 fn surroundings(settings: &ThreadSettings) -> Surroundings {

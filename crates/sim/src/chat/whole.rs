@@ -25,7 +25,7 @@ struct Message {
 pub(super) async fn perform(response: &Response, order: &Order, ids: &Ids, wire: &mut Wire) -> Result<(), Gone> {
     let id = ids.chat();
     let mut message = Message::default();
-    for step in &response.steps {
+    for step in response.played() {
         match step {
             Step::Reasoning(text) => message.reasoning.push_str(text),
             Step::Text(text) => message.content.push_str(text),
@@ -45,10 +45,7 @@ pub(super) async fn perform(response: &Response, order: &Order, ids: &Ids, wire:
                 message.calls.push(called);
             }
             Step::DelayMs(pause) => wire.pause(Duration::from_millis(*pause)).await?,
-            Step::Incomplete(reason) => {
-                message.finish = Some(finish_reason(reason));
-                break;
-            }
+            Step::Incomplete(reason) => message.finish = Some(finish_reason(reason)),
             Step::Cut(true) => return wire.cut().await,
             // A failure is answered before anything is played.
             Step::Failed(_) | Step::Item(_) | Step::Event(_) | Step::Raw(_) | Step::Cut(false) => {}

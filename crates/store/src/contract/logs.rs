@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use uuid::Uuid;
 
-use super::{all, head, note, query, texts, thread, user};
+use super::{all, check_walks, head, note, query, texts, thread, user};
 use crate::error::StoreError;
 use crate::line::{NewLine, Position};
 use crate::log::Direction;
@@ -56,20 +56,7 @@ pub fn lines_are_read_from_any_place_in_either_direction(store: &impl ThreadStor
     let end = lines.end().unwrap();
     assert!(whole.windows(2).all(|pair| pair[0].next == pair[1].at) && whole[40].next == end);
     for budget in [0, 1, 5000, 300_000, usize::MAX] {
-        for (direction, mut from) in [(Direction::Forward, Position::START), (Direction::Backward, end)] {
-            let mut walked = Vec::new();
-            loop {
-                let part = lines.read(from, direction, budget).unwrap();
-                let Some(last) = part.last() else { break };
-                assert!(part.len() == 1 || part.iter().map(|line| line.text.len() + 1).sum::<usize>() <= budget);
-                from = if direction == Direction::Forward { last.next } else { last.at };
-                walked.extend(part);
-            }
-            if direction == Direction::Backward {
-                walked.reverse();
-            }
-            assert_eq!(walked, whole);
-        }
+        check_walks(&*lines, &whole, budget);
     }
     for place in 1..40 {
         let after = lines.read(whole[place].at, Direction::Forward, usize::MAX).unwrap();

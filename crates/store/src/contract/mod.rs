@@ -99,6 +99,24 @@ fn thread(store: &impl ThreadStore, more: &Value, lines: &[NewLine]) -> String {
     id.to_string()
 }
 
+/// A walk with this budget comes past each line once, in either direction.
+pub(crate) fn check_walks(lines: &dyn Lines, whole: &[Line], budget: usize) {
+    for (direction, mut from) in [(Direction::Forward, Position::START), (Direction::Backward, lines.end().unwrap())] {
+        let mut walked = Vec::new();
+        loop {
+            let part = lines.read(from, direction, budget).unwrap();
+            let Some(last) = part.last() else { break };
+            assert!(part.len() == 1 || part.iter().map(|line| line.text.len() + 1).sum::<usize>() <= budget);
+            from = if direction == Direction::Forward { last.next } else { last.at };
+            walked.extend(part);
+        }
+        if direction == Direction::Backward {
+            walked.reverse();
+        }
+        assert_eq!(walked, whole);
+    }
+}
+
 fn all(lines: &dyn Lines) -> Vec<Line> {
     lines.read(Position::START, Direction::Forward, usize::MAX).unwrap()
 }

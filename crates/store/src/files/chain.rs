@@ -133,6 +133,7 @@ mod tests {
     use serde_json::json;
     use uuid::Uuid;
 
+    use crate::contract::check_walks;
     use crate::files::{Files, Place};
     use crate::line::{Line, NewLine, Position};
     use crate::log::{Direction, Lines, ThreadLog};
@@ -202,22 +203,7 @@ mod tests {
         assert_eq!((texts(&whole), id(&whole)), (["a", "b", "d", "f"].map(str::to_owned).to_vec(), again.id.clone()));
         assert_eq!(lines.end().unwrap(), whole.last().unwrap().next);
         for budget in [0, 1, 100, 200, 300, 500, 100_000] {
-            for (direction, mut from) in
-                [(Direction::Forward, Position::START), (Direction::Backward, lines.end().unwrap())]
-            {
-                let mut walked = Vec::new();
-                loop {
-                    let part = lines.read(from, direction, budget).unwrap();
-                    let Some(last) = part.last() else { break };
-                    assert!(part.len() == 1 || part.iter().map(|line| line.text.len() + 1).sum::<usize>() <= budget);
-                    from = if direction == Direction::Forward { last.next } else { last.at };
-                    walked.extend(part);
-                }
-                if direction == Direction::Backward {
-                    walked.reverse();
-                }
-                assert_eq!(walked, whole);
-            }
+            check_walks(&*lines, &whole, budget);
         }
         let mut log = files.lease(&again.id, None).unwrap();
         log.append(&[note("g")]).unwrap();

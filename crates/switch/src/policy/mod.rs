@@ -37,6 +37,11 @@ impl Policy {
         ("headroom", Self::Headroom),
         ("soonest-reset", Self::SoonestReset),
     ];
+
+    /// Whether a limit changes the account, and is not only told of.
+    pub(crate) fn acts(self) -> bool {
+        self != Self::Tell
+    }
 }
 
 impl FromStr for Policy {
@@ -142,7 +147,7 @@ impl Question<'_> {
             return self.preferred().map_or(Decision::Stay, |to| Decision::Switch(self.to(current, to)));
         }
         match self.best() {
-            Some(to) if self.policy == Policy::Tell => Decision::Tell(self.to(current, to)),
+            Some(to) if !self.policy.acts() => Decision::Tell(self.to(current, to)),
             Some(to) => Decision::Switch(self.to(current, to)),
             None => {
                 Decision::Nobody { current: current.name.clone(), until: current.back_at(), first: self.first_back() }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::model::event::ContentPart;
+use crate::model::output_item::ContentPart;
 use crate::usage::TokenUsage;
 
 /// What servers call the reasoning. Some say the same under both names; the first counts.

@@ -10,7 +10,7 @@ use super::chunk::{Chunk, Delta};
 use super::{errors, tools};
 use crate::failure::Failure;
 use crate::model::errors::of_incomplete;
-use crate::model::event::OutputItem;
+use crate::model::output_item::OutputItem;
 use crate::model::pieces::PieceOf;
 use crate::model::wire::{End, Told};
 use crate::usage::TokenUsage;

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::failure::{Failure, FailureClass};
 use crate::model::errors;
-use crate::model::event::ResponseError;
+use crate::model::responses::event::ResponseError;
 
 /// How servers say that a conversation is too long: some by a name, some in words only.
 const TOO_LONG: [&str; 6] =

@@ -1,4 +1,4 @@
-//! What comes to a driver while it works: what concerns the turn that runs is handed to it, all else waits.
+//! What comes to a driver. While it works, what concerns the turn that runs is handed to it, and all else waits.
 
 use std::collections::VecDeque;
 
@@ -6,15 +6,15 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use valet_auth::AuthFailure;
 
-use crate::conversation::{Accepted, Command, ControlError, Reply, Said};
+use crate::conversation::{Accepted, ControlError, Message, Reply, Said};
 use crate::failure::Failure;
 use crate::turn::{Turn, TurnKind};
 
-/// The commands of a conversation.
-pub(crate) struct Commands {
-    receiver: mpsc::Receiver<Command>,
+/// What a conversation is asked, in the order of its coming.
+pub(crate) struct Mailbox {
+    receiver: mpsc::Receiver<Message>,
     /// What came during a turn and is not about it.
-    later: VecDeque<Command>,
+    later: VecDeque<Message>,
     /// From here on every turn is interrupted.
     ending: CancellationToken,
 }
@@ -29,15 +29,15 @@ pub(crate) enum Control {
     Failed(Failure),
 }
 
-impl Commands {
-    pub(crate) fn new(receiver: mpsc::Receiver<Command>, ending: CancellationToken) -> Self {
+impl Mailbox {
+    pub(crate) fn new(receiver: mpsc::Receiver<Message>, ending: CancellationToken) -> Self {
         Self { receiver, later: VecDeque::new(), ending }
     }
 
-    /// The next command, while no turn runs.
-    pub(crate) async fn next(&mut self) -> Option<Command> {
+    /// The next message, while no turn runs.
+    pub(crate) async fn next(&mut self) -> Option<Message> {
         match self.later.pop_front() {
-            Some(command) => Some(command),
+            Some(message) => Some(message),
             None => self.receiver.recv().await,
         }
     }
@@ -52,33 +52,33 @@ impl Commands {
         };
         tokio::pin!(logged_out);
         loop {
-            let command = tokio::select! {
+            let message = tokio::select! {
                 biased;
                 () = self.ending.cancelled() => return Control::Interrupted(None),
-                command = self.receiver.recv() => command,
+                message = self.receiver.recv() => message,
                 () = &mut logged_out => return Control::Failed(AuthFailure::logged_out().into()),
             };
             let active = turn.id.clone();
-            match command {
+            match message {
                 None => return Control::Interrupted(None),
-                Some(Command::Turn(request)) if turn.kind == TurnKind::Regular => {
+                Some(Message::Turn(request)) if turn.kind == TurnKind::Regular => {
                     return Control::Said(request.said, request.accepted);
                 }
-                Some(Command::Steer { turn_id: expected, reply, .. }) if expected != active => {
+                Some(Message::Steer { turn_id: expected, reply, .. }) if expected != active => {
                     reply(Err(ControlError::SteerOther { expected, active }));
                 }
-                Some(Command::Steer { reply, .. }) if turn.kind != TurnKind::Regular => {
+                Some(Message::Steer { reply, .. }) if turn.kind != TurnKind::Regular => {
                     reply(Err(ControlError::NotSteerable));
                 }
-                Some(Command::Steer { said, reply, .. }) => return Control::Said(said, Box::new(|_| reply(Ok(())))),
-                Some(Command::Look { runs }) => {
+                Some(Message::Steer { said, reply, .. }) => return Control::Said(said, Box::new(|_| reply(Ok(())))),
+                Some(Message::Look { runs }) => {
                     // Whoever asked may have gone.
                     let _ = runs.send(true);
                 }
-                Some(Command::Interrupt { turn_id: Some(expected), reply }) if expected != active => {
+                Some(Message::Interrupt { turn_id: Some(expected), reply }) if expected != active => {
                     reply(Err(ControlError::InterruptOther { expected, active }));
                 }
-                Some(Command::Interrupt { reply, .. }) => return Control::Interrupted(Some(reply)),
+                Some(Message::Interrupt { reply, .. }) => return Control::Interrupted(Some(reply)),
                 Some(later) => self.later.push_back(later),
             }
         }

@@ -1,11 +1,13 @@
-//! The events of the Responses API as what they say.
+//! The Responses API: its events as what they say.
+
+pub(crate) mod event;
 
 use super::errors;
-use super::event::{FinalResponse, StreamEvent};
 use super::pieces::PieceOf;
 use super::wire::{End, Told};
 use crate::failure::Failure;
 use crate::usage::TokenUsage;
+use event::{FinalResponse, StreamEvent};
 
 /// Reads one event. Returns the end of the response when it is there.
 pub(super) fn read(data: &str, tell: &mut dyn FnMut(Told<'_>)) -> Result<Option<End>, Failure> {

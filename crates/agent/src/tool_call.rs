@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::model::event::CallHead;
+use crate::model::output_item::CallHead;
 use crate::tools::Output;
 
 /// A call that the model made.

@@ -1,4 +1,4 @@
-//! Turns the steps of a response into the events of the Responses API.
+//! Turns the steps of a response into the events of the Responses API. The other wire is in `chat`.
 //! Framing, pauses and the connection itself are in `wire`.
 
 use std::time::Duration;
@@ -22,11 +22,8 @@ pub(crate) async fn perform(response: &Response, ids: &Ids, wire: Wire) -> Resul
         }});
         stage.wire.event("response.created", &created).await?;
     }
-    for step in &response.steps {
+    for step in response.played() {
         stage.play(step).await?;
-        if step.is_last() {
-            break;
-        }
     }
     if !stage.ended {
         stage.complete(response).await?;

@@ -1,7 +1,5 @@
-//! The events of a stream and the items in them, read as far as the loop needs.
-//!
-//! Events and items that are not known here are no error: an event is passed over, an item is kept as it
-//! came and sent back as it came.
+//! The events of the Responses API, read as far as the loop needs. One that is not known here is no error: it is passed
+//! over.
 
 use std::borrow::Cow;
 
@@ -39,65 +37,6 @@ impl StreamEvent<'_> {
 
 #[derive(Deserialize)]
 struct BorrowedText<'a>(#[serde(borrow)] Cow<'a, str>);
-
-/// An item of the model.
-#[derive(Debug, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub(crate) enum OutputItem {
-    Message {
-        #[serde(default)]
-        id: Option<String>,
-        #[serde(default)]
-        phase: Option<String>,
-        #[serde(default)]
-        content: Option<Vec<ContentPart>>,
-    },
-    Reasoning {
-        #[serde(default)]
-        id: Option<String>,
-        #[serde(default)]
-        summary: Vec<ContentPart>,
-        #[serde(default)]
-        content: Option<Vec<ContentPart>>,
-    },
-    FunctionCall {
-        call_id: String,
-        name: String,
-        arguments: String,
-    },
-    CustomToolCall {
-        call_id: String,
-        name: String,
-        input: String,
-    },
-    #[serde(other)]
-    Other,
-}
-
-/// A part of a message, of a summary or of reasoning: each has a text, a refusal in its place, or neither.
-#[derive(Debug, Deserialize)]
-pub(crate) struct ContentPart {
-    #[serde(default)]
-    text: Option<String>,
-    #[serde(default)]
-    refusal: Option<String>,
-}
-
-impl ContentPart {
-    pub(crate) fn into_text(self) -> String {
-        self.text.or(self.refusal).unwrap_or_default()
-    }
-}
-
-/// The least that is needed to answer a call.
-#[derive(Debug, Deserialize)]
-pub(crate) struct CallHead {
-    #[serde(rename = "type")]
-    pub(crate) kind: String,
-    pub(crate) call_id: String,
-    #[serde(default)]
-    pub(crate) name: Option<String>,
-}
 
 /// The response as its last event tells it.
 #[derive(Debug, Default, Deserialize)]
@@ -171,7 +110,7 @@ impl From<RawUsage> for TokenUsage {
 
 #[cfg(test)]
 mod tests {
-    use super::{OutputItem, StreamEvent};
+    use super::StreamEvent;
     use pretty_assertions::assert_eq;
 
     #[test]
@@ -185,11 +124,5 @@ mod tests {
     fn a_delta_that_is_no_text_is_empty_and_no_error() {
         let event: StreamEvent<'_> = serde_json::from_str(r#"{"type":"new.kind","delta":{"x":1}}"#).unwrap();
         assert_eq!(event.delta(), "");
-    }
-
-    #[test]
-    fn an_item_of_an_unknown_type_is_no_error() {
-        let item: OutputItem = serde_json::from_str(r#"{"type":"hologram","id":"h_1"}"#).unwrap();
-        assert!(matches!(item, OutputItem::Other));
     }
 }
