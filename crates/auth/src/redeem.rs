@@ -64,14 +64,7 @@ impl From<IssuerError> for RedeemError {
             tracing::warn!(%status, detail, "the issuer gave no new tokens");
             return Self::Failed(status.to_string());
         }
-        // The layer that failed is among the causes.
-        let mut text = error.to_string();
-        let mut cause = std::error::Error::source(&error);
-        while let Some(error) = cause {
-            text = format!("{text}: {error}");
-            cause = error.source();
-        }
-        Self::Failed(text)
+        Self::Failed(error.to_string())
     }
 }
 

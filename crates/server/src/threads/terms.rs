@@ -26,6 +26,13 @@ pub(crate) fn terms(context: &Context, thread: &Thread, settings: &ThreadSetting
     // A key that the configuration names beats the login; a provider that wants neither gets neither.
     let login = login.filter(|_| config.uses_login(&settings.provider_id));
     let account = provider.key.clone().or(login);
+    if account.is_none() && config.uses_login(&settings.provider_id) {
+        // The reference sends it all the same, and so what the client is told is the backend's refusal.
+        tracing::warn!(
+            provider = settings.provider_id,
+            "nobody is logged in for this turn: log in with `account/login/start`, or lend a token"
+        );
+    }
     Ok(Terms {
         settings: Settings {
             surroundings: surroundings(settings),

@@ -14,7 +14,7 @@ use futures_util::future::join_all;
 use reqwest::{Method, Request, StatusCode, Url};
 use tokio::sync::watch;
 use valet_auth::usage::{self, Usage};
-use valet_auth::{Caller, send_authorized};
+use valet_auth::{Caller, HttpError, send_authorized};
 use valet_protocol::v2;
 
 use crate::wallet::{Wallet, WalletError};
@@ -175,7 +175,7 @@ impl Meters {
         let response = match sent {
             Ok(response) => response,
             Err(valet_auth::SendError::Auth(failure)) => return Err(WalletError::from(failure).into()),
-            Err(error) => return Err(transient(causes(&error))),
+            Err(error) => return Err(transient(error)),
         };
         match response.status() {
             status if status.is_success() => {}
@@ -185,7 +185,7 @@ impl Meters {
             }
             status => return Err(transient(format_args!("the backend says {status}"))),
         }
-        let body = response.bytes().await.map_err(|error| transient(causes(&error.without_url())))?;
+        let body = response.bytes().await.map_err(|error| transient(HttpError::from(error)))?;
         serde_json::from_slice(&body).map_err(|error| transient(format_args!("the backend's answer: {error}")))
     }
 
@@ -209,17 +209,6 @@ impl From<WalletError> for Failure {
 
 fn transient(message: impl std::fmt::Display) -> Failure {
     Failure { message: message.to_string(), is_final: false }
-}
-
-/// The layer that failed is among the causes.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 /// So that the accounts of many people are not asked for in the same minute.
