@@ -12,7 +12,7 @@ test:
     cargo test --workspace
 
 lint:
-    cargo clippy --workspace --all-targets -- -D warnings
+    cargo clippy --locked --workspace --all-targets -- -D warnings
 
 fmt:
     cargo fmt --all

@@ -91,7 +91,7 @@ async fn x_18_an_error_of_any_shape_fails_the_turn_at_once() {
         let began = std::time::Instant::now();
         let failed = failure(&mut parent, &thread, |parent, asked| parent.refuse(asked, &error)).await;
         unauthorized(&failed, "refreshRejected", "auth refresh request failed: code=none");
-        assert!(began.elapsed() < std::time::Duration::from_secs(1), "far below the deadline");
+        assert!(began.elapsed() < std::time::Duration::from_secs(5), "far below the deadline");
     }
 }
 

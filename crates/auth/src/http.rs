@@ -1,5 +1,5 @@
 //! The HTTP client, built when the first call needs it: reading the system's certificates takes longer
-//! than everything else at start.
+//! than everything else at start. And what went wrong on the way, in words.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -13,9 +13,33 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Debug, Default)]
 pub struct HttpClient(OnceLock<Client>);
 
+/// Why there is no answer: where it was to come from, and what failed on which layer. Neither what the address has
+/// after its path nor who it names may be told: there are keys in such places.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", in_words(.0))]
+pub struct HttpError(reqwest::Error);
+
+impl From<reqwest::Error> for HttpError {
+    fn from(mut error: reqwest::Error) -> Self {
+        if let Some(url) = error.url_mut() {
+            url.set_query(None);
+            url.set_fragment(None);
+            // Refused of an address that can have neither, and so has neither.
+            let _ = (url.set_username(""), url.set_password(None));
+        }
+        Self(error)
+    }
+}
+
+/// Its own words say which step failed; the reason is among its causes.
+fn in_words(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 impl HttpClient {
     /// The client, built at the first call.
-    pub fn get(&self) -> Result<&Client, reqwest::Error> {
+    pub fn get(&self) -> Result<&Client, HttpError> {
         if let Some(client) = self.0.get() {
             return Ok(client);
         }
@@ -27,17 +51,6 @@ impl HttpClient {
         })?;
         Ok(self.0.get_or_init(|| client))
     }
-}
-
-/// What an error says, and what its causes say: the layer that failed is among them.
-pub fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 fn builder() -> ClientBuilder {

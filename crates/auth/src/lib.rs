@@ -29,7 +29,7 @@ pub use account::{Account, Mode};
 pub use claims::{Claims, ClaimsError};
 pub use external::{Caller, ExternalAuth, ExternalTokens, OwnerId, RefreshFailure, RefreshRequest, Renewed, Waiters};
 pub use failure::{AuthFailure, AuthFailureKind};
-pub use http::{HttpClient, with_causes};
+pub use http::{HttpClient, HttpError};
 pub use keeping::Keeping;
 pub use manager::{AuthManager, LoginError, Rules, Scope};
 pub use redeem::{InProcess, Outcome, Program, Redeem, RedeemError, Redeemed, Redemption, redeem};

@@ -15,7 +15,7 @@ pub(crate) use apart::Apart;
 pub use apart::{Outcome, Program};
 
 use crate::clock;
-use crate::http::{HttpClient, with_causes};
+use crate::http::HttpClient;
 use crate::issuer::{Issuer, IssuerError, Permanent, Reason};
 use crate::store::{CredentialStore, Locked, Login, PATIENCE, StoreError, Tokens};
 
@@ -62,7 +62,7 @@ impl From<IssuerError> for RedeemError {
             tracing::warn!(%status, detail, "the issuer gave no new tokens");
             return Self::Failed(status.to_string());
         }
-        Self::Failed(with_causes(&error))
+        Self::Failed(error.to_string())
     }
 }
 

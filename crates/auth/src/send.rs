@@ -9,6 +9,7 @@ use reqwest::{Client, Request, Response, StatusCode};
 use crate::account::Account;
 use crate::external::Caller;
 use crate::failure::AuthFailure;
+use crate::http::HttpError;
 use crate::snapshot::Snapshot;
 
 /// One with what is found, and one with the issuer.
@@ -22,9 +23,9 @@ pub enum SendError {
     /// No good credential was to be had.
     #[error(transparent)]
     Auth(#[from] AuthFailure),
-    /// The backend could not be reached. The error carries no URL and no header.
-    #[error("{0}")]
-    Http(reqwest::Error),
+    /// The backend could not be reached.
+    #[error(transparent)]
+    Http(#[from] HttpError),
     /// The backend took the request and did not answer in time.
     #[error("no response headers in time")]
     Silent,
@@ -63,7 +64,7 @@ pub async fn send_authorized(
 
 async fn send(client: &Client, request: Request, limit: Duration) -> Result<Response, SendError> {
     match tokio::time::timeout(limit, client.execute(request)).await {
-        Ok(sent) => sent.map_err(|error| SendError::Http(error.without_url())),
+        Ok(sent) => Ok(sent.map_err(HttpError::from)?),
         Err(_elapsed) => Err(SendError::Silent),
     }
 }

@@ -1,5 +1,6 @@
 //! `valet app-server`: the host over stdio or a listener, and the generators.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -100,6 +101,11 @@ fn end(runtime: Runtime) {
 }
 
 async fn serve_stdio(host: Host, endings: Endings) -> anyhow::Result<ExitCode> {
+    if std::io::stdin().is_terminal() {
+        logging::say(
+            "valet app-server talks to the program that starts it, in JSON-RPC, one message a line. `valet demo` shows such a talk. Ctrl-D ends it.",
+        );
+    }
     let link = stdio::connect(OutboxLimits::default())?;
     tokio::select! {
         () = host.serve(link) => {}

@@ -11,7 +11,7 @@ use crate::redeem::RedeemArgs;
 
 /// An app server that a parent application embeds, and that holds no keys of its own.
 #[derive(Debug, Parser)]
-#[command(name = "valet", version, about, max_term_width = 100)]
+#[command(name = "valet", version, max_term_width = 100)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,

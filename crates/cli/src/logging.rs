@@ -7,6 +7,7 @@ use std::io::{IsTerminal, Write};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -22,12 +23,7 @@ static STDERR: OnceLock<Lane> = OnceLock::new();
 /// Starts logging at the level of `VALET_LOG` (else `RUST_LOG`, else `warn`), such as `info` or
 /// `warn,valet_server=debug`. Other crates' logs are left out unless they are named: some print headers.
 pub(crate) fn start() {
-    let wanted = std::env::var("VALET_LOG").or_else(|_| std::env::var("RUST_LOG"));
-    let wanted = wanted.ok().and_then(|text| text.parse::<Targets>().ok());
-    let targets = match wanted {
-        Some(targets) => ours(&targets),
-        None => Targets::new().with_default(tracing::level_filters::LevelFilter::WARN),
-    };
+    let targets = targets();
     let format = tracing_subscriber::fmt::layer()
         .with_writer(|| Stderr)
         .with_ansi(std::io::stderr().is_terminal())
@@ -58,25 +54,24 @@ impl Write for Stderr {
     }
 }
 
-/// A level without a name is meant for our own crates.
-fn ours(targets: &Targets) -> Targets {
-    const CRATES: [&str; 8] = [
-        "valet",
-        "valet_agent",
-        "valet_auth",
-        "valet_client",
-        "valet_protocol",
-        "valet_server",
-        "valet_sim",
-        "valet_transport",
-    ];
-    let named: Targets = targets.iter().map(|(target, level)| (target.to_owned(), level)).collect();
-    let Some(level) = targets.default_level() else { return named };
-    let named_already: Vec<String> = targets.iter().map(|(target, _)| target.to_owned()).collect();
-    CRATES
-        .iter()
-        .filter(|name| !named_already.iter().any(|known| known == *name))
-        .fold(named, |all, name| all.with_target(*name, level))
+/// What is to be logged. Words that are no filter leave it at warnings, which say so.
+fn targets() -> Targets {
+    let usual = Targets::new().with_default(LevelFilter::WARN);
+    let said = |variable| Some((variable, std::env::var(variable).ok().filter(|words| !words.is_empty())?));
+    let Some((variable, wanted)) = ["VALET_LOG", "RUST_LOG"].into_iter().find_map(said) else { return usual };
+    match wanted.parse() {
+        Ok(wanted) => ours(&wanted),
+        Err(error) => {
+            say(format_args!("valet: {variable}={wanted}: {error}; say `info`, or `warn,valet_server=debug`"));
+            usual
+        }
+    }
+}
+
+/// A level without a name is meant for our own crates, whose names begin alike; without one they warn.
+fn ours(wanted: &Targets) -> Targets {
+    let level = wanted.default_level().unwrap_or(LevelFilter::WARN);
+    Targets::new().with_target("valet", level).with_targets(wanted.iter())
 }
 
 /// Says something to whoever started the program, whatever the log level.
@@ -84,9 +79,11 @@ pub(crate) fn say(words: impl Display) {
     let _ = Stderr.write_all(format!("{words}\n").as_bytes());
 }
 
-/// Says in one line why the program ends.
+/// Says in one line why the program ends. Errors that tell their cause by themselves are not told twice.
 pub(crate) fn complain(error: &anyhow::Error) {
-    say(format_args!("valet: {error:#}"));
+    let causes = error.chain().map(ToString::to_string);
+    let whole = causes.reduce(|told, cause| if told.ends_with(&cause) { told } else { format!("{told}: {cause}") });
+    say(format_args!("valet: {}", whole.unwrap_or_default()));
 }
 
 /// When dropped, waits for the lines that are still on their way, as long as that is worth it.

@@ -7,11 +7,13 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 
 /// Returns when the app server has closed the connection; the end of stdin is passed on to it.
 pub(crate) fn run(path: &Path) -> anyhow::Result<ExitCode> {
-    let socket = UnixStream::connect(path).with_context(|| format!("cannot connect to {}", path.display()))?;
+    let socket = UnixStream::connect(path).map_err(|error| {
+        anyhow!("cannot connect to {}: {error}; is there a `valet app-server --listen unix://`?", path.display())
+    })?;
     let to_socket = socket.try_clone()?;
     std::thread::spawn(move || {
         let _ = carry(std::io::stdin().lock(), &to_socket);

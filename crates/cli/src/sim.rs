@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::anyhow;
 use valet_sim::{Script, Sim};
 
 use crate::args::SimArgs;
@@ -14,7 +14,10 @@ pub(crate) fn run(args: &SimArgs) -> anyhow::Result<ExitCode> {
     let script = args.script.as_deref().map(Script::load).transpose()?.unwrap_or_default();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let sim = Sim::builder().port(args.port).script(script).start().await.context("cannot start the sim")?;
+        let sim = Sim::builder().port(args.port).script(script).start().await;
+        let sim = sim.map_err(|error| {
+            anyhow!("cannot listen on 127.0.0.1:{}: {error}; take another --port (0: any free one)", args.port)
+        })?;
         let mut stdout = std::io::stdout();
         writeln!(stdout, "listening on {}", sim.origin())?;
         stdout.flush()?;

@@ -23,6 +23,10 @@ use crate::responder::Responder;
 const OURS: Gate = Gate::Field("valet");
 
 /// Carries out one method. One implementation per file of `handlers`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is in the table of methods, and nothing handles it",
+    note = "write `crates/server/src/handlers/<method_in_snake_case>.rs`"
+)]
 pub(crate) trait Handler: ClientRequestMethod + Sized {
     /// Must answer, sooner or later, through the responder.
     fn handle(context: Context, params: Self::Params, responder: Responder<Self>) -> impl Future<Output = ()> + Send;

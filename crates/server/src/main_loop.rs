@@ -200,6 +200,9 @@ struct Blank<'a>(&'a Malformed);
 impl std::fmt::Display for Blank<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.0 {
+            Malformed::NotAnObject(error) if error.column() <= 1 => {
+                f.write_str("not a JSON-RPC object: each line, or frame of a websocket, has to be one")
+            }
             Malformed::NotAnObject(error) => write!(f, "not a JSON-RPC object, at column {}", error.column()),
             other => other.fmt(f),
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
 use serde::Deserialize;
-use valet_auth::{AuthFailureKind, with_causes};
+use valet_auth::{AuthFailureKind, HttpError};
 
 use super::chat;
 use super::responses::event::ResponseError;
@@ -179,11 +179,8 @@ pub(crate) fn of_incomplete(reason: Option<String>) -> Failure {
 }
 
 /// The backend could not be reached.
-pub(crate) fn of_transport(mut error: reqwest::Error) -> Failure {
-    if let Some(url) = error.url_mut() {
-        url.set_query(None);
-    }
-    Failure::disconnected(&with_causes(&error))
+pub(crate) fn of_transport(error: HttpError) -> Failure {
+    Failure::disconnected(&error.to_string())
 }
 
 /// What helps depends on the limit, on why it is reached, and on the plan.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::header::{ACCEPT, HeaderName, HeaderValue, USER_AGENT};
 use reqwest::{Method, Request, Url};
-use valet_auth::{Account, HttpClient, Identity, Mode, send_authorized};
+use valet_auth::{Account, HttpClient, HttpError, Identity, Mode, send_authorized};
 
 use super::entry::{Model, read};
 use super::{catalog, errors};
@@ -181,9 +181,9 @@ async fn ask(http: &HttpClient, url: &str, asker: Asker<'_>) -> Result<Kept, Str
     *request.headers_mut() = headers;
     let sent = send_authorized(client, asker.account, &Arc::from(""), request, TIME_LIMIT).await;
     let response = sent.map_err(|error| error.to_string())?;
-    let response = response.error_for_status().map_err(|error| error.without_url().to_string())?;
+    let response = response.error_for_status().map_err(|error| HttpError::from(error).to_string())?;
     let etag = response.headers().get("etag").and_then(|etag| etag.to_str().ok()).map(str::to_owned);
-    let body = response.bytes().await.map_err(|error| error.without_url().to_string())?;
+    let body = response.bytes().await.map_err(|error| HttpError::from(error).to_string())?;
     let models = read(&body).ok_or("there is none to choose in the list")?;
     Ok(Kept { models: Some(models.into()), etag, until: Instant::now() + FRESH })
 }

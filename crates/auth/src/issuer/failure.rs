@@ -4,6 +4,8 @@ use reqwest::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::http::HttpError;
+
 /// How much of an answer is read, and said to people.
 const EXCERPT: usize = 300;
 
@@ -37,7 +39,7 @@ pub enum IssuerError {
     },
     /// It could not be reached.
     #[error(transparent)]
-    Http(#[from] reqwest::Error),
+    Http(#[from] HttpError),
     /// Its answer is not what OAuth says it is.
     #[error("the issuer's answer holds no tokens")]
     Malformed,

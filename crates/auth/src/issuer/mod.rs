@@ -14,7 +14,7 @@ pub use device::{DeviceCode, DeviceCodeError};
 pub use failure::{IssuerError, Permanent};
 
 use crate::clock;
-use crate::http::HttpClient;
+use crate::http::{HttpClient, HttpError};
 use crate::store::Tokens;
 use crate::token::AccessToken;
 
@@ -146,7 +146,7 @@ struct Issued {
 }
 
 async fn send(request: RequestBuilder) -> Result<Response, IssuerError> {
-    Ok(request.timeout(LIMIT).send().await.map_err(reqwest::Error::without_url)?)
+    Ok(request.timeout(LIMIT).send().await.map_err(HttpError::from)?)
 }
 
 /// Members that a refresh leaves out stay as they are.
@@ -157,7 +157,7 @@ async fn read_tokens(response: Response, old: Option<&Tokens>) -> Result<Tokens,
             None => IssuerError::of(response, &[]).await,
         });
     }
-    let body = Zeroizing::new(response.bytes().await.map_err(reqwest::Error::without_url)?.to_vec());
+    let body = Zeroizing::new(response.bytes().await.map_err(HttpError::from)?.to_vec());
     let issued: Issued = serde_json::from_slice(&body).map_err(|_| IssuerError::Malformed)?;
     let token = |new: Option<Zeroizing<String>>, old: Option<&AccessToken>| {
         new.map(|text| AccessToken::new(text.as_str())).or_else(|| old.cloned())

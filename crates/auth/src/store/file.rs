@@ -81,7 +81,7 @@ impl PrivateFile {
     fn replace_file(&self, text: &str) -> std::io::Result<()> {
         // A link stays one: what it points at is replaced.
         let path = self.path.canonicalize().unwrap_or_else(|_| self.path.clone());
-        let folder = path.parent().unwrap_or(Path::new("."));
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         std::fs::create_dir_all(folder)?;
         // Whoever hides the file from others hides what begins with its name and a dot.
         let mut prefix = path.file_name().unwrap_or_default().to_owned();

@@ -60,6 +60,7 @@ fn read(config: &Config, format: Format, path: Option<&Path>) -> anyhow::Result<
     let own = [Some(config.home.join(CodexFile::NAME)), config.opencode_auth_file()];
     let same = |own: PathBuf| own.canonicalize().is_ok_and(|own| path.canonicalize().is_ok_and(|path| path == own));
     ensure!(!own.into_iter().flatten().any(same), "{} is where the login is kept already", path.display());
+    ensure!(path.exists(), "{} is not there: log in with that program first, or name its file", path.display());
     let login = file(format, &path).load()?;
     let login = login.with_context(|| {
         format!("{} holds no login that can be kept: neither a key nor tokens that can be renewed", path.display())

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::{anyhow, bail};
 use clap::Args;
 use valet_auth::store::Shelf;
 use valet_switch::meters::Meters;
@@ -96,7 +96,10 @@ async fn serve(args: &RunArgs) -> anyhow::Result<ExitCode> {
         if !switch.is_running() {
             logging::say(format_args!("valet: {}", switch.ended().await));
         }
-        ended.with_context(|| format!("the client cannot be started: {}", program.display()))?
+        ended.map_err(|error| {
+            let program = program.display();
+            anyhow!("the client {program} cannot be started: {error}; install it, or name another with --client")
+        })?
     };
     switch.end().await;
     Ok(code)

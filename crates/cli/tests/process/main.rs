@@ -8,12 +8,15 @@
 
 mod bad_input;
 #[cfg(target_os = "linux")]
+mod beginner;
+#[cfg(target_os = "linux")]
 mod both_ways;
 mod canary;
 mod chat;
 #[cfg(target_os = "linux")]
 mod commands;
 mod demo;
+mod docs;
 mod external_auth_docs;
 mod flood;
 #[cfg(target_os = "linux")]

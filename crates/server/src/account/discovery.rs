@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use reqwest::{Method, Request, StatusCode, Url};
 use serde::Deserialize;
-use valet_auth::{Account, Scope, SendError, Snapshot, send_authorized};
+use valet_auth::{Account, HttpError, Scope, SendError, Snapshot, send_authorized};
 use valet_protocol::v2::WorkspaceRouting;
 
 use super::Shared;
@@ -103,8 +103,8 @@ impl Shared {
         if response.status() == StatusCode::UNAUTHORIZED {
             return Err(DiscoveryError::Unauthorized);
         }
-        let response = response.error_for_status().map_err(|error| failed(&error.without_url()))?;
-        let check: AccountsCheck = response.json().await.map_err(|error| failed(&error.without_url()))?;
+        let response = response.error_for_status().map_err(|error| failed(&HttpError::from(error)))?;
+        let check: AccountsCheck = response.json().await.map_err(|error| failed(&HttpError::from(error)))?;
         let snapshot = account.snapshot();
         let wanted = account_id(&snapshot).unwrap_or_default();
         let entry = check.accounts.into_iter().find(|entry| entry.id == wanted).ok_or(DiscoveryError::Missing)?;

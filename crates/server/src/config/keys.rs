@@ -182,6 +182,7 @@ const USED: &[&str] = &[
     "shell_environment_policy",
     "approvals_reviewer",
     "sandbox_mode",
+    "thread_unload_delay_secs",
     "valet",
 ];
 

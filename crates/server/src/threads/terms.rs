@@ -24,6 +24,13 @@ pub(crate) fn terms(context: &Context, thread: &Thread, settings: &ThreadSetting
     let session =
         context.connection.session().ok_or_else(|| ErrorObject::internal("the connection is not initialized"))?;
     let account = config.payer(&provider, login);
+    if account.is_none() && config.uses_login(&settings.provider_id) {
+        // The reference sends it all the same, and so what the client is told is the backend's refusal.
+        tracing::warn!(
+            provider = settings.provider_id,
+            "nobody is logged in for this turn: log in with `account/login/start`, or lend a token"
+        );
+    }
     Ok(Terms {
         settings: Settings {
             surroundings: surroundings(settings),

@@ -14,7 +14,7 @@ use futures_util::future::join_all;
 use reqwest::{Method, Request, StatusCode, Url};
 use tokio::sync::watch;
 use valet_auth::usage::{self, Usage};
-use valet_auth::{Caller, SendError, send_authorized, with_causes};
+use valet_auth::{Caller, HttpError, SendError, send_authorized};
 use valet_protocol::v2;
 
 use crate::wallet::{Wallet, WalletError};
@@ -175,7 +175,7 @@ impl Meters {
         let response = match sent {
             Ok(response) => response,
             Err(SendError::Auth(failure)) => return Err(WalletError::from(failure).into()),
-            Err(error) => return Err(transient(with_causes(&error))),
+            Err(error) => return Err(transient(error)),
         };
         match response.status() {
             status if status.is_success() => {}
@@ -185,7 +185,7 @@ impl Meters {
             }
             status => return Err(transient(format_args!("the backend says {status}"))),
         }
-        let body = response.bytes().await.map_err(|error| transient(with_causes(&error.without_url())))?;
+        let body = response.bytes().await.map_err(|error| transient(HttpError::from(error)))?;
         serde_json::from_slice(&body).map_err(|error| transient(format_args!("the backend's answer: {error}")))
     }
 

@@ -15,6 +15,7 @@ mod routes;
 mod signed;
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -140,7 +141,7 @@ pub enum ListenError {
     )]
     NotLoopback(SocketAddr),
     /// The system refused the address.
-    #[error("cannot listen on {0}: {1}")]
+    #[error("cannot listen on {0}: {1}{way_out}", way_out = way_out(.0, .1))]
     Bind(Address, std::io::Error),
     /// There has to be one socket to take over.
     #[error("systemd:// takes one socket, and LISTEN_FDS hands over {0}")]
@@ -176,6 +177,17 @@ pub enum ListenError {
     /// The directory of the socket file belongs to somebody else.
     #[error("refusing to put the app-server control socket into {}, which belongs to another user", .0.display())]
     ForeignDirectory(PathBuf),
+}
+
+/// What helps, where the system's words do not say it.
+fn way_out(address: &Address, error: &std::io::Error) -> &'static str {
+    match (address, error.kind()) {
+        (Address::Tcp(_), ErrorKind::AddrInUse) => {
+            "; another program listens there: end it, or take another port (0: any free one)"
+        }
+        (Address::Tcp(_), ErrorKind::AddrNotAvailable) => "; this machine has no such address",
+        _ => "",
+    }
 }
 
 /// A listener and the connections that it accepts. The socket file goes when it is dropped.

@@ -90,7 +90,7 @@ async fn a_login_that_another_program_only_lends_is_not_taken() {
     }
     assert_eq!((desk.shelf().len(), desk.file("auth.json").exists()), (0, false));
     let said = desk.run(&["login", "--import", "codex"]).await;
-    assert!(said.code == 1 && said.err.contains(".codex/auth.json holds no login"), "{}", said.err);
+    assert!(said.code == 1 && said.err.contains(".codex/auth.json is not there: log in"), "{}", said.err);
 }
 
 #[tokio::test]
@@ -111,6 +111,8 @@ async fn an_export_writes_one_login_and_leaves_the_rest_of_the_file() {
     assert_eq!(desk.read("opencode.json")["openai"], json!({ "type": "api", "key": "sk-1" }));
     desk.done(&["accounts", "export", "codex", desk.file("copy/auth.json").to_str().unwrap()]).await;
     assert_eq!(desk.read("copy/auth.json"), json!({ "auth_mode": "apikey", "OPENAI_API_KEY": "sk-1" }));
+    desk.done(&["accounts", "export", "codex", "here.json"]).await;
+    assert_eq!(desk.read("here.json"), desk.read("copy/auth.json"));
     let said = desk.run(&["accounts", "import", "codex", desk.file("auth.json").to_str().unwrap()]).await;
     assert!(said.code == 1 && said.err.contains("is where the login is kept already"), "{}", said.err);
 }

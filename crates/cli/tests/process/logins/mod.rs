@@ -84,6 +84,7 @@ impl Desk {
         // No program of this machine's user is found, and no browser is opened.
         command
             .env("HOME", self.path())
+            .current_dir(self.path())
             .env_remove("XDG_DATA_HOME")
             .env_remove("DISPLAY")
             .env_remove("WAYLAND_DISPLAY");

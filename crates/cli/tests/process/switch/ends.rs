@@ -174,5 +174,6 @@ async fn exists(path: PathBuf) {
 async fn a_client_that_cannot_be_started_is_named() {
     let stage = Stage::open(Script::text("hi"), &["acct-1"]).await;
     let (code, said) = stage.valet(&["run", "--client", "/no/such/client"]).await;
-    assert!(code == 1 && said.contains("/no/such/client"), "{said}");
+    assert!(code == 1 && said.contains("the client /no/such/client cannot be started: "), "{said}");
+    assert!(said.ends_with("; install it, or name another with --client\n"), "{said}");
 }
