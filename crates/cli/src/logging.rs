@@ -7,7 +7,7 @@ use std::io::{IsTerminal, Write};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -23,10 +23,10 @@ static STDERR: OnceLock<Lane> = OnceLock::new();
 /// `warn,valet_server=debug`. Other crates' logs are left out unless they are named: some print headers.
 pub(crate) fn start() {
     let wanted = std::env::var("VALET_LOG").or_else(|_| std::env::var("RUST_LOG"));
-    let wanted = wanted.ok().and_then(|text| text.parse::<Targets>().ok());
-    let targets = match wanted {
-        Some(targets) => ours(&targets),
-        None => Targets::new().with_default(tracing::level_filters::LevelFilter::WARN),
+    let wanted = wanted.ok().map(|text| text.parse::<Targets>());
+    let targets = match &wanted {
+        Some(Ok(targets)) => ours(targets),
+        _ => ours(&Targets::new().with_default(LevelFilter::WARN)),
     };
     let format = tracing_subscriber::fmt::layer()
         .with_writer(|| Stderr)
@@ -34,6 +34,9 @@ pub(crate) fn start() {
         // They would go to stderr past the lane.
         .log_internal_errors(false);
     tracing_subscriber::registry().with(format).with(targets).init();
+    if let Some(Err(error)) = wanted {
+        tracing::warn!(%error, "the level of the log is not understood, so it is warn");
+    }
     // So would the words of a panic, and the runtime's thread would wait there.
     std::panic::set_hook(Box::new(|panic| {
         let trace = Backtrace::capture();
@@ -58,25 +61,14 @@ impl Write for Stderr {
     }
 }
 
-/// A level without a name is meant for our own crates.
+/// A level without a name is meant for our own crates: all their names begin with that of the binary.
 fn ours(targets: &Targets) -> Targets {
-    const CRATES: [&str; 8] = [
-        "valet",
-        "valet_agent",
-        "valet_auth",
-        "valet_client",
-        "valet_protocol",
-        "valet_server",
-        "valet_sim",
-        "valet_transport",
-    ];
+    const NAME: &str = "valet";
     let named: Targets = targets.iter().map(|(target, level)| (target.to_owned(), level)).collect();
-    let Some(level) = targets.default_level() else { return named };
-    let named_already: Vec<String> = targets.iter().map(|(target, _)| target.to_owned()).collect();
-    CRATES
-        .iter()
-        .filter(|name| !named_already.iter().any(|known| known == *name))
-        .fold(named, |all, name| all.with_target(*name, level))
+    match targets.default_level() {
+        Some(level) if targets.iter().all(|(target, _)| target != NAME) => named.with_target(NAME, level),
+        _ => named,
+    }
 }
 
 /// Says something to whoever started the program, whatever the log level.
@@ -97,5 +89,27 @@ impl Drop for LastLines {
         if let Some(lane) = STDERR.get() {
             lane.flush(LAST_LINES);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+    use tracing_subscriber::filter::Targets;
+
+    #[test]
+    fn a_level_without_a_name_is_for_all_of_our_crates_and_for_no_other() {
+        let enables = |wanted: &str, target: &str, level| {
+            super::ours(&wanted.parse::<Targets>().unwrap()).would_enable(target, &level)
+        };
+        for target in ["valet", "valet_server::main_loop", "valet_store", "valet_switch"] {
+            assert!(enables("info", target, Level::INFO) && !enables("info", target, Level::DEBUG), "{target}");
+        }
+        assert!(!enables("debug", "hyper", Level::ERROR));
+        assert!(enables("warn,hyper=info", "hyper", Level::INFO));
+        assert!(enables("warn,valet_store=debug", "valet_store::index", Level::DEBUG));
+        assert!(!enables("warn,valet_store=debug", "valet_server", Level::INFO));
+        assert!(enables("valet=info,error", "valet_server", Level::INFO));
+        assert!(!enables("off", "valet_server", Level::ERROR));
     }
 }
