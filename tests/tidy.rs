@@ -43,7 +43,7 @@ const UNCHECKED: &str = "crates/cli/src/allocator.rs";
 const MEETING_PLACES: &[&str] = &["account/", "config/", "convert/", "handlers/", "threads/"];
 
 /// What is no part of the repository, or is generated.
-const SKIPPED: &[&str] = &[".git", "__pycache__", "node_modules", "schema", "target"];
+const SKIPPED: &[&str] = &[".git", "__pycache__", "dist", "node_modules", "schema", "target"];
 
 /// A text file, with its path below the root of the repository.
 struct Source {

@@ -15,6 +15,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     if loads_packed_relocations() {
         println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
     }
+    if std::env::var("PROFILE").is_ok_and(|profile| profile == "release") && links_with_lld() {
+        println!("cargo::rustc-link-arg-bins=-Wl,--icf=all");
+    }
     let folder = std::env::var("OUT_DIR")?;
     pack(export::typescript, &Path::new(&folder).join("typescript.lzma"))?;
     pack(export::json_schema, &Path::new(&folder).join("json_schema.lzma"))
@@ -34,6 +37,14 @@ fn loads_packed_relocations() -> bool {
     let version = said.trim().rsplit(' ').next().and_then(|version| version.split_once('.'));
     let number = |text: &str| text.parse::<u32>().unwrap_or_default();
     version.is_some_and(|(major, minor)| (number(major), number(minor)) >= (2, 36))
+}
+
+/// Functions that are the same are one function then, which Rust allows. Only the linker that the compiler brings along
+/// on this platform can do it; whoever asks for another one gets what that can do.
+fn links_with_lld() -> bool {
+    let flags = std::env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
+    let target = std::env::var("TARGET").unwrap_or_default();
+    target == "x86_64-unknown-linux-gnu" && !flags.contains("link") && std::env::var_os("RUSTC_LINKER").is_none()
 }
 
 /// Both surfaces in one archive: they have most of their text in common.

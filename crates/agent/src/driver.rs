@@ -129,6 +129,7 @@ impl Driver {
             started_at_ms: now_ms(),
         };
         accepted(&turn.id);
+        tracing::info!(thread = &*turn.thread_id, turn = turn.id, model = turn.settings.model, "a turn has begun");
         turn.emit(Event::TurnStarted { started_at: turn.started_at_ms / 1000 });
         if let Some(payer) = Payer::of(&turn.settings.provider, turn.account.as_deref())
             && self.payer.replace(payer.clone()).is_some_and(|before| before != payer)
@@ -377,6 +378,12 @@ impl Driver {
         };
         if let Some(reply) = reply {
             reply(Ok(()));
+        }
+        let (thread, ms) = (&*turn.thread_id, summary.duration_ms);
+        match summary.outcome {
+            TurnOutcome::Completed => tracing::info!(thread, turn = turn.id, ms, "a turn is complete"),
+            TurnOutcome::Interrupted => tracing::info!(thread, turn = turn.id, ms, "a turn was interrupted"),
+            TurnOutcome::Failed(why) => tracing::info!(thread, turn = turn.id, ms, %why, "a turn has failed"),
         }
         turn.emit(Event::TurnEnded(summary));
     }

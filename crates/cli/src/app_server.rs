@@ -71,6 +71,8 @@ fn serve(args: &AppServerArgs) -> anyhow::Result<ExitCode> {
     if args.strict_config && !config.unknown_keys().is_empty() {
         return Err(ConfigError::unknown_keys(config.unknown_keys()).into());
     }
+    let (version, pid, home) = (env!("CARGO_PKG_VERSION"), std::process::id(), config.home.display());
+    tracing::info!(version, pid, %home, "the host starts");
     let runtime = allocator::runtime()?;
     let outcome = runtime.block_on(async {
         let endings = match endpoint {
@@ -92,6 +94,7 @@ fn serve(args: &AppServerArgs) -> anyhow::Result<ExitCode> {
         }
     });
     end(runtime);
+    tracing::info!("the host has ended");
     outcome
 }
 

@@ -5,13 +5,21 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use valet_transport::listener::AllowedOrigin;
 
+use crate::examples;
 use crate::listen::{Listen, WebSocketAuthArgs};
 use crate::logins;
 use crate::redeem::RedeemArgs;
 
+/// The sections of `valet app-server --help`.
+const LISTENING: &str = "Where to listen";
+pub(crate) const WHO_MAY_CONNECT: &str = "Who may connect";
+const LOGINS: &str = "Logins";
+const THE_END: &str = "When to end";
+const CONFIGURATION: &str = "Configuration";
+
 /// An app server that a parent application embeds, and that holds no keys of its own.
 #[derive(Debug, Parser)]
-#[command(name = "valet", version, max_term_width = 100)]
+#[command(name = "valet", version, max_term_width = 100, after_help = examples::VALET)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -20,20 +28,22 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Serve the app-server protocol, over stdio unless --listen says otherwise.
+    #[command(after_help = examples::APP_SERVER)]
     AppServer(Box<AppServerArgs>),
-    /// Run a scripted backend to try a parent application against.
+    /// Start the interactive client with an app server of its own, and go on under another login when one is at its limit.
+    #[cfg(unix)]
+    #[command(after_help = examples::RUN)]
+    Run(Box<crate::run::RunArgs>),
+    #[command(flatten)]
+    Logins(logins::args::Command),
+    /// Run a scripted backend to test a parent application against.
+    #[command(after_help = examples::SIM)]
     Sim(SimArgs),
     /// Show a token being lent, refused, refreshed and used, against a scripted backend.
     Demo,
     /// Renew the tokens of a login, for a host that asks on stdin.
     #[command(hide = true)]
     Redeem(RedeemArgs),
-    /// Start the interactive client with an app server of its own, which goes on under another login of this home when
-    /// one is at its limit.
-    #[cfg(unix)]
-    Run(Box<crate::run::RunArgs>),
-    #[command(flatten)]
-    Logins(logins::args::Command),
 }
 
 #[derive(Debug, ClapArgs)]
@@ -41,56 +51,68 @@ pub(crate) enum Command {
 pub(crate) struct AppServerArgs {
     #[command(subcommand)]
     pub(crate) command: Option<AppServerCommand>,
-    /// Where to listen: stdio://, ws://IP:PORT (port 0: any free one, printed on stderr), unix:// (a socket
-    /// in the home directory), unix://PATH, systemd:// (the socket that LISTEN_FDS hands over) or off.
-    #[arg(long, value_name = "URL", default_value = "stdio://")]
+    /// Where to listen: stdio://, ws://IP:PORT, unix://, unix://PATH, systemd:// or off.
+    ///
+    /// Port 0 takes any free one; the address in use is said on stderr. unix:// is a socket in Valet's home, and
+    /// systemd:// the socket that LISTEN_FDS hands over. off refuses to start.
+    #[arg(long, value_name = "URL", default_value = "stdio://", help_heading = LISTENING)]
     pub(crate) listen: Listen,
-    /// The same as --listen stdio://.
-    #[arg(long, conflicts_with = "listen")]
+    /// Serve over stdio, the same as --listen stdio://.
+    #[arg(long, conflicts_with = "listen", help_heading = LISTENING)]
     pub(crate) stdio: bool,
-    /// Set a configuration key; the value is TOML, else a string. Repeatable.
-    #[arg(short = 'c', long = "config", value_name = "KEY=VALUE")]
-    pub(crate) config: Vec<String>,
-    /// Accepted for clients that pass it; the same as -c features.NAME=true.
-    #[arg(long, value_name = "FEATURE")]
-    pub(crate) enable: Vec<String>,
-    /// Accepted for clients that pass it; the same as -c features.NAME=false.
-    #[arg(long, value_name = "FEATURE")]
-    pub(crate) disable: Vec<String>,
-    /// How closely to follow the reference where Valet does better: default or strict.
-    #[arg(long, value_name = "MODE", value_parser = ["default", "strict"])]
-    pub(crate) compat: Option<String>,
-    /// How long a parent may take to answer a token refresh, in seconds.
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=300))]
-    pub(crate) auth_refresh_timeout: Option<u64>,
-    /// Whether a lent token is renewed before it expires: on or off.
-    #[arg(long, value_name = "SWITCH", value_parser = ["on", "off"])]
-    pub(crate) auth_proactive: Option<String>,
-    /// For whom a login holds: process, or connection to make each connection a tenant of its own.
-    #[arg(long, value_name = "SCOPE", value_parser = ["process", "connection"])]
-    pub(crate) auth_scope: Option<String>,
-    /// How long running turns may go on after SIGTERM, in seconds; 0: as long as they take. Without it: 30 on a
-    /// listener; over stdio they are interrupted at once.
-    #[arg(long, value_name = "SECONDS")]
-    pub(crate) drain_timeout: Option<u64>,
-    /// End when a listener has had no connection and no running turn for so many seconds.
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) exit_when_idle: Option<u64>,
-    /// The process to live with: when it ends, however it ends, so does the host.
-    #[arg(long, value_name = "PID", allow_negative_numbers = true)]
-    pub(crate) parent_pid: Option<i64>,
-    /// Refuse to start when the configuration holds keys that nobody knows.
-    #[arg(long)]
-    pub(crate) strict_config: bool,
-    /// Let a web page connect that comes from this origin, such as `https://app.example.com`, or `null`. Repeatable.
-    #[arg(long, value_name = "ORIGIN")]
-    pub(crate) allow_origin: Vec<AllowedOrigin>,
-    /// Serve /metrics beside the websocket.
-    #[arg(long)]
+    /// Serve metrics for Prometheus at /metrics of a listener; off unless valet.metrics says otherwise.
+    #[arg(long, help_heading = LISTENING)]
     pub(crate) metrics: bool,
     #[command(flatten)]
     pub(crate) ws: WebSocketAuthArgs,
-    /// Accepted for clients that pass it; this host reports nothing to anybody.
+    /// Let web pages of this origin connect, such as https://app.example.com; null is a page without one; repeatable.
+    #[arg(long, value_name = "ORIGIN", help_heading = WHO_MAY_CONNECT)]
+    pub(crate) allow_origin: Vec<AllowedOrigin>,
+    /// How long a parent may take to answer a token refresh, in seconds, 1 to 300; 10 unless
+    /// valet.auth_refresh_timeout_ms says otherwise.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        value_parser = clap::value_parser!(u64).range(1..=300),
+        help_heading = LOGINS
+    )]
+    pub(crate) auth_refresh_timeout: Option<u64>,
+    /// Whether a lent token is renewed before it expires; on unless valet.auth_proactive_refresh says otherwise.
+    #[arg(long, value_name = "SWITCH", value_parser = ["on", "off"], help_heading = LOGINS)]
+    pub(crate) auth_proactive: Option<String>,
+    /// For whom a login holds, the process or each connection as a tenant of its own; process unless valet.auth_scope
+    /// says otherwise.
+    #[arg(long, value_name = "SCOPE", value_parser = ["process", "connection"], help_heading = LOGINS)]
+    pub(crate) auth_scope: Option<String>,
+    /// Live with this process, and end when it does, however it ends.
+    #[arg(long, value_name = "PID", allow_negative_numbers = true, help_heading = THE_END)]
+    pub(crate) parent_pid: Option<i64>,
+    /// How long running turns may go on after SIGTERM, in seconds; 0 is as long as they take.
+    ///
+    /// Unless valet.drain_timeout_ms says otherwise it is 30 on a listener. Over stdio turns are interrupted at once.
+    #[arg(long, value_name = "SECONDS", help_heading = THE_END)]
+    pub(crate) drain_timeout: Option<u64>,
+    /// End a listener that had no connection and no running turn for so many seconds; never unless
+    /// valet.exit_when_idle_ms says otherwise.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..), help_heading = THE_END)]
+    pub(crate) exit_when_idle: Option<u64>,
+    /// Set a configuration key on top of config.toml; the value is TOML, else a string; repeatable.
+    #[arg(short = 'c', long = "config", value_name = "KEY=VALUE", help_heading = CONFIGURATION)]
+    pub(crate) config: Vec<String>,
+    /// Refuse to start when the configuration holds keys that nobody knows.
+    #[arg(long, help_heading = CONFIGURATION)]
+    pub(crate) strict_config: bool,
+    /// How closely to follow the reference: strict is its way wherever a client could depend on it; default unless
+    /// valet.compat says otherwise.
+    #[arg(long, value_name = "MODE", value_parser = ["default", "strict"], help_heading = CONFIGURATION)]
+    pub(crate) compat: Option<String>,
+    /// Switch a feature on, the same as -c features.FEATURE=true; for clients that pass it; repeatable.
+    #[arg(long, value_name = "FEATURE", help_heading = CONFIGURATION)]
+    pub(crate) enable: Vec<String>,
+    /// Switch a feature off, the same as -c features.FEATURE=false; for clients that pass it; repeatable.
+    #[arg(long, value_name = "FEATURE", help_heading = CONFIGURATION)]
+    pub(crate) disable: Vec<String>,
+    /// Do nothing: clients pass it, and this host reports nothing to anybody.
     #[arg(long, hide = true)]
     pub(crate) analytics_default_enabled: bool,
 }
@@ -131,41 +153,41 @@ impl AppServerArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AppServerCommand {
-    /// Write the TypeScript bindings.
+    /// Write the TypeScript bindings of the protocol.
     GenerateTs(GenerateArgs),
-    /// Write the JSON Schema.
+    /// Write the JSON Schema of the protocol.
     GenerateJsonSchema(GenerateArgs),
-    /// Carry bytes between stdin, stdout and the socket of an app server that listens on unix://.
+    /// Carry bytes from stdin to the socket of an app server that listens on unix://, and back to stdout.
     #[cfg(unix)]
     Proxy(ProxyArgs),
 }
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ProxyArgs {
-    /// The socket; without it, the one in the home directory.
+    /// The socket file; the one in Valet's home unless given.
     #[arg(long, value_name = "SOCKET_PATH")]
     pub(crate) sock: Option<PathBuf>,
 }
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct GenerateArgs {
-    /// The directory to write to; made when it does not exist.
+    /// The directory to write to, which is made when it does not exist.
     #[arg(short, long, value_name = "DIR")]
     pub(crate) out: PathBuf,
-    /// Also what needs capabilities.experimentalApi.
+    /// Write also what needs capabilities.experimentalApi.
     #[arg(long)]
     pub(crate) experimental: bool,
-    /// Accepted for scripts that pass it; nothing is formatted.
+    /// Do nothing: scripts pass it, and what is written needs no formatter.
     #[arg(short, long, hide = true)]
     pub(crate) prettier: Option<PathBuf>,
 }
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct SimArgs {
-    /// The port on 127.0.0.1; 0: any free one.
-    #[arg(long, default_value_t = 0)]
+    /// The port on 127.0.0.1; 0 takes any free one, and stdout says which.
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
     pub(crate) port: u16,
-    /// A script in JSON; docs/sim.md describes it. Without one, every turn is answered with a greeting.
+    /// The script, in JSON, as docs/sim.md describes it; every turn is answered with a greeting unless given.
     #[arg(long, value_name = "FILE")]
     pub(crate) script: Option<PathBuf>,
 }

@@ -40,8 +40,14 @@ impl Endings {
             }
         };
         let then = tokio::select! {
-            then = self.signals.next() => then,
-            () = idle => End::Shutdown,
+            then = self.signals.next() => {
+                tracing::info!("a signal asks the host to end");
+                then
+            }
+            () = idle => {
+                tracing::info!("nobody has needed the host for so long that it ends");
+                End::Shutdown
+            }
             () = host.abandoned() => return host.shutdown().await,
             () = host.ended() => return,
         };

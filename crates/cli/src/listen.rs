@@ -8,6 +8,8 @@ use std::time::Duration;
 use clap::{Args as ClapArgs, ValueEnum};
 use valet_transport::listener::{Auth, AuthError, SignedRules};
 
+use crate::args::WHO_MAY_CONNECT;
+
 /// Where to listen.
 #[derive(Clone, Debug)]
 pub(crate) enum Listen {
@@ -62,29 +64,29 @@ pub(crate) enum WebSocketAuthMode {
 }
 
 #[derive(Clone, Debug, Default, ClapArgs)]
+#[command(next_help_heading = WHO_MAY_CONNECT)]
 pub(crate) struct WebSocketAuthArgs {
-    /// Ask every connection for a credential, in `Authorization: Bearer ...`. Needed on an address that
-    /// other machines can reach.
+    /// Ask every connection for a credential, in the header `Authorization: Bearer`; an address that other machines can
+    /// reach needs one.
     #[arg(long = "ws-auth", value_name = "MODE")]
     mode: Option<WebSocketAuthMode>,
-    /// capability-token: the file that holds the token. Read once, at the start; white space around it does
-    /// not count.
+    /// The file with the token of capability-token, without the white space around it; read once, at the start.
     #[arg(long = "ws-token-file", value_name = "FILE")]
     token_file: Option<PathBuf>,
-    /// capability-token: the SHA-256 of the token, instead of the token.
+    /// The SHA-256 of the token of capability-token, instead of the token.
     #[arg(long = "ws-token-sha256", value_name = "HEX")]
     token_sha256: Option<String>,
-    /// signed-bearer-token: the file that holds the secret, of 32 bytes or more. Read once, at the start;
-    /// white space around it does not count.
+    /// The file with the secret of signed-bearer-token, 32 bytes or more without the white space around them; read
+    /// once, at the start.
     #[arg(long = "ws-shared-secret-file", value_name = "FILE")]
     shared_secret_file: Option<PathBuf>,
-    /// signed-bearer-token: what `iss` must be.
+    /// What the claim `iss` of a signed-bearer-token must be; anything unless given.
     #[arg(long = "ws-issuer", value_name = "ISSUER")]
     issuer: Option<String>,
-    /// signed-bearer-token: what `aud` must be, or hold.
+    /// What the claim `aud` of a signed-bearer-token must be, or hold; anything unless given.
     #[arg(long = "ws-audience", value_name = "AUDIENCE")]
     audience: Option<String>,
-    /// signed-bearer-token: how far the signer's clock may be off, in seconds; 30 unless given.
+    /// How far the clock of whoever signs a signed-bearer-token may be off, in seconds; 30 unless given.
     #[arg(long = "ws-max-clock-skew-seconds", value_name = "SECONDS")]
     max_clock_skew_seconds: Option<u64>,
 }

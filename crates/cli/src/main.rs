@@ -6,10 +6,13 @@ mod args;
 mod bindings;
 mod demo;
 mod ending;
+mod examples;
 mod lane;
 mod listen;
 mod logging;
 mod logins;
+#[cfg(test)]
+mod pages;
 #[cfg(unix)]
 mod proxy;
 mod redeem;

@@ -16,7 +16,7 @@ const NAME: &str = "redeem";
 
 #[derive(Debug, Args)]
 pub(crate) struct RedeemArgs {
-    /// The same as the host's.
+    /// Set a configuration key on top of config.toml; the value is TOML, else a string; repeatable.
     #[arg(short = 'c', long = "config", value_name = "KEY=VALUE")]
     config: Vec<String>,
 }

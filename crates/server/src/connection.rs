@@ -1,7 +1,7 @@
 //! Who is connected, what each connection asked for, and how it is told things.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -91,6 +91,7 @@ pub(crate) struct Connection {
     load: AtomicUsize,
     /// Whether errors go out without `data`, as the reference sends them.
     strict: bool,
+    told_crowded: AtomicBool,
     pub(crate) metrics: Metrics,
 }
 
@@ -110,6 +111,7 @@ impl Connection {
             open: Mutex::default(),
             load: AtomicUsize::new(0),
             strict,
+            told_crowded: AtomicBool::new(false),
             metrics,
         })
     }
@@ -132,8 +134,19 @@ impl Connection {
     /// How long the client should wait before it asks again, if it has asked for more than it may at a time.
     /// A request that is refused costs little; one that is read late would hold up the answers behind it.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
-        if self.outbox.is_crowded() {
+        let crowded = self.outbox.is_crowded();
+        // Said once, until everything was read.
+        if crowded && !self.told_crowded.swap(true, Ordering::Relaxed) {
+            tracing::info!(
+                connection = self.id.0,
+                "requests are refused: too much waits for a client that reads slowly"
+            );
+        }
+        if crowded {
             return Some(SLOW_READER);
+        }
+        if self.waiting_bytes() == 0 {
+            self.told_crowded.store(false, Ordering::Relaxed);
         }
         (self.load.load(Ordering::Relaxed) > LOAD_BYTES).then_some(BUSY)
     }

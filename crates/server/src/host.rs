@@ -77,7 +77,11 @@ impl Host {
     /// may have closed only its half.
     pub async fn serve(&self, link: Link) {
         tokio::select! {
-            () = self.connected(link, ConnectionKind::Parent) => {}
+            () = self.connected(link, ConnectionKind::Parent) => {
+                if !self.is_draining() {
+                    tracing::info!("the client that the host lives for has left");
+                }
+            }
             () = self.abandoned() => {}
         }
         self.shutdown().await;

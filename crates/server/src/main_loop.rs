@@ -64,6 +64,9 @@ impl MainLoop {
 
     fn drain(&self, limit: Option<Duration>, close: Close) {
         if self.host.drain() {
+            let turns = *self.host.threads.running().borrow();
+            let seconds = limit.map(|limit| limit.as_secs());
+            tracing::info!(turns, seconds, "no new work is taken; turns that run may come to their end");
             tokio::spawn(self.ending(close).drain(limit));
         }
     }
@@ -72,6 +75,7 @@ impl MainLoop {
         self.host.drain();
         if self.end.is_none() {
             self.end = Some(close);
+            tracing::info!("what still runs is ended, and connections are closed");
             tokio::spawn(self.ending(close).run());
         }
     }
@@ -110,6 +114,9 @@ impl MainLoop {
         self.callbacks.drop_where(|asked| *asked == Target::One(id));
         self.host.forget(id);
         if let Some(connection) = connection {
+            if connection.session().is_some() {
+                tracing::info!(connection = id.0, "a client has left");
+            }
             connection.close(Close::Gone);
         }
     }

@@ -63,7 +63,7 @@ fn cancel_after(id: i32, gone: CancellationToken) -> std::io::Result<()> {
     let process = AsyncFd::with_interest(pidfd_open(pid, PidfdFlags::empty())?, Interest::READABLE)?;
     tokio::spawn(async move {
         tokio::select! {
-            _ = process.readable() => gone.cancel(),
+            _ = process.readable() => end_with_it(&gone),
             () = gone.cancelled() => {}
         }
     });
@@ -81,9 +81,14 @@ fn cancel_after(id: i32, gone: CancellationToken) -> std::io::Result<()> {
                 return;
             }
         }
-        gone.cancel();
+        end_with_it(&gone);
     })?;
     Ok(())
+}
+
+fn end_with_it(gone: &CancellationToken) {
+    tracing::info!("the parent process has ended, so the host ends, too");
+    gone.cancel();
 }
 
 #[cfg(unix)]

@@ -123,8 +123,10 @@ impl Shared {
             return;
         }
         if queue.bytes > self.limits.bytes {
+            let bytes = queue.bytes;
             *queue = Queue { close: Some(Close::Overloaded), ..Queue::default() };
             drop(queue);
+            tracing::warn!(bytes, "a connection is closed: its reader has left too much waiting");
             self.done.send_replace(true);
             self.emptied.notify_waiters();
         } else {

@@ -12,6 +12,7 @@ mod session;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -118,7 +119,7 @@ impl Tools {
         while next < calls.len() {
             let together = calls[next..].iter().take_while(|call| is_parallel(call, &turn.settings)).count().max(1);
             let mut running: FuturesUnordered<_> = (next..next + together)
-                .map(|index| async move { (index, self.call(turn, &calls[index]).await) })
+                .map(|index| async move { (index, self.timed_call(turn, &calls[index]).await) })
                 .collect();
             while let Some((index, called)) = running.next().await {
                 let stop = matches!(called, Called::Stop);
@@ -129,6 +130,14 @@ impl Tools {
             }
             next += together;
         }
+    }
+
+    async fn timed_call(&self, turn: &Turn, call: &ToolCall) -> Called {
+        let began = Instant::now();
+        let called = self.call(turn, call).await;
+        // Not what it was called with: that is between the model and the user.
+        tracing::info!(turn = turn.id, tool = call.name, ms = began.elapsed().as_millis(), "a tool was called");
+        called
     }
 
     async fn call(&self, turn: &Turn, call: &ToolCall) -> Called {

@@ -47,7 +47,13 @@ impl Account {
         waiters: Waiters,
     ) -> Landing {
         match renewal {
-            Renewal::Lent(lent) => self.ask_parent(lent, rejected, why == Why::ExpiresSoon, waiters).await,
+            Renewal::Lent(lent) => {
+                let landing = self.ask_parent(lent, rejected, why == Why::ExpiresSoon, waiters).await;
+                if let Landing::Ended(Err(failure)) = &landing {
+                    tracing::warn!(%failure, "the parent gave no token that can be used");
+                }
+                landing
+            }
             Renewal::Kept(kept) => {
                 let reason = if why == Why::Asked { Reason::Forced } else { Reason::UnauthorizedRecovery };
                 Landing::Ended(self.redeem(kept, reason).await)

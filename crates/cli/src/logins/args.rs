@@ -6,23 +6,27 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 use valet_server::Config;
 
-use crate::redeem;
+use crate::{examples, redeem};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Log in with ChatGPT in a browser, or in another way.
+    /// Log in, with ChatGPT in a browser unless told otherwise.
+    #[command(after_help = examples::LOGIN)]
     Login(LoginArgs),
-    /// Forget the login.
+    /// Forget the login that is used, and have the issuer take its tokens back.
+    #[command(after_help = examples::LOGOUT)]
     Logout(LogoutArgs),
-    /// Say who is logged in, until when, and how much of the plan is used. Exit code 1: nobody.
+    /// Say who is logged in, until when, and how much of the plan is used.
+    #[command(after_help = examples::STATUS)]
     Status(StatusArgs),
-    /// Several logins: which there are, and which one is used.
+    /// Keep several logins, and choose the one that is used.
+    #[command(after_help = examples::ACCOUNTS)]
     Accounts(AccountsArgs),
 }
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ConfigArgs {
-    /// Set a configuration key; the value is TOML, else a string. Repeatable.
+    /// Set a configuration key on top of config.toml; the value is TOML, else a string; repeatable.
     #[arg(short = 'c', long = "config", value_name = "KEY=VALUE")]
     config: Vec<String>,
 }
@@ -45,16 +49,16 @@ impl ConfigArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct LoginArgs {
-    /// Log in with a code, in a browser on any device.
+    /// Log in with a code that is entered in a browser on any device.
     #[arg(long, group = "way")]
     pub(super) device: bool,
-    /// Log in with an API key, read from stdin. It is not taken from here, where others can see it.
+    /// Log in with an API key, read from stdin and never from here, where others can see it.
     #[arg(long, group = "way", num_args = 0..=1, default_missing_value = "-", value_name = "-")]
     pub(super) api_key: Option<String>,
-    /// Take the login over that another program keeps.
+    /// Take over the login that another program keeps.
     #[arg(long, group = "way", value_name = "PROGRAM")]
     pub(super) import: Option<Format>,
-    /// Only say which address is to be opened.
+    /// Say which address is to be opened, and open no browser.
     #[arg(long, conflicts_with = "way")]
     pub(super) no_browser: bool,
     #[command(flatten)]
@@ -72,10 +76,10 @@ pub(crate) struct LogoutArgs {
 /// What becomes of the tokens.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Revocation {
-    /// Ask the issuer to take the tokens back, whatever valet.logout_revoke says.
+    /// Ask the issuer to take the tokens back, also when valet.logout_revoke is false.
     #[arg(long)]
     revoke: bool,
-    /// Forget them here only: whoever else has them can go on.
+    /// Forget the tokens here only; whoever else has them can go on.
     #[arg(long, conflicts_with = "revoke")]
     keep_tokens: bool,
 }
@@ -104,7 +108,7 @@ pub(crate) struct AccountsArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AccountsCommand {
-    /// List the logins; a star marks the one that is used.
+    /// List the logins, with a star at the one that is used.
     List {
         /// Say it in JSON.
         #[arg(long)]
@@ -112,40 +116,44 @@ pub(crate) enum AccountsCommand {
         #[command(flatten)]
         config: ConfigArgs,
     },
-    /// Use another login. The one that was used before stays on the list.
+    /// Use another login; the one that was used before stays on the list.
     Use {
-        /// A part of its name that no other one has.
+        /// A part of the login's name that no other one has.
         who: String,
         #[command(flatten)]
         config: ConfigArgs,
     },
-    /// Show how much of each subscription is used, when it starts anew, and how long it lasts at this pace.
+    /// Show how much of each login's plan is used, when it starts anew, and how long it lasts at this pace.
     Usage(UsageArgs),
     /// Forget a login that is not used.
     Remove {
-        /// A part of its name that no other one has.
+        /// A part of the login's name that no other one has.
         who: String,
         #[command(flatten)]
         revocation: Revocation,
         #[command(flatten)]
         config: ConfigArgs,
     },
-    /// Take a login over that another program keeps. `accounts use` uses it.
+    /// Take over the login that another program keeps, for `valet accounts use`.
     Import {
-        /// Whose file it is.
+        /// The program.
+        #[arg(value_name = "PROGRAM")]
         format: Format,
-        /// The file; without it, the one that the program has.
+        /// The file with the login; the program's own unless given.
+        #[arg(value_name = "FILE")]
         path: Option<PathBuf>,
         #[command(flatten)]
         config: ConfigArgs,
     },
-    /// Write a login into a file of another program's. What else is in the file stays.
+    /// Write a login into the file of another program, and leave what else is in it.
     Export {
-        /// Whose file it is.
+        /// The program.
+        #[arg(value_name = "PROGRAM")]
         format: Format,
-        /// The file.
+        /// The file to write to.
+        #[arg(value_name = "FILE")]
         path: PathBuf,
-        /// A part of its name that no other one has; without it, the one that is used.
+        /// A part of the login's name that no other one has; the login that is used unless given.
         who: Option<String>,
         #[command(flatten)]
         config: ConfigArgs,
@@ -154,10 +162,12 @@ pub(crate) enum AccountsCommand {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct UsageArgs {
-    /// Say it in JSON; with --watch in a line for each change.
+    /// Say it in JSON.
+    ///
+    /// With --watch, each change is one line.
     #[arg(long)]
     pub(super) json: bool,
-    /// Go on until Ctrl-C. Each account is asked for once a minute.
+    /// Go on until Ctrl-C, and ask for each login once a minute.
     #[arg(long)]
     pub(super) watch: bool,
     #[command(flatten)]

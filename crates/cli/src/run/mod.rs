@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use anyhow::{anyhow, bail};
 use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use valet_auth::store::Shelf;
 use valet_switch::meters::Meters;
 use valet_switch::policy::Policy;
@@ -24,36 +25,48 @@ use crate::logins::wallet;
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// What becomes of an account at its limit: tell (say which could go on), priority (the first of --prefer that can),
-    /// headroom (the one with the most left) or soonest-reset (the one whose limit starts anew first).
-    #[arg(long, value_name = "POLICY", default_value = "tell")]
+    /// Under which login to go on when the one in use is at its limit.
+    #[arg(long, value_name = "POLICY", value_parser = policies(), default_value = "tell")]
     policy: Policy,
-    /// An account to prefer, by its name or a part of it. Repeatable, the most preferred first.
+    /// A login to prefer, by a part of its name that no other one has; repeatable, the most preferred first.
     #[arg(long, value_name = "NAME")]
     prefer: Vec<String>,
-    /// Begin a turn once more under the next account, if a limit has stopped it before it did anything.
+    /// Begin a turn once more under the next login, if a limit has stopped it before it did anything.
     #[arg(long)]
     repeat: bool,
-    /// The program to use as app server, and as client, in place of this one and of `codex`.
-    #[arg(long, value_name = "PATH")]
+    /// The program to use as app server and as client, in place of this one and of codex.
+    #[arg(long, value_name = "PROGRAM")]
     codex_bin: Option<PathBuf>,
-    /// The interactive client, which has to know --remote.
+    /// The interactive client, which has to know --remote; codex unless given.
     #[arg(long, value_name = "PROGRAM")]
     client: Option<PathBuf>,
-    /// Start no client, and serve until a signal comes. Says on stderr where.
+    /// Start no client, say on stderr where others can connect, and serve until a signal comes.
     #[arg(long, requires = "ws_token_file", conflicts_with_all = ["client", "args"])]
     no_client: bool,
-    /// Where other clients can connect, on this machine (port 0: any free one).
+    /// Where other clients of this machine can connect; port 0 takes any free one.
     #[arg(long, value_name = "IP:PORT", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))]
     listen: SocketAddr,
-    /// The file with the token that clients have to show. Without it, only the client that is started knows one.
+    /// The file with the token that other clients have to show; only the client that is started can connect unless given.
     #[arg(long, value_name = "FILE")]
     ws_token_file: Option<PathBuf>,
     #[command(flatten)]
     config: ConfigArgs,
-    /// What the client is given: options, `resume` or `fork`.
+    /// What the client is given: its options, and `resume` or `fork`.
     #[arg(last = true, value_name = "ARGS")]
     args: Vec<OsString>,
+}
+
+/// The names of the policies, with what each does.
+fn policies() -> impl TypedValueParser<Value = Policy> {
+    PossibleValuesParser::new(Policy::ALL.map(|(name, policy)| {
+        PossibleValue::new(name).help(match policy {
+            Policy::Tell => "Under the same one, and say which other one could",
+            Policy::Priority => "Under the first of --prefer that can",
+            Policy::Headroom => "Under the one with the most left",
+            Policy::SoonestReset => "Under the one whose limit starts anew first",
+        })
+    }))
+    .try_map(|name| name.parse())
 }
 
 pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {

@@ -28,6 +28,8 @@ mod logins;
 #[cfg(unix)]
 mod managed;
 #[cfg(target_os = "linux")]
+mod operating_docs;
+#[cfg(target_os = "linux")]
 mod orphans;
 #[cfg(target_os = "linux")]
 mod probe;

@@ -30,6 +30,8 @@ impl Handler for Initialize {
                 // A login that is taken up only now is told to those who are here; the newcomer is greeted with it.
                 let _ = context.host.accounts.current(context.connection.id);
                 context.connection.initialize(session);
+                let (connection, name, version) = (context.connection.id.0, client.name, client.version);
+                tracing::info!(connection, ?name, ?version, "a client has come");
                 greet(&context);
             }
             Err(error) => responder.respond(Err(error)),
