@@ -74,7 +74,7 @@ fn a_level_of_logs_that_is_none_is_named_and_warnings_are_logged_all_the_same() 
     let home = tempfile::tempdir().unwrap();
     // The flag has no effect on stdio, which is a warning.
     let args = ["app-server", "--ws-auth", "capability-token", "--ws-token-file", "x"];
-    for (level, lines) in [("valet=loud", 2), ("loud", 1), ("", 1), ("valet_server=debug", 1), ("error", 0)] {
+    for (level, lines) in [("valet=loud", 2), ("loud", 1), ("", 1), ("valet_store=debug", 1), ("error", 0)] {
         let mut command = valet(home.path(), &args);
         command.env("VALET_LOG", level);
         let (text, code) = said(command);
