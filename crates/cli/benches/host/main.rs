@@ -35,7 +35,7 @@ const COMMAND: &str = "just benchmarks";
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/benchmarks.md");
 
 /// What is measured of every program, in this order; at last, of Valet, what stored threads cost.
-const GROUPS: [&str; 8] = ["start", "requests", "deltas", "turns", "refresh", "memory", "stores", "relay"];
+const GROUPS: [&str; 8] = ["start", "requests", "deltas", "turns", "refresh", "memory", "stores", "session"];
 const THREADS: &str = "threads";
 /// How often a group is measured at most. What was measured last is what is shown.
 const ATTEMPTS: usize = 3;
@@ -107,7 +107,7 @@ async fn measure(
 
 async fn measure_group(group: &str, programs: &[Program], report: &mut Report) -> anyhow::Result<()> {
     // There is nothing like it in the reference.
-    let alone = group == "relay";
+    let alone = group == "session";
     for program in programs.iter().filter(|program| program.is_valet() || !alone) {
         println!("measuring {group} of {} ...", program.name);
         match group {
@@ -117,7 +117,7 @@ async fn measure_group(group: &str, programs: &[Program], report: &mut Report) -
             "turns" => turns::measure(program, report).await?,
             "refresh" => refresh::measure(program, report).await?,
             "memory" => memory::measure(program, report).await?,
-            "relay" => relayed::measure(program, report).await?,
+            "session" => relayed::measure(program, report).await?,
             _ => stores::measure(program, report).await?,
         }
     }
