@@ -1,5 +1,7 @@
 //! The command line.
 
+#![expect(rustdoc::bare_urls, reason = "the comments are help texts: an address is typed as it is read")]
+
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
