@@ -1,11 +1,12 @@
 //! The HTTP client, built when the first call needs it: reading the system's certificates takes longer
 //! than everything else at start. And what went wrong on the way, in words.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client, ClientBuilder};
+use reqwest::{Client, ClientBuilder};
+use rustls::{ClientConfig, RootCertStore};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -43,11 +44,9 @@ impl HttpClient {
         if let Some(client) = self.0.get() {
             return Ok(client);
         }
-        // A machine without certificates of its own gets the ones that Mozilla publishes.
-        let client = builder().build().or_else(|_| {
-            let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
-            let roots = roots.filter_map(|root| Certificate::from_der(root).ok());
-            builder().tls_certs_only(roots).build()
+        let client = builder().build().or_else(|error| match roots_of_mozilla() {
+            Ok(tls) => builder().tls_backend_preconfigured(tls).build(),
+            Err(_) => Err(error),
         })?;
         Ok(self.0.get_or_init(|| client))
     }
@@ -56,4 +55,12 @@ impl HttpClient {
 fn builder() -> ClientBuilder {
     // A redirect would carry the account and the conversation to a place that nobody chose.
     Client::builder().connect_timeout(CONNECT_TIMEOUT).redirect(Policy::none())
+}
+
+/// For a machine without certificates of its own: it trusts those that Mozilla publishes.
+fn roots_of_mozilla() -> Result<ClientConfig, rustls::Error> {
+    let roots: RootCertStore = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let tls = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(tls.with_root_certificates(roots).with_no_client_auth())
 }
