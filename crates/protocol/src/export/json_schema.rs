@@ -173,7 +173,7 @@ fn message(method: &str, doc: &str, params: Schema, required: &[&str]) -> Value 
 /// The folder of a type: that of its TypeScript file, with the older types in `v1/`.
 fn folder<T: ts_rs::TS>() -> &'static str {
     let path = T::output_path().unwrap_or_default();
-    if path.starts_with("v2") { "v2/" } else { "v1/" }
+    ["v2/", "valet/"].into_iter().find(|folder| path.starts_with(folder)).unwrap_or("v1/")
 }
 
 fn generator(side: Side) -> SchemaGenerator {
