@@ -7,7 +7,7 @@ use bytes::Bytes;
 use reqwest::header::HeaderMap;
 use serde_json::value::RawValue;
 use uuid::Uuid;
-use valet_auth::{HttpClient, SendError, send_authorized};
+use valet_auth::{Caller, HttpClient, SendError, send_authorized};
 
 use crate::event::Event;
 use crate::failure::{Failure, FailureClass};
@@ -212,11 +212,12 @@ impl<'a> Response<'a> {
         let ids = RequestIds { thread_id: &turn.thread_id, turn_id: &turn.id };
         let request = request::request(&turn.settings, &turn.origin, ids, body)?;
         let account = turn.account.as_ref();
+        let caller = Caller::Thread(Arc::clone(&turn.thread_id));
         if let Some(account) = account {
-            account.renew_ahead(&turn.thread_id);
+            account.renew_ahead(&caller);
         }
         let asked = Instant::now();
-        let sent = Box::pin(send_authorized(client, account, &turn.thread_id, request, limit)).await;
+        let sent = Box::pin(send_authorized(client, account, &caller, request, limit)).await;
         let response = match sent {
             Ok(response) => response,
             Err(SendError::Auth(failure)) => return Err(failure.into()),

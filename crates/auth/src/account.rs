@@ -265,7 +265,7 @@ impl Account {
                 flight.waiters.add(caller);
                 (flight.clone(), rejected)
             };
-            let _waiting = Waiting { waiters: flight.waiters.clone(), caller: Arc::clone(caller) };
+            let _waiting = Waiting { waiters: flight.waiters.clone(), caller: caller.clone() };
             let landing = tokio::select! {
                 landing = flight.landed => landing,
                 _ = state.wait_for(|state| newer(state, rejected).is_some()) => Landing::Ended(Ok(())),

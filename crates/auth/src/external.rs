@@ -15,8 +15,17 @@ use crate::token::AccessToken;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OwnerId(pub u64);
 
-/// On whose behalf a call is made, in the host's own words: a thread, say. Here it is only passed on.
-pub type Caller = Arc<str>;
+/// On whose behalf a call is made: whoever has to find somebody to ask for a new token looks there first. The host
+/// chooses the names; here they are only compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// A turn of that thread.
+    Thread(Arc<str>),
+    /// A request of that connection.
+    Connection(u64),
+    /// The program itself.
+    Program,
+}
 
 /// A token as it is lent.
 #[derive(Clone)]
@@ -63,7 +72,7 @@ impl Waiters {
     }
 
     pub(crate) fn add(&self, caller: &Caller) {
-        self.list().push(Arc::clone(caller));
+        self.list().push(caller.clone());
     }
 
     pub(crate) fn remove(&self, caller: &Caller) {

@@ -25,17 +25,10 @@ const LOAD_BYTES: usize = 16 * 1024 * 1024;
 const BUSY: Duration = Duration::from_millis(100);
 const SLOW_READER: Duration = Duration::from_secs(1);
 
-const CALLER: &str = "connection ";
-
 impl ConnectionId {
     /// The connection as one on whose behalf the backend is called.
     pub(crate) fn caller(self) -> Caller {
-        format!("{CALLER}{}", self.0).into()
-    }
-
-    /// The connection that such a caller is.
-    pub(crate) fn of_caller(caller: &str) -> Option<Self> {
-        caller.strip_prefix(CALLER)?.parse().ok().map(Self)
+        Caller::Connection(self.0)
     }
 }
 

@@ -14,8 +14,7 @@ use valet_protocol::{
     ClientRequestMethod, ErrorKind, ErrorObject, Order, RequestId, experimental, for_each_client_request,
 };
 
-use crate::connection::Connection;
-use crate::host::HostState;
+use crate::context::Context;
 use crate::order::Lanes;
 use crate::responder::Responder;
 
@@ -30,15 +29,6 @@ const OURS: Gate = Gate::Field("valet");
 pub(crate) trait Handler: ClientRequestMethod + Sized {
     /// Must answer, sooner or later, through the responder.
     fn handle(context: Context, params: Self::Params, responder: Responder<Self>) -> impl Future<Output = ()> + Send;
-}
-
-/// What a handler works with.
-#[derive(Clone)]
-pub(crate) struct Context {
-    /// The host.
-    pub(crate) host: Arc<HostState>,
-    /// Who asked.
-    pub(crate) connection: Arc<Connection>,
 }
 
 /// Finds the handler and runs it in its order. Every path leads to exactly one answer.

@@ -14,6 +14,7 @@ mod blocking;
 mod clock;
 pub mod config;
 mod connection;
+mod context;
 mod convert;
 mod dispatch;
 mod ending;

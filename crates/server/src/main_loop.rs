@@ -11,7 +11,8 @@ use valet_protocol::{ErrorObject, RequestId};
 use valet_transport::{Answer, Callbacks, Close, Inbox, Link};
 
 use crate::connection::{Connection, ConnectionId, ConnectionKind};
-use crate::dispatch::{Context, dispatch};
+use crate::context::Context;
+use crate::dispatch::dispatch;
 use crate::ending::{Ending, shutting_down};
 use crate::event::{Event, OutgoingRequest};
 use crate::host::HostState;

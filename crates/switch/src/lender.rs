@@ -12,8 +12,6 @@ use valet_protocol::{ErrorKind, ErrorObject, Secret};
 
 use crate::wallet::Wallet;
 
-/// On whose behalf tokens are renewed.
-const CALLER: &str = "valet run";
 /// For so long a token that was lent in answer to a refusal is lent again to whoever asks: the reference asks once for
 /// each turn that was refused.
 const ECHO: Duration = Duration::from_secs(10);
@@ -85,7 +83,7 @@ impl Lender {
         let account = self.wallet.account(&name).await.map_err(|error| refused(error.to_string()))?;
         let again = entry.as_ref().and_then(|entry| entry.answered).is_some_and(|at| at.elapsed() < ECHO);
         let snapshot = if self.book.holds(&account) && !again {
-            let renewed = account.recover(account.snapshot().revision, &Caller::from(CALLER)).await;
+            let renewed = account.recover(account.snapshot().revision, &Caller::Program).await;
             renewed.map_err(|failure| refused(failure.message))?
         } else {
             account.snapshot()

@@ -147,7 +147,7 @@ impl Wallet {
         }
         let manager = Arc::clone(self.managers().entry(name.to_owned()).or_insert_with(|| self.manager(place)));
         let account = manager.current(Scope::default()).ok_or_else(unknown)?;
-        account.fresh(&Caller::from(name)).await?;
+        account.fresh(&Caller::Program).await?;
         Ok(account)
     }
 

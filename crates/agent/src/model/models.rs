@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::header::{ACCEPT, HeaderName, HeaderValue, USER_AGENT};
 use reqwest::{Method, Request, Url};
-use valet_auth::{Account, HttpClient, HttpError, Identity, Mode, send_authorized};
+use valet_auth::{Account, Caller, HttpClient, HttpError, Identity, Mode, send_authorized};
 
 use super::entry::{Model, read};
 use super::{catalog, errors};
@@ -179,7 +179,7 @@ async fn ask(http: &HttpClient, url: &str, asker: Asker<'_>) -> Result<Kept, Str
     }
     headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
     *request.headers_mut() = headers;
-    let sent = send_authorized(client, asker.account, &Arc::from(""), request, TIME_LIMIT).await;
+    let sent = send_authorized(client, asker.account, &Caller::Program, request, TIME_LIMIT).await;
     let response = sent.map_err(|error| error.to_string())?;
     let response = response.error_for_status().map_err(|error| HttpError::from(error).to_string())?;
     let etag = response.headers().get("etag").and_then(|etag| etag.to_str().ok()).map(str::to_owned);

@@ -183,7 +183,7 @@ impl Accounts {
             Ok(granted) => match self.shared.auth.log_in(scope, Login::Chatgpt(tokens(&granted))).await {
                 Ok(account) => {
                     let login_id = Some(id);
-                    self.announce(Change { scope, account: Some(account), left: None, login: Some(login_id) });
+                    self.announce(Change::login(scope, account, login_id));
                     return show(granted, Ok(())).await;
                 }
                 Err(error) => {

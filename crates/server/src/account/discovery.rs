@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use reqwest::{Method, Request, StatusCode, Url};
 use serde::Deserialize;
-use valet_auth::{Account, HttpError, Scope, SendError, Snapshot, send_authorized};
+use valet_auth::{Account, Caller, HttpError, Scope, SendError, Snapshot, send_authorized};
 use valet_protocol::v2::WorkspaceRouting;
 
 use super::Shared;
@@ -94,8 +94,7 @@ impl Shared {
         if account_id(&account.snapshot()).is_none_or(str::is_empty) {
             return Err(DiscoveryError::NoAccountId);
         }
-        let caller = Arc::from("");
-        let response = match send_authorized(client, Some(account), &caller, request, TIME_LIMIT).await {
+        let response = match send_authorized(client, Some(account), &Caller::Program, request, TIME_LIMIT).await {
             Ok(response) => response,
             Err(SendError::Auth(_)) => return Err(DiscoveryError::Unauthorized),
             Err(error) => return Err(failed(&error)),

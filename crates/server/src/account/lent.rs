@@ -49,7 +49,7 @@ impl Accounts {
         let taken = self.shared.auth.take_back(scope, account_id);
         let (account, was_login) = taken.ok_or_else(|| not_lent(account_id, "lend it with `valet/account/lend`"))?;
         Ok(match was_login {
-            true => TakenBack::Login(Change { scope, account: None, left: Some(account), login: None }),
+            true => TakenBack::Login(Change::logout(scope, Some(account))),
             false => TakenBack::Lent(account),
         })
     }

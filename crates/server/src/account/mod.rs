@@ -1,5 +1,6 @@
-//! Who is logged in, as clients see it: logins and their announcements.
+//! Who is logged in, as clients see it.
 
+mod announce;
 mod attempts;
 mod backend;
 mod discovery;
@@ -16,26 +17,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
 use valet_auth::store::{Login, StoreError};
 use valet_auth::{
-    AccessToken, Account, AuthManager, Caller, ExternalTokens, HttpClient, Keeping, LoginError, Mode, OwnerId, Scope,
-    Snapshot,
+    AccessToken, Account, AuthManager, ExternalTokens, HttpClient, Keeping, LoginError, Mode, OwnerId, Scope,
 };
-use valet_protocol::methods as m;
 use valet_protocol::v1::{AuthMode, PlanType};
 use valet_protocol::{ErrorObject, v2};
 use valet_store::Creator;
 
 use crate::config::Config;
-use crate::connection::{Audience, Connection, ConnectionId, Connections};
+use crate::connection::{Audience, ConnectionId, Connections};
 use crate::convert::login_error;
 
+pub(crate) use announce::Change;
 use attempts::Attempts;
 use discovery::{Discovered, Workspace};
 pub(crate) use meters::Meters;
 use parent::Parent;
 pub(crate) use parent::Whereabouts;
-
-/// On whose behalf a login is renewed when a client asks for it.
-const BY_REQUEST: &str = "account/read";
 
 /// Who is logged in.
 #[derive(Clone)]
@@ -55,17 +52,6 @@ struct Shared {
     attempts: Attempts,
     /// What the backend said about the workspace of each scope's account.
     workspaces: Mutex<HashMap<Scope, Discovered>>,
-}
-
-/// A change that is in force and is still to be told. The response to the request comes first.
-#[must_use = "clients wait to be told"]
-pub(crate) struct Change {
-    scope: Scope,
-    account: Option<Arc<Account>>,
-    /// The account that was logged out. What goes on under it fails after the change was told.
-    left: Option<Arc<Account>>,
-    /// It is a login, of that id where it has one.
-    login: Option<Option<String>>,
 }
 
 impl Accounts {
@@ -122,20 +108,20 @@ impl Accounts {
         let scope = self.shared.scope(asker);
         let account = self.shared.auth.login_external(scope, tokens, owner)?;
         self.shared.attempts.end_all().await;
-        Ok(Change { scope, account: Some(account), left: None, login: Some(None) })
+        Ok(Change::login(scope, account, None))
     }
 
     pub(crate) async fn login_api_key(&self, asker: ConnectionId, key: AccessToken) -> Result<Change, LoginError> {
         let scope = self.shared.scope(asker);
         let account = self.shared.auth.log_in(scope, Login::ApiKey(key)).await?;
         self.shared.attempts.end_all().await;
-        Ok(Change { scope, account: Some(account), left: None, login: Some(None) })
+        Ok(Change::login(scope, account, None))
     }
 
     pub(crate) async fn logout(&self, asker: ConnectionId) -> Result<Change, StoreError> {
         let scope = self.shared.scope(asker);
         let left = self.shared.auth.log_out(scope).await?;
-        Ok(Change { scope, account: None, left, login: None })
+        Ok(Change::logout(scope, left))
     }
 
     /// Resolves when the issuer was told of every logout.
@@ -153,46 +139,12 @@ impl Accounts {
         self.announcers.lock().unwrap_or_else(PoisonError::into_inner).remove(&scope);
     }
 
-    /// Has a change told to everybody, after those that came before it in the same scope. Returns at once: an
-    /// announcement may wait for the backend, and the next login or logout must not.
-    pub(crate) fn announce(&self, change: Change) {
-        match &change.account {
-            Some(account) => tracing::info!(mode = ?account.mode(), "a login is in force"),
-            None => tracing::info!("nobody is logged in any more"),
-        }
-        let mut announcers = self.announcers.lock().unwrap_or_else(PoisonError::into_inner);
-        let announcer = announcers.entry(change.scope).or_insert_with(|| {
-            let (sender, receiver) = mpsc::unbounded_channel();
-            tokio::spawn(announce_all(Arc::clone(&self.shared), receiver));
-            sender
-        });
-        // The announcer lives as long as its sender does.
-        let _ = announcer.send(change);
-    }
-
-    /// Tells a newcomer who is logged in, if somebody is.
-    pub(crate) fn greet(&self, newcomer: &Arc<Connection>) {
-        let scope = self.shared.scope(newcomer.id);
-        let Some(account) = self.shared.auth.current(scope) else { return };
-        if !self.shared.config.strict() {
-            newcomer.notify::<m::AccountUpdated>(&updated(Some(&account)));
-            return;
-        }
-        // The reference asks the backend first.
-        let (shared, newcomer) = (Arc::clone(&self.shared), Arc::clone(newcomer));
-        tokio::spawn(async move {
-            if shared.discover(scope, &account).await.is_ok() {
-                newcomer.notify::<m::AccountUpdated>(&updated(Some(&account)));
-            }
-        });
-    }
-
     /// Has a login that the host owns renewed, before it is due. If that fails it stays as it is, unless it has failed
     /// for good. Whoever lends a token decides alone when there is another.
     pub(crate) async fn renew(&self, asker: ConnectionId) {
         let account = self.current(asker).filter(|account| account.mode() == Mode::Chatgpt);
         if let Some(account) = account
-            && let Err(error) = account.renew_now(&Caller::from(BY_REQUEST)).await
+            && let Err(error) = account.renew_now(&asker.caller()).await
         {
             tracing::warn!(%error, "the login was not renewed");
         }
@@ -261,62 +213,6 @@ impl Shared {
         let workspace = self.workspaces().get(&scope)?.workspace.clone();
         workspace.filter(|workspace| workspace.account_id == account_id)
     }
-
-    /// Tells of a login that somebody has made elsewhere.
-    fn tell_taken_up(&self, account: &Account) {
-        self.connections.tell::<m::AccountUpdated>(self.audience(Scope::default()), &updated(Some(account)));
-    }
-
-    /// Tells of a credential that differs in plan or account, if it is one of a current account.
-    fn tell_renewed(&self, before: &Snapshot, after: &Snapshot) {
-        for (scope, account) in self.auth.all() {
-            if account.snapshot().revision == before.revision {
-                let told = updated_to(auth_mode(&account), after);
-                self.connections.tell::<m::AccountUpdated>(self.audience(scope), &told);
-            }
-        }
-    }
-}
-
-/// Tells everybody of one change after the other. For a ChatGPT login the backend is asked first what the
-/// workspace is called: clients read the account as soon as they are told of it.
-async fn announce_all(shared: Arc<Shared>, mut changes: mpsc::UnboundedReceiver<Change>) {
-    let mut next = None;
-    loop {
-        let change = match next.take() {
-            Some(change) => Some(change),
-            None => changes.recv().await,
-        };
-        let Some(Change { scope, account, left, login }) = change else { return };
-        shared.workspaces().remove(&scope);
-        let mut discovered = Ok(());
-        if let Some(account) = account.as_ref().filter(|account| account.mode() != Mode::ApiKey) {
-            // Nobody needs the name of a workspace that is not the last one any more.
-            tokio::select! {
-                asked = shared.discover(scope, account) => discovered = asked,
-                Some(change) = changes.recv() => next = Some(change),
-            }
-        }
-        // A token is good for turns even if the backend has not said what the workspace is called.
-        let failure = discovered.err().filter(|_| shared.config.strict()).map(|error| error.to_string());
-        let success = failure.is_none();
-        let audience = shared.audience(scope);
-        if let Some(login_id) = login {
-            let told = v2::AccountLoginCompletedNotification {
-                login_id,
-                success,
-                error: failure,
-                onboarding_entrypoint: None,
-            };
-            shared.connections.tell::<m::AccountLoginCompleted>(audience, &told);
-        }
-        if success {
-            shared.connections.tell::<m::AccountUpdated>(audience, &updated(account.as_deref()));
-        }
-        if let Some(left) = left {
-            left.log_out();
-        }
-    }
 }
 
 /// The holder of an account, as threads note it.
@@ -332,18 +228,6 @@ pub(crate) fn auth_mode(account: &Account) -> AuthMode {
         Mode::External => AuthMode::ChatgptAuthTokens,
         Mode::Chatgpt => AuthMode::Chatgpt,
     }
-}
-
-fn updated(account: Option<&Account>) -> v2::AccountUpdatedNotification {
-    match account {
-        Some(account) => updated_to(auth_mode(account), &account.snapshot()),
-        None => v2::AccountUpdatedNotification { auth_mode: None, plan_type: None },
-    }
-}
-
-fn updated_to(mode: AuthMode, snapshot: &Snapshot) -> v2::AccountUpdatedNotification {
-    let plan_type = snapshot.identity.as_ref().map(|_| plan(snapshot.profile.plan.as_deref()));
-    v2::AccountUpdatedNotification { auth_mode: Some(mode), plan_type }
 }
 
 fn plan(words: Option<&str>) -> PlanType {

@@ -11,8 +11,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 use valet_auth::{
-    AccessToken, Account, Claims, ExternalAuth, ExternalTokens, OwnerId, RefreshFailure, RefreshRequest, Renewed,
-    Snapshot,
+    AccessToken, Account, Caller, Claims, ExternalAuth, ExternalTokens, OwnerId, RefreshFailure, RefreshRequest,
+    Renewed, Snapshot,
 };
 use valet_protocol::RequestId;
 use valet_protocol::methods::{ChatgptAuthTokensRefresh, ServerRequestResolved};
@@ -210,11 +210,13 @@ impl Inner {
     fn stand_ins(&self, request: &RefreshRequest, tried: &HashSet<ConnectionId>) -> Vec<Arc<Connection>> {
         let mut candidates: Vec<Arc<Connection>> = Vec::new();
         for caller in request.waiters.now() {
-            match self.whereabouts.threads.get(&caller) {
-                Some(thread) => candidates.extend(thread.shared.listeners()),
-                // A call for a request is made on behalf of the connection that sent it.
-                None => candidates
-                    .extend(ConnectionId::of_caller(&caller).and_then(|id| self.whereabouts.connections.get(id))),
+            match caller {
+                Caller::Thread(id) => {
+                    let thread = self.whereabouts.threads.get(&id);
+                    candidates.extend(thread.into_iter().flat_map(|thread| thread.shared.listeners()));
+                }
+                Caller::Connection(id) => candidates.extend(self.whereabouts.connections.get(ConnectionId(id))),
+                Caller::Program => {}
             }
         }
         candidates.retain(|connection| {
@@ -272,7 +274,10 @@ impl Inner {
         });
         let Some((question, stood)) = question else { return false };
         let waiting = request.waiters.now();
-        let thread = waiting.iter().find(|caller| self.whereabouts.threads.get(caller).is_some());
+        let thread = waiting.iter().find_map(|caller| match caller {
+            Caller::Thread(id) => self.whereabouts.threads.get(id).map(|_| id),
+            Caller::Connection(_) | Caller::Program => None,
+        });
         if let (Target::One(asked), Some(thread), true) = (question.to, thread, stood)
             && let Some(connection) = self.whereabouts.connections.get(asked)
         {

@@ -5,7 +5,8 @@ use valet_protocol::methods::AccountLoginCancel;
 use valet_protocol::v2::{CancelLoginAccountParams, CancelLoginAccountResponse, CancelLoginAccountStatus};
 use valet_protocol::{ErrorKind, ErrorObject};
 
-use crate::dispatch::{Context, Handler};
+use crate::context::Context;
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 
 impl Handler for AccountLoginCancel {

@@ -6,8 +6,9 @@ use valet_protocol::v2::{LoginAccountParams, LoginAccountResponse};
 use valet_protocol::{ErrorKind, ErrorObject, Secret};
 
 use crate::account::Change;
+use crate::context::Context;
 use crate::convert::login_error;
-use crate::dispatch::{Context, Handler};
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 
 impl Handler for AccountLoginStart {

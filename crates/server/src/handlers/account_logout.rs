@@ -4,7 +4,8 @@ use valet_protocol::methods::AccountLogout;
 use valet_protocol::v2::LogoutAccountResponse;
 use valet_protocol::{ErrorKind, ErrorObject, NoParams};
 
-use crate::dispatch::{Context, Handler};
+use crate::context::Context;
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 
 impl Handler for AccountLogout {

@@ -3,7 +3,8 @@
 use valet_protocol::methods::AccountRead;
 use valet_protocol::v2::GetAccountParams;
 
-use crate::dispatch::{Context, Handler};
+use crate::context::Context;
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 
 impl Handler for AccountRead {

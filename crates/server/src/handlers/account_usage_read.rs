@@ -4,7 +4,8 @@ use valet_protocol::methods::AccountUsageRead;
 use valet_protocol::v2::GetAccountTokenUsageParams;
 
 use super::thread_id_of;
-use crate::dispatch::{Context, Handler};
+use crate::context::Context;
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 
 impl Handler for AccountUsageRead {

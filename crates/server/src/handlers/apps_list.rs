@@ -3,7 +3,8 @@
 use valet_protocol::methods::AppsList;
 use valet_protocol::v2::{AppsListParams, AppsListResponse};
 
-use crate::dispatch::{Context, Handler};
+use crate::context::Context;
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 
 impl Handler for AppsList {

@@ -3,7 +3,8 @@
 use valet_protocol::methods::CollaborationModeList;
 use valet_protocol::v2::{CollaborationModeListParams, CollaborationModeListResponse, CollaborationModeMask};
 
-use crate::dispatch::{Context, Handler};
+use crate::context::Context;
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 
 impl Handler for CollaborationModeList {

@@ -11,7 +11,8 @@ use valet_protocol::methods::CommandExec;
 use valet_protocol::v2::{CommandExecParams, CommandExecTerminalSize};
 use valet_protocol::{ErrorKind, ErrorObject};
 
-use crate::dispatch::{Context, Handler};
+use crate::context::Context;
+use crate::dispatch::Handler;
 use crate::processes::{Attendance, Capture, Entered, Process};
 use crate::responder::Responder;
 use crate::sandbox::sandbox;

@@ -5,7 +5,8 @@ use valet_protocol::methods::CommandExecResize;
 use valet_protocol::v2::{CommandExecResizeParams, CommandExecResizeResponse};
 
 use super::command_exec::terminal_size;
-use crate::dispatch::{Context, Handler};
+use crate::context::Context;
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 
 impl Handler for CommandExecResize {

@@ -7,7 +7,8 @@ use valet_protocol::ErrorObject;
 use valet_protocol::methods::CommandExecWrite;
 use valet_protocol::v2::CommandExecWriteParams;
 
-use crate::dispatch::{Context, Handler};
+use crate::context::Context;
+use crate::dispatch::Handler;
 use crate::processes::{Write, not_running};
 use crate::responder::Responder;
 

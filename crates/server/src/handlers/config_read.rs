@@ -3,7 +3,8 @@
 use valet_protocol::methods::ConfigRead;
 use valet_protocol::v2::ConfigReadParams;
 
-use crate::dispatch::{Context, Handler};
+use crate::context::Context;
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 
 impl Handler for ConfigRead {

@@ -5,7 +5,8 @@ use valet_protocol::methods::ExperimentalFeatureList;
 use valet_protocol::v2::{ExperimentalFeatureListParams, ExperimentalFeatureListResponse};
 
 use super::check_position;
-use crate::dispatch::{Context, Handler};
+use crate::context::Context;
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 
 impl Handler for ExperimentalFeatureList {

@@ -7,7 +7,8 @@ use valet_protocol::methods::FsGetMetadata;
 use valet_protocol::v2::{FsGetMetadataParams, FsGetMetadataResponse};
 use valet_workspace::files::{self, Facts};
 
-use crate::dispatch::{Context, Handler};
+use crate::context::Context;
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 use crate::workspace::blocking;
 

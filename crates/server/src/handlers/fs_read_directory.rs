@@ -4,7 +4,8 @@ use valet_protocol::methods::FsReadDirectory;
 use valet_protocol::v2::{FsReadDirectoryEntry, FsReadDirectoryParams, FsReadDirectoryResponse};
 use valet_workspace::files::{self, Child};
 
-use crate::dispatch::{Context, Handler};
+use crate::context::Context;
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 use crate::workspace::blocking;
 

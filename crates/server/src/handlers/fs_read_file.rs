@@ -6,7 +6,8 @@ use valet_protocol::methods::FsReadFile;
 use valet_protocol::v2::{FsReadFileParams, FsReadFileResponse};
 use valet_workspace::files;
 
-use crate::dispatch::{Context, Handler};
+use crate::context::Context;
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 use crate::workspace::blocking;
 

@@ -4,7 +4,8 @@ use valet_protocol::methods::FsRemove;
 use valet_protocol::v2::{FsRemoveParams, FsRemoveResponse};
 use valet_workspace::files;
 
-use crate::dispatch::{Context, Handler};
+use crate::context::Context;
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 use crate::workspace::blocking;
 

@@ -7,7 +7,8 @@ use valet_protocol::v2::{AbsolutePath, FsChangedNotification, FsWatchParams, FsW
 use valet_workspace::watch::Changes;
 
 use crate::connection::Connection;
-use crate::dispatch::{Context, Handler};
+use crate::context::Context;
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 
 impl Handler for FsWatch {

@@ -7,7 +7,8 @@ use valet_protocol::v2::{FsWriteFileParams, FsWriteFileResponse};
 use valet_protocol::{ErrorKind, ErrorObject};
 use valet_workspace::files;
 
-use crate::dispatch::{Context, Handler};
+use crate::context::Context;
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 use crate::workspace::blocking;
 

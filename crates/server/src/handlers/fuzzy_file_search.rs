@@ -5,7 +5,8 @@ use valet_protocol::methods::FuzzyFileSearch;
 use valet_protocol::v2::{FuzzyFileSearchParams, FuzzyFileSearchResponse};
 use valet_workspace::search::Catalog;
 
-use crate::dispatch::{Context, Handler};
+use crate::context::Context;
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 use crate::workspace::file_match;
 

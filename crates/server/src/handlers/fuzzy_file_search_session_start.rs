@@ -13,7 +13,8 @@ use valet_protocol::v2::{
 use valet_workspace::search::{Step, Steps, session};
 
 use crate::connection::Connection;
-use crate::dispatch::{Context, Handler};
+use crate::context::Context;
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 use crate::workspace::file_match;
 

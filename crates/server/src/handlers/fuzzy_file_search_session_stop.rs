@@ -3,7 +3,8 @@
 use valet_protocol::methods::FuzzyFileSearchSessionStop;
 use valet_protocol::v2::{FuzzyFileSearchSessionStopParams, FuzzyFileSearchSessionStopResponse};
 
-use crate::dispatch::{Context, Handler};
+use crate::context::Context;
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 
 impl Handler for FuzzyFileSearchSessionStop {

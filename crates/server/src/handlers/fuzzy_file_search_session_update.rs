@@ -3,7 +3,8 @@
 use valet_protocol::methods::FuzzyFileSearchSessionUpdate;
 use valet_protocol::v2::{FuzzyFileSearchSessionUpdateParams, FuzzyFileSearchSessionUpdateResponse};
 
-use crate::dispatch::{Context, Handler};
+use crate::context::Context;
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 
 impl Handler for FuzzyFileSearchSessionUpdate {

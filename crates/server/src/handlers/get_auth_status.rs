@@ -5,7 +5,8 @@ use valet_protocol::methods::GetAuthStatus;
 use valet_protocol::v1::{GetAuthStatusParams, GetAuthStatusResponse};
 
 use crate::account::auth_mode;
-use crate::dispatch::{Context, Handler};
+use crate::context::Context;
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 
 impl Handler for GetAuthStatus {

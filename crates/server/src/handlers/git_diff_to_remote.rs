@@ -7,7 +7,8 @@ use valet_protocol::methods::GitDiffToRemote;
 use valet_protocol::v2::{GitDiffToRemoteParams, GitDiffToRemoteResponse, GitSha};
 use valet_workspace::git;
 
-use crate::dispatch::{Context, Handler};
+use crate::context::Context;
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 
 impl Handler for GitDiffToRemote {

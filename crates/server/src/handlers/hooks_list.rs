@@ -5,7 +5,8 @@ use valet_protocol::methods::HooksList;
 use valet_protocol::v2::{HooksListEntry, HooksListParams, HooksListResponse};
 
 use super::directories;
-use crate::dispatch::{Context, Handler};
+use crate::context::Context;
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 
 impl Handler for HooksList {

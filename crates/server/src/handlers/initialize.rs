@@ -11,7 +11,8 @@ use valet_protocol::v2::{RemoteControlConnectionStatus, RemoteControlStatusChang
 use valet_protocol::{COMPATIBLE_VERSION, ErrorKind, ErrorObject, Secret};
 
 use crate::connection::{ConnectionKind, Session};
-use crate::dispatch::{Context, Handler};
+use crate::context::Context;
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 
 /// What a parent may ask for as its time to answer a token refresh.

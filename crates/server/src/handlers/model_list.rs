@@ -8,8 +8,9 @@ use valet_protocol::v2::{self, ModelListParams, ModelListResponse};
 use valet_protocol::{ErrorKind, ErrorObject};
 
 use super::invalid_cursor;
+use crate::context::Context;
 use crate::convert;
-use crate::dispatch::{Context, Handler};
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 
 impl Handler for ModelList {

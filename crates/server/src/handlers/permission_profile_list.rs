@@ -4,7 +4,8 @@ use valet_protocol::methods::PermissionProfileList;
 use valet_protocol::v2::{PermissionProfileListParams, PermissionProfileListResponse, PermissionProfileSummary};
 
 use super::check_position;
-use crate::dispatch::{Context, Handler};
+use crate::context::Context;
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 use crate::threads::PROFILES;
 

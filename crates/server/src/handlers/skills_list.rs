@@ -4,7 +4,8 @@ use valet_protocol::methods::SkillsList;
 use valet_protocol::v2::{SkillsListEntry, SkillsListParams, SkillsListResponse};
 
 use super::directories;
-use crate::dispatch::{Context, Handler};
+use crate::context::Context;
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 
 impl Handler for SkillsList {

@@ -4,7 +4,8 @@ use valet_protocol::methods::{ThreadArchive, ThreadArchived};
 use valet_protocol::v2::{ThreadArchiveParams, ThreadArchiveResponse, ThreadArchivedNotification};
 
 use super::session_id_of;
-use crate::dispatch::{Context, Handler};
+use crate::context::Context;
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 
 impl Handler for ThreadArchive {

@@ -3,7 +3,8 @@
 use valet_protocol::methods::ThreadCompactStart;
 use valet_protocol::v2::{ThreadCompactStartParams, ThreadCompactStartResponse};
 
-use crate::dispatch::{Context, Handler};
+use crate::context::Context;
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 use crate::threads::terms;
 

@@ -6,7 +6,8 @@ use valet_protocol::{ErrorKind, ErrorObject};
 use valet_store::Creator;
 
 use super::thread_id_of;
-use crate::dispatch::{Context, Handler};
+use crate::context::Context;
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 
 impl Handler for ThreadDelete {

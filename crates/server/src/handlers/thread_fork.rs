@@ -14,8 +14,9 @@ use valet_store::{Position, StoreError};
 
 use super::thread_resume::{check_path, id_in};
 use super::{TURNS_OF_AN_OPENED_THREAD, opened, reading, session_id_of};
+use crate::context::Context;
 use crate::convert;
-use crate::dispatch::{Context, Handler};
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 use crate::threads::{Fork, History, Thread, configuration, open, refused};
 

@@ -7,7 +7,8 @@ use valet_protocol::methods::ThreadInjectItems;
 use valet_protocol::v2::{ThreadInjectItemsParams, ThreadInjectItemsResponse};
 use valet_protocol::{ErrorKind, ErrorObject};
 
-use crate::dispatch::{Context, Handler};
+use crate::context::Context;
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 
 impl Handler for ThreadInjectItems {

@@ -5,7 +5,8 @@ use valet_protocol::methods::ThreadItemsList;
 use valet_protocol::v2::{ThreadItemsListParams, ThreadItemsListResponse};
 
 use super::reading;
-use crate::dispatch::{Context, Handler};
+use crate::context::Context;
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 use crate::threads::{Thread, no_items};
 

@@ -11,8 +11,9 @@ use valet_protocol::{ErrorKind, ErrorObject};
 use valet_store::{Cursor, Page, Query, SortKey, Summary};
 
 use super::{invalid_cursor, thread_id_of};
+use crate::context::Context;
 use crate::convert;
-use crate::dispatch::{Context, Handler};
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 
 const DEFAULT_LIMIT: u32 = 25;

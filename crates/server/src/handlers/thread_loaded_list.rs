@@ -4,7 +4,8 @@ use valet_protocol::methods::ThreadLoadedList;
 use valet_protocol::v2::{ThreadLoadedListParams, ThreadLoadedListResponse};
 
 use super::{invalid_cursor, thread_id_of};
-use crate::dispatch::{Context, Handler};
+use crate::context::Context;
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 
 impl Handler for ThreadLoadedList {

@@ -7,8 +7,9 @@ use valet_protocol::v2::{
 use valet_protocol::{ErrorKind, ErrorObject};
 
 use super::thread_id_of;
+use crate::context::Context;
 use crate::convert;
-use crate::dispatch::{Context, Handler};
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 use crate::rollout::SessionMeta;
 

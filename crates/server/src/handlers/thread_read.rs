@@ -5,8 +5,9 @@ use valet_protocol::v2::{DeprecationNoticeNotification, ThreadReadParams, Thread
 use valet_protocol::{ErrorKind, ErrorObject};
 
 use super::{not_loaded, reading, thread_id_of};
+use crate::context::Context;
 use crate::convert;
-use crate::dispatch::{Context, Handler};
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 
 const WHOLE_HISTORY: &str = "Full-history hydration is deprecated for paginated threads; omit `includeTurns` or set it to `false`, then page with `thread/turns/list` and `thread/items/list`.";

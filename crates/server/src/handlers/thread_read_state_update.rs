@@ -9,8 +9,9 @@ use valet_protocol::v2::{
 };
 
 use super::{not_loaded, thread_id_of};
+use crate::context::Context;
 use crate::convert;
-use crate::dispatch::{Context, Handler};
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 
 impl Handler for ThreadReadStateUpdate {

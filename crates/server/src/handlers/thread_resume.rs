@@ -13,8 +13,9 @@ use valet_protocol::v2::{
 use valet_protocol::{ErrorKind, ErrorObject};
 
 use super::{TURNS_OF_AN_OPENED_THREAD, opened, reading, session_id_of};
+use crate::context::Context;
 use crate::convert;
-use crate::dispatch::{Context, Handler};
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 use crate::threads::{Joining, Moment, Stored, Thread, open};
 

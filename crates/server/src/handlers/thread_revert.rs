@@ -5,8 +5,9 @@ use valet_protocol::v2::{ThreadRevertParams, ThreadRevertResponse, ThreadReverte
 use valet_protocol::{ErrorKind, ErrorObject};
 
 use super::reading;
+use crate::context::Context;
 use crate::convert;
-use crate::dispatch::{Context, Handler};
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 
 impl Handler for ThreadRevert {

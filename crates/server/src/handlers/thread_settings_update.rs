@@ -5,7 +5,8 @@ use valet_protocol::v2::{
     ThreadSettingsUpdateParams, ThreadSettingsUpdateResponse, ThreadSettingsUpdatedNotification, TurnStartParams,
 };
 
-use crate::dispatch::{Context, Handler};
+use crate::context::Context;
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 use crate::threads::policy_or_profile;
 

@@ -7,7 +7,8 @@ use valet_protocol::methods::ThreadShellCommand;
 use valet_protocol::v2::{ThreadShellCommandParams, ThreadShellCommandResponse};
 use valet_protocol::{ErrorKind, ErrorObject};
 
-use crate::dispatch::{Context, Handler};
+use crate::context::Context;
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 use crate::threads::terms;
 

@@ -12,8 +12,9 @@ use valet_store::NewLine;
 
 use super::opened;
 use crate::clock::now_ms;
+use crate::context::Context;
 use crate::convert;
-use crate::dispatch::{Context, Handler};
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 use crate::rollout::{Instructions, SessionMeta};
 use crate::threads::{Beginning, Record, ThreadSettings, absolute, refused, sandbox_or_profile};

@@ -5,7 +5,8 @@ use valet_protocol::v2::{ThreadTurnsListParams, ThreadTurnsListResponse};
 use valet_protocol::{ErrorKind, ErrorObject};
 
 use super::{not_loaded, reading};
-use crate::dispatch::{Context, Handler};
+use crate::context::Context;
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 
 impl Handler for ThreadTurnsList {

@@ -6,8 +6,9 @@ use valet_protocol::{ErrorKind, ErrorObject};
 use valet_store::Summary;
 
 use super::session_id_of;
+use crate::context::Context;
 use crate::convert;
-use crate::dispatch::{Context, Handler};
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 
 impl Handler for ThreadUnarchive {

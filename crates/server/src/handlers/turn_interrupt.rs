@@ -3,8 +3,9 @@
 use valet_protocol::methods::TurnInterrupt;
 use valet_protocol::v2::{TurnInterruptParams, TurnInterruptResponse};
 
+use crate::context::Context;
 use crate::convert::control_error;
-use crate::dispatch::{Context, Handler};
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 
 impl Handler for TurnInterrupt {

@@ -6,8 +6,9 @@ use valet_agent::{Said, TurnRequest};
 use valet_protocol::methods::{ThreadSettingsUpdated, TurnStart};
 use valet_protocol::v2::{ThreadSettingsUpdatedNotification, TurnStartParams, TurnStartResponse};
 
+use crate::context::Context;
 use crate::convert;
-use crate::dispatch::{Context, Handler};
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 use crate::threads::{policy_or_profile, terms};
 

@@ -5,8 +5,9 @@ use valet_protocol::methods::TurnSteer;
 use valet_protocol::v2::{TurnSteerParams, TurnSteerResponse};
 use valet_protocol::{ErrorKind, ErrorObject};
 
+use crate::context::Context;
 use crate::convert::{control_error, input_from_wire};
-use crate::dispatch::{Context, Handler};
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 
 impl Handler for TurnSteer {

@@ -3,7 +3,8 @@
 use valet_protocol::methods::ValetAccountForget;
 use valet_protocol::v2::{AccountForgetParams, AccountForgetResponse};
 
-use crate::dispatch::{Context, Handler};
+use crate::context::Context;
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 
 impl Handler for ValetAccountForget {

@@ -5,8 +5,9 @@ use valet_protocol::ErrorObject;
 use valet_protocol::methods::ValetAccountLend;
 use valet_protocol::v2::{AccountLendParams, AccountLendResponse};
 
+use crate::context::Context;
 use crate::convert::login_error;
-use crate::dispatch::{Context, Handler};
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 
 impl Handler for ValetAccountLend {

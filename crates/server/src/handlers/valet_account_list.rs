@@ -4,7 +4,8 @@ use valet_protocol::NoParams;
 use valet_protocol::methods::ValetAccountList;
 use valet_protocol::v2::AccountListResponse;
 
-use crate::dispatch::{Context, Handler};
+use crate::context::Context;
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 
 impl Handler for ValetAccountList {

@@ -4,7 +4,8 @@ use uuid::Uuid;
 use valet_protocol::methods::ValetLoginRedirect;
 use valet_protocol::v2::{LoginRedirectParams, LoginRedirectResponse};
 
-use crate::dispatch::{Context, Handler};
+use crate::context::Context;
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 
 impl Handler for ValetLoginRedirect {

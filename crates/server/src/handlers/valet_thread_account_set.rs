@@ -4,7 +4,8 @@ use valet_protocol::ErrorObject;
 use valet_protocol::methods::ValetThreadAccountSet;
 use valet_protocol::v2::{ThreadAccountFrom, ThreadAccountSetParams, ThreadAccountSetResponse};
 
-use crate::dispatch::{Context, Handler};
+use crate::context::Context;
+use crate::dispatch::Handler;
 use crate::responder::Responder;
 
 impl Handler for ValetThreadAccountSet {

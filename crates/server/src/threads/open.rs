@@ -15,8 +15,8 @@ use super::{Beginning, Thread, sandbox_or_profile};
 use crate::blocking::blocking;
 use crate::config::Config;
 use crate::connection::Connection;
+use crate::context::Context;
 use crate::convert;
-use crate::dispatch::Context;
 use crate::rollout::{SessionMeta, Settings, TokenInfo, started};
 
 /// What a log says of the thread that is to go on.

@@ -7,8 +7,8 @@ use valet_protocol::v2::ModeKind;
 use valet_protocol::{ErrorKind, ErrorObject};
 
 use super::{Thread, ThreadSettings};
+use crate::context::Context;
 use crate::convert;
-use crate::dispatch::Context;
 
 /// Captures what is in force now.
 pub(crate) fn terms(context: &Context, thread: &Thread, settings: &ThreadSettings) -> Result<Terms, ErrorObject> {

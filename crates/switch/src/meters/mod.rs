@@ -171,7 +171,7 @@ impl Meters {
         let url = Url::parse(&self.url).map_err(transient)?;
         let client = self.wallet.http().get().map_err(transient)?;
         let request = Request::new(Method::GET, url);
-        let sent = send_authorized(client, Some(&account), &Caller::from(name), request, HEADERS).await;
+        let sent = send_authorized(client, Some(&account), &Caller::Program, request, HEADERS).await;
         let response = match sent {
             Ok(response) => response,
             Err(SendError::Auth(failure)) => return Err(WalletError::from(failure).into()),

@@ -92,9 +92,9 @@ async fn an_account_that_was_moved_is_renewed_where_it_is_then() {
     let (first, second) = (wallet.account(FIRST).await.unwrap(), wallet.account(SECOND).await.unwrap());
     desk.wallet().activate(SECOND).unwrap();
     let before = (desk.used(), desk.waiting(FIRST));
-    for (account, name) in [(&first, FIRST), (&second, SECOND)] {
+    for account in [&first, &second] {
         let refused = account.snapshot();
-        let renewed = account.recover(refused.revision, &Caller::from(name)).await.unwrap();
+        let renewed = account.recover(refused.revision, &Caller::Program).await.unwrap();
         assert!(renewed.token != refused.token && renewed.identity == refused.identity);
     }
     assert!(desk.used() != before.0 && desk.waiting(FIRST) != before.1);
@@ -109,7 +109,7 @@ async fn an_account_that_was_removed_is_nobodys_and_does_not_come_back() {
     let account = wallet.account(SECOND).await.unwrap();
     desk.shelf().remove(SECOND).unwrap();
     assert!(matches!(wallet.account(SECOND).await, Err(WalletError::Unknown(_))));
-    assert!(account.renew_now(&Caller::from("late")).await.is_err());
+    assert!(account.renew_now(&Caller::Program).await.is_err());
     assert_eq!((wallet.names().unwrap(), desk.refreshes()), (vec![FIRST.to_owned()], 0));
     // Another login of the same account is another beginning.
     desk.log_in("c@d.e", "acct-2", None);

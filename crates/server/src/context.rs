@@ -1,0 +1,179 @@
+//! What a handler works with, and what many of them begin with, such as finding the thread that a request is about, as
+//! far as the asking connection may know of it.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+use valet_auth::Identity;
+use valet_protocol::{ErrorKind, ErrorObject, ServerNotificationMethod, v2};
+use valet_store::{Creator, StoreError, Summary, ThreadStore};
+
+use crate::account::creator;
+use crate::blocking::blocking;
+use crate::connection::{Audience, Connection, ConnectionId};
+use crate::convert;
+use crate::host::HostState;
+use crate::threads::{History, Thread};
+
+/// What a handler works with.
+#[derive(Clone)]
+pub(crate) struct Context {
+    /// The host.
+    pub(crate) host: Arc<HostState>,
+    /// Who asked.
+    pub(crate) connection: Arc<Connection>,
+}
+
+impl Context {
+    /// A loaded thread, for a method that works on it.
+    pub(crate) fn thread(&self, thread_id: &str) -> Result<Arc<Thread>, ErrorObject> {
+        self.loaded_thread(thread_id)?.ok_or_else(|| {
+            ErrorObject::invalid_request(format!("thread not found: {thread_id}")).kind(ErrorKind::ThreadNotFound)
+        })
+    }
+
+    /// To be called after something was entered for the asking connection: it may have left in the meantime,
+    /// and then nobody else would take the thing out again.
+    pub(crate) fn forget_if_gone(&self) {
+        let id = self.connection.id;
+        if self.host.connections.get(id).is_none() {
+            self.host.forget(id);
+        }
+    }
+
+    /// A thread, if it is loaded. An id that is no uuid is an error.
+    pub(crate) fn loaded_thread(&self, thread_id: &str) -> Result<Option<Arc<Thread>>, ErrorObject> {
+        let thread = self.host.threads.get(&thread_id_of(thread_id)?);
+        Ok(thread.filter(|thread| self.may_see(thread)))
+    }
+
+    /// Whether the asking connection may know of a loaded thread.
+    pub(crate) fn may_see(&self, thread: &Thread) -> bool {
+        if !self.host.config.per_connection() {
+            return true;
+        }
+        let now = self.host.accounts.creators(self.connection.id);
+        let stage = thread.shared.stage();
+        match &stage.record.creator {
+            // Whoever has other accounts since then is somebody else.
+            Some(creator) if !now.is_empty() => now.contains(creator),
+            _ => stage.is_of(self.connection.id),
+        }
+    }
+
+    /// Whether the asking connection may know of what was started with this login. Where each connection is a tenant,
+    /// it sees what is of its own accounts.
+    pub(crate) fn may_see_what_is_of(&self, creator: Option<&Creator>) -> bool {
+        !self.host.config.per_connection() || self.holds(self.connection.id, creator)
+    }
+
+    /// Whether a connection has the account that something was started with.
+    pub(crate) fn holds(&self, connection: ConnectionId, creator: Option<&Creator>) -> bool {
+        creator.is_some_and(|creator| self.host.accounts.creators(connection).contains(creator))
+    }
+
+    /// The lent account that a request chooses; null within: whoever is logged in. None: it chooses nothing.
+    pub(crate) fn choice(&self, asked: Option<&v2::AccountChoice>) -> Result<Option<Option<Identity>>, ErrorObject> {
+        let asked = asked.filter(|_| !self.host.config.strict()).and_then(|asked| asked.chatgpt_account_id.as_ref());
+        asked.map(|account_id| self.chosen(account_id.as_deref())).transpose()
+    }
+
+    /// An account by its id, if it is lent; null: whoever is logged in.
+    pub(crate) fn chosen(&self, account_id: Option<&str>) -> Result<Option<Identity>, ErrorObject> {
+        let Some(account_id) = account_id else { return Ok(None) };
+        let account = self.host.accounts.lent_account(self.connection.id, account_id)?;
+        Ok(account.snapshot().identity.clone())
+    }
+
+    /// Whose account the work of a thread runs under, as threads note it.
+    pub(crate) fn creator_under(&self, chosen: Option<&Identity>) -> Result<Option<Creator>, ErrorObject> {
+        let account = self.host.accounts.for_work(self.connection.id, chosen)?;
+        Ok(account.as_deref().and_then(creator))
+    }
+
+    /// Tells everybody who may know of what was started with this login.
+    pub(crate) fn tell_of<N: ServerNotificationMethod>(&self, creator: Option<&Creator>, params: &N::Params) {
+        if !self.host.config.per_connection() {
+            return self.host.connections.tell::<N>(Audience::Everybody, params);
+        }
+        for connection in self.host.connections.all() {
+            if connection.id == self.connection.id || self.holds(connection.id, creator) {
+                connection.notify::<N>(params);
+            }
+        }
+    }
+
+    /// Works with the stored threads, where it may wait for a disk.
+    pub(crate) async fn store<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&dyn ThreadStore) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, ErrorObject> {
+        let store = Arc::clone(&self.host.threads.stored);
+        match blocking(move || work(&*store)).await {
+            Ok(result) => result.map_err(convert::store_error),
+            Err(error) => Err(ErrorObject::internal(format!("the store of threads failed: {error}"))),
+        }
+    }
+
+    /// A thread that is stored, whether it is loaded or not.
+    pub(crate) async fn stored(&self, thread_id: &str) -> Result<Option<Summary>, ErrorObject> {
+        let id = thread_id_of(thread_id)?;
+        let is_own = self.loaded_thread(&id)?.is_some();
+        let found = self.store(move |store| store.find(&id)).await?;
+        Ok(found.filter(|summary| is_own || self.may_see_what_is_of(summary.creator.as_ref())))
+    }
+
+    /// A thread that is stored; the error says that there is none.
+    pub(crate) async fn stored_or_none_found(&self, thread_id: &str) -> Result<Summary, ErrorObject> {
+        let summary = self.stored(thread_id).await?;
+        summary.ok_or_else(|| convert::store_error(StoreError::NotFound(thread_id.to_owned())))
+    }
+
+    /// Has a loaded thread know the name that another process may have given it.
+    pub(crate) async fn learn_name(&self, thread: &Thread) -> Result<(), ErrorObject> {
+        if thread.shared.is_stored()
+            && let Some(summary) = self.stored(&thread.id).await?
+        {
+            thread.shared.stage().record.thread.name = summary.name;
+        }
+        Ok(())
+    }
+
+    /// A thread that is stored and not in the archive; one that is loaded is stored for it. The error says that there
+    /// is none.
+    pub(crate) async fn kept(&self, thread_id: &str) -> Result<Summary, ErrorObject> {
+        if let Some(thread) = self.loaded_thread(thread_id)?.filter(|thread| !thread.shared.is_stored()) {
+            thread.store()?;
+        }
+        let summary = self.stored(thread_id).await?.filter(|summary| !summary.archived);
+        summary.ok_or_else(|| convert::store_error(StoreError::NotFound(thread_id.to_owned())))
+    }
+
+    /// What happened in a thread, loaded or not. None within: nothing did yet. None: there is no such thread.
+    pub(crate) async fn history(&self, thread_id: &str) -> Result<Option<Option<History>>, ErrorObject> {
+        if let Some(thread) = self.loaded_thread(thread_id)? {
+            return Ok(Some(thread.shared.moment().map_err(convert::store_error)?.history));
+        }
+        let Some(summary) = self.stored(thread_id).await? else { return Ok(None) };
+        let history = self.store(move |store| History::of(store.lines(&summary.id)?)).await?;
+        Ok(Some(Some(history)))
+    }
+
+    /// Ends what runs in a thread and takes it out of memory, if it is there.
+    pub(crate) async fn let_go(&self, thread_id: &str) {
+        if let Some(thread) = self.host.threads.get(thread_id) {
+            thread.end().await;
+            self.host.threads.let_go(&thread);
+        }
+    }
+}
+
+/// The id of a thread in the form that it is stored under. An id that is no uuid is an error.
+pub(crate) fn thread_id_of(text: &str) -> Result<String, ErrorObject> {
+    match Uuid::parse_str(text) {
+        Ok(id) => Ok(id.to_string()),
+        Err(error) => {
+            Err(ErrorObject::invalid_request(format!("invalid thread id: {error}")).kind(ErrorKind::InvalidParams))
+        }
+    }
+}
