@@ -9,7 +9,7 @@ use crate::account::{Account, Mode};
 use crate::http::HttpClient;
 use crate::issuer::Issuer;
 use crate::manager::{AuthManager, LoginError, Scope};
-use crate::redeem::{Apart, InProcess, Program, Redeem};
+use crate::redeem::{Apart, InProcess, Redeem, Redeemer};
 use crate::renewal::{Kept, Renewal, kept};
 use crate::snapshot::Snapshot;
 use crate::store::{CredentialStore, Locked, Login, PATIENCE, StoreError, Tokens};
@@ -62,7 +62,7 @@ impl Keeping {
 
     /// The same, renewed by a program of its own, which goes on when this process is killed. It has to find the same
     /// store.
-    pub fn redeemed_by(self, program: Program) -> Self {
+    pub fn redeemed_by(self, program: Redeemer) -> Self {
         let redeem = Arc::new(Apart { program, store: Arc::clone(&self.store), otherwise: Arc::clone(&self.redeem) });
         Self { redeem, ..self }
     }

@@ -32,7 +32,7 @@ pub use failure::{AuthFailure, AuthFailureKind};
 pub use http::{HttpClient, HttpError};
 pub use keeping::Keeping;
 pub use manager::{AuthManager, LoginError, Rules, Scope};
-pub use redeem::{InProcess, Outcome, Program, Redeem, RedeemError, Redeemed, Redemption, redeem};
+pub use redeem::{InProcess, Outcome, Redeem, RedeemError, Redeemed, Redeemer, Redemption, redeem};
 pub use send::{SendError, send_authorized};
 pub use snapshot::{Identity, Profile, Snapshot};
 pub use token::AccessToken;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 
 pub(crate) use apart::Apart;
-pub use apart::{Outcome, Program};
+pub use apart::{Outcome, Redeemer};
 
 use crate::clock;
 use crate::http::HttpClient;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Args;
 use valet_auth::store::{CredentialStore, OfAccount, Shelf};
-use valet_auth::{HttpClient, Outcome, Program, Redemption};
+use valet_auth::{HttpClient, Outcome, Redeemer, Redemption};
 use valet_server::Config;
 
 /// The name of the command.
@@ -22,10 +22,10 @@ pub(crate) struct RedeemArgs {
 }
 
 /// This program, with the configuration of a host.
-pub(crate) fn program(overrides: &[String]) -> std::io::Result<Program> {
+pub(crate) fn program(overrides: &[String]) -> std::io::Result<Redeemer> {
     let config = overrides.iter().flat_map(|pair| ["-c".into(), pair.into()]);
     let arguments = std::iter::once(OsString::from(NAME)).chain(config).collect();
-    Ok(Program { path: std::env::current_exe()?, arguments })
+    Ok(Redeemer { path: std::env::current_exe()?, arguments })
 }
 
 pub(crate) fn run(args: &RedeemArgs) -> anyhow::Result<ExitCode> {

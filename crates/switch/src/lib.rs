@@ -22,5 +22,6 @@ pub mod wallet;
 mod watch;
 
 pub use parent::{ConnectError, LendError, Wishes};
+pub use policy::clock;
 pub use server::{Program, ServerError};
 pub use switch::{Plan, Switch, SwitchError, secret};

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use valet_auth::store::{CredentialStore, Login, OfAccount, PATIENCE, Shelf, Shelving, StoreError};
 use valet_auth::{
-    Account, AuthFailure, AuthFailureKind, AuthManager, Caller, HttpClient, Keeping, LoginError, Program, Rules, Scope,
-    issuer::Issuer,
+    Account, AuthFailure, AuthFailureKind, AuthManager, Caller, HttpClient, Keeping, LoginError, Redeemer, Rules,
+    Scope, issuer::Issuer,
 };
 
 /// Where the accounts are, and who issues them.
@@ -23,7 +23,7 @@ pub struct Parts {
     /// How the issuer and the backend are reached.
     pub http: Arc<HttpClient>,
     /// What renews their tokens. None: this process, which must not be killed meanwhile.
-    pub redeemer: Option<Program>,
+    pub redeemer: Option<Redeemer>,
 }
 
 /// The accounts of a home.

@@ -17,7 +17,7 @@ use crate::store::CredentialStore;
 /// The program that redeems: it is told on stdin what is asked for, does what [`redeem`](super::redeem) does with the
 /// same store, and says on stdout what came of it. No token passes between the two.
 #[derive(Clone, Debug)]
-pub struct Program {
+pub struct Redeemer {
     /// The executable.
     pub path: PathBuf,
     /// What it is started with.
@@ -39,7 +39,7 @@ pub enum Outcome {
 
 /// Redeems by a program; where that cannot be started, by somebody else.
 pub(crate) struct Apart {
-    pub(crate) program: Program,
+    pub(crate) program: Redeemer,
     pub(crate) store: Arc<dyn CredentialStore>,
     pub(crate) otherwise: Arc<dyn Redeem>,
 }
@@ -64,7 +64,7 @@ impl Redeem for Apart {
     }
 }
 
-impl Program {
+impl Redeemer {
     fn start(&self) -> std::io::Result<Child> {
         let mut command = Command::new(&self.path);
         command.args(&self.arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()

@@ -21,7 +21,7 @@ pub(super) fn run(command: &AccountsCommand) -> anyhow::Result<ExitCode> {
             let store = config.store();
             let removed = {
                 let locked = store.lock(PATIENCE)?;
-                let accounts = Accounts::of(&*locked, Shelf::of_home(&config.home))?;
+                let accounts = LockedAccounts::of(&*locked, Shelf::of_home(&config.home))?;
                 let name = accounts.find(who)?;
                 if accounts.current.as_deref() == Some(name) {
                     bail!("{name} is the login that is used; `valet logout` ends it");
@@ -43,13 +43,13 @@ pub(super) fn run(command: &AccountsCommand) -> anyhow::Result<ExitCode> {
 }
 
 /// What there is, while the lock is held.
-pub(super) struct Accounts {
+pub(super) struct LockedAccounts {
     shelf: Shelf,
     current: Option<String>,
     names: Vec<String>,
 }
 
-impl Accounts {
+impl LockedAccounts {
     pub(super) fn of(locked: &dyn Locked, shelf: Shelf) -> anyhow::Result<Self> {
         let current = locked.load()?.map(|login| login.name());
         let mut names = shelf.names()?;
@@ -126,7 +126,7 @@ fn switch(config: &ConfigArgs, who: &str) -> anyhow::Result<()> {
     let name = {
         let store = config.store();
         let locked = store.lock(PATIENCE)?;
-        Accounts::of(&*locked, Shelf::of_home(&config.home))?.find(who)?.to_owned()
+        LockedAccounts::of(&*locked, Shelf::of_home(&config.home))?.find(who)?.to_owned()
     };
     tell(match wallet(&config).activate(&name)? {
         Activated::Already => format!("{name} is used already."),

@@ -8,7 +8,7 @@ use valet_server::Config;
 
 use crate::logging;
 
-use super::accounts::Accounts;
+use super::accounts::LockedAccounts;
 use super::args::Format;
 use super::tell;
 use super::who::Who;
@@ -43,7 +43,7 @@ pub(super) fn export(config: &Config, format: Format, path: &Path, who: Option<&
     let locked = store.lock(PATIENCE)?;
     let login = match who {
         Some(who) => {
-            let accounts = Accounts::of(&*locked, Shelf::of_home(&config.home))?;
+            let accounts = LockedAccounts::of(&*locked, Shelf::of_home(&config.home))?;
             accounts.login(&*locked, accounts.find(who)?)?
         }
         None => locked.load()?.context("nobody is logged in")?,

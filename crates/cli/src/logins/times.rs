@@ -27,18 +27,8 @@ pub(super) fn span(seconds: i64) -> String {
 
 /// A time.
 pub(super) fn time(unix_seconds: i64) -> Option<String> {
-    Some(local(unix_seconds)?.format("%Y-%m-%d %H:%M").to_string())
-}
-
-/// A time, with its day if that is another one.
-pub(super) fn clock(unix_seconds: i64, now: i64) -> Option<String> {
-    let at = local(unix_seconds)?;
-    let is_today = local(now)?.date_naive() == at.date_naive();
-    Some(at.format(if is_today { "%H:%M" } else { "%a %Y-%m-%d %H:%M" }).to_string())
-}
-
-fn local(unix_seconds: i64) -> Option<DateTime<Local>> {
-    Some(DateTime::from_timestamp(unix_seconds, 0)?.with_timezone(&Local))
+    let time = DateTime::from_timestamp(unix_seconds, 0)?.with_timezone(&Local);
+    Some(time.format("%Y-%m-%d %H:%M").to_string())
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use serde_json::Value;
 use toml::Table;
 use valet_auth::issuer::Issuer;
 use valet_auth::store::{CodexFile, CredentialStore, Keyring, KeyringOrFile, Memory, OpencodeFile, Shelf, Shelving};
-use valet_auth::{HttpClient, Keeping, Program, Rules};
+use valet_auth::{HttpClient, Keeping, Redeemer, Rules};
 use valet_protocol::v2::{
     ApprovalsReviewer, AskForApproval, ConfigWarningNotification, ReasoningSummary, SandboxMode, SandboxPolicy,
 };
@@ -92,7 +92,7 @@ pub struct Config {
     /// Whether a login that another account takes the place of is put aside.
     shelving: bool,
     /// What renews the tokens of the login that the host owns.
-    redeemer: Option<Program>,
+    redeemer: Option<Redeemer>,
 }
 
 impl Config {
@@ -175,7 +175,7 @@ impl Config {
 
     /// The same, with a program that renews the tokens of the login that the host owns, and goes on when the host is
     /// killed. It has to be given the same configuration.
-    pub fn redeemed_by(self, program: Program) -> Self {
+    pub fn redeemed_by(self, program: Redeemer) -> Self {
         Self { redeemer: Some(program), ..self }
     }
 
@@ -222,7 +222,7 @@ impl Config {
     }
 
     /// What renews the tokens of the login that the host owns. None: the host itself does.
-    pub fn redeemer(&self) -> Option<Program> {
+    pub fn redeemer(&self) -> Option<Redeemer> {
         // Nobody else finds what is in the memory of this process.
         let in_memory = self.keys.cli_auth_credentials_store == CredentialsStore::Ephemeral;
         self.redeemer.clone().filter(|_| !in_memory)

@@ -3,6 +3,8 @@
 
 mod words;
 
+pub use words::clock;
+
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::str::FromStr;

@@ -165,7 +165,7 @@ fn after_a_switch_there_is_none_by_policy_for_a_while_and_one_by_need_at_once() 
 #[test]
 fn the_words_say_until_when_and_what_to_do() {
     let until = NOW + 60;
-    let clock = |at: i64| super::words::clock(at, NOW);
+    let clock = |at: i64| super::clock(at, NOW).unwrap();
     let standings = [standing("a@b.c", 100.0, 60), standing("c@d.e", 19.5, HOUR)];
     let ask = |policy, current| {
         let question =

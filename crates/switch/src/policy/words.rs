@@ -20,7 +20,7 @@ impl Decision {
                 Some(format!("{}; {to} is used from now on. {}", limited(from, *until, now), room(to, *left)))
             }
             Self::Nobody { first: Some((name, at)), .. } => {
-                Some(format!("no account is left; {name} comes back first, at {}", clock(*at, now)))
+                Some(format!("no account is left; {name} comes back first, at {}", said(*at, now)))
             }
             Self::Nobody { first: None, .. } => {
                 Some("no account is left, and nobody knows when one comes back".to_owned())
@@ -31,7 +31,7 @@ impl Decision {
 
 fn limited(name: &str, until: Option<i64>, now: i64) -> String {
     match until {
-        Some(until) => format!("{name} is at its limit until {}", clock(until, now)),
+        Some(until) => format!("{name} is at its limit until {}", said(until, now)),
         None => format!("{name} is at its limit"),
     }
 }
@@ -43,10 +43,15 @@ fn room(name: &str, left: Option<f64>) -> String {
     }
 }
 
-/// A time, with the day if that is not today.
-pub(super) fn clock(at: i64, now: i64) -> String {
+/// A time on the clock of this machine, with the day if that is not today. Both are in unix seconds; none if they are
+/// beyond all calendars.
+pub fn clock(at: i64, now: i64) -> Option<String> {
     let local = |seconds| DateTime::from_timestamp(seconds, 0).map(|time| time.with_timezone(&Local));
-    let (Some(at), Some(now)) = (local(at), local(now)) else { return "a time unknown".to_owned() };
-    let format = if at.date_naive() == now.date_naive() { "%H:%M" } else { "%Y-%m-%d %H:%M" };
-    at.format(format).to_string()
+    let (at, now) = (local(at)?, local(now)?);
+    let format = if at.date_naive() == now.date_naive() { "%H:%M" } else { "%a %Y-%m-%d %H:%M" };
+    Some(at.format(format).to_string())
+}
+
+fn said(at: i64, now: i64) -> String {
+    clock(at, now).unwrap_or_else(|| "a time unknown".to_owned())
 }

@@ -1,10 +1,11 @@
 //! The table: a line for each window of each account, with a bar where there is a terminal.
 
 use anstyle::{AnsiColor, Style};
+use valet_switch::clock;
 use valet_switch::meters::{Forecast, Window};
 
 use super::Account;
-use crate::logins::times::{clock, length, span};
+use crate::logins::times::{length, span};
 
 const BAR: usize = 20;
 const HEADS: [&str; 6] = ["account", "plan", "window", "used", "starts anew", "forecast"];

@@ -1,10 +1,10 @@
 //! The table as it is read by people and by programs.
 
 use pretty_assertions::assert_eq;
+use valet_switch::clock;
 use valet_switch::meters::{Failure, Reached, Standing, Window};
 
 use super::{Account, BAR, bar, lines};
-use crate::logins::times::clock;
 
 const HOUR: i64 = 3600;
 const NOW: i64 = 1_800_000_000;
