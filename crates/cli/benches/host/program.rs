@@ -51,6 +51,13 @@ impl Program {
         self.home == "VALET_HOME"
     }
 
+    /// The same program from a file that was written just now.
+    pub(crate) fn copied_to(&self, folder: &Path) -> anyhow::Result<Self> {
+        let binary = folder.join("program");
+        std::fs::copy(&self.binary, &binary)?;
+        Ok(Self { binary, ..self.clone() })
+    }
+
     /// What it answers to `--version`.
     pub(crate) fn version(&self) -> anyhow::Result<String> {
         let output = Command::new(&self.binary).arg("--version").output()?;
