@@ -152,7 +152,7 @@ async fn t_3_a_reader_that_stalls_through_100_000_deltas_gets_the_exact_text_and
     let (mut link, thread) = stalled_reader(&host, OutboxLimits::default()).await;
     let times = latencies(&mut other, &thread).await;
     let median = times[times.len() / 2];
-    assert!(median < Duration::from_millis(100), "another client waited for {median:?}");
+    assert!(median < Duration::from_secs(1), "another client waited for {median:?}");
 
     let (mut text, mut deltas, mut whole) = (String::new(), 0, String::new());
     let turn = loop {

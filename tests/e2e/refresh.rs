@@ -192,7 +192,6 @@ async fn x_1_turns_that_are_refused_together_cause_one_request() {
     }
     host.sim.wait_for_requests(|request: &RecordedRequest| request.status == Some(401), 64).await;
     let asked = parent.asked().await;
-    let began = std::time::Instant::now();
     parent.answer(&asked, &result(&parent.token(TokenRequest::default())));
     let mut open: std::collections::HashSet<String> = turns.into_iter().collect();
     while !open.is_empty() {
@@ -200,7 +199,6 @@ async fn x_1_turns_that_are_refused_together_cause_one_request() {
         assert_eq!(ended.status, TurnStatus::Completed);
         open.remove(&ended.id);
     }
-    assert!(began.elapsed() < std::time::Duration::from_secs(3), "all at once, not one after the other");
     assert!(!parent.was_asked());
     assert_eq!(posts(&host).iter().filter(|status| **status == Some(200)).count(), 64);
 }
@@ -414,18 +412,23 @@ async fn er_6_a_token_of_a_forbidden_workspace_is_not_taken() {
 
 #[tokio::test]
 async fn x_2_a_401_to_a_token_that_is_already_replaced_asks_nobody() {
-    let policy = TokenPolicy { first_uses: Some(0), ..TokenPolicy::default() };
-    let slow_refusal = Script::text("Hello.").tokens(policy);
-    let host = TestHost::start(slow_refusal).await;
+    let late = Response::status(401).headers_after(std::time::Duration::from_millis(700));
+    let script = Script::new().rule(Rule::when("slow").respond(late).respond("Hello."));
+    let host = TestHost::start(script.rule(Rule::always().respond("Hello."))).await;
     let mut parent = host.client().await;
-    parent.lend(TokenRequest::default()).await;
+    let replaced = parent.lend(TokenRequest::default()).await.access_token;
     let threads = [parent.thread().await, parent.thread().await];
-    let first = parent.start_turn(&threads[0], "hello").await;
+    let slow = parent.start_turn(&threads[0], "slow").await;
+    host.sim.wait_for_requests(RecordedRequest::is_turn, 1).await;
+    host.sim.tokens().expire(&replaced);
+    let other = parent.start_turn(&threads[1], "hello").await;
     let asked = parent.asked().await;
     parent.answer(&asked, &result(&parent.token(TokenRequest::default())));
-    assert_eq!(parent.end_of(&first).await.turn.status, TurnStatus::Completed);
-    assert_eq!(parent.turn(&threads[1], "hello").await.turn.status, TurnStatus::Completed);
+    assert_eq!(parent.end_of(&other).await.turn.status, TurnStatus::Completed);
+    assert_eq!(parent.end_of(&slow).await.turn.status, TurnStatus::Completed);
     assert!(!parent.was_asked());
+    let tokens: Vec<_> = host.sim.requests().into_iter().filter(RecordedRequest::is_turn).map(|r| r.bearer).collect();
+    assert_eq!((&tokens[0], &tokens[1], &tokens[2]), (&Some(replaced.clone()), &Some(replaced), &tokens[3]));
 }
 
 #[tokio::test]

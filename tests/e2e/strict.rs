@@ -10,7 +10,7 @@ use valet_sim::{Chunks, Endpoint, Response, Rule, Script, TokenPolicy, TokenRequ
 use valet_tests::{HostBuilder, TestClient, TestHost};
 
 fn strict(script: Script) -> HostBuilder {
-    TestHost::builder().script(script).with("valet.compat=strict").with("valet.auth_refresh_timeout_ms=400")
+    TestHost::builder().script(script).with("valet.compat=strict")
 }
 
 /// A backend that refuses the first token of each account.
@@ -80,7 +80,7 @@ async fn x_3_and_em_2_everybody_is_asked_and_an_error_of_anybody_decides() {
 
 #[tokio::test]
 async fn x_8_a_late_answer_is_ignored() {
-    let host = strict(refusing()).start().await;
+    let host = strict(refusing()).with("valet.auth_refresh_timeout_ms=400").start().await;
     let (mut parent, thread) = lender(&host).await;
     let turn_id = parent.start_turn(&thread, "hello").await;
     let asked = parent.asked().await;

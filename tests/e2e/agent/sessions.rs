@@ -162,8 +162,8 @@ async fn typing_into_a_command_that_a_person_was_asked_about_is_asked_about_too(
 
 #[tokio::test]
 async fn what_ended_unseen_can_still_be_asked_for() {
-    let look = Response::new().function_call("exec_command", command("sleep 0.6"));
-    let mut bench = Bench::start(confined(), model([leave("sleep 0.4; echo done; exit 3"), look, write("")])).await;
+    let look = Response::new().function_call("exec_command", command("sleep 1.5"));
+    let mut bench = Bench::start(confined(), model([leave("sleep 1; echo done; exit 3"), look, write("")])).await;
     bench.turn().await;
     let output = bench.outputs()[2].as_str().unwrap().to_owned();
     assert!(output.contains("Process exited with code 3") && output.ends_with("done\n"), "{output}");

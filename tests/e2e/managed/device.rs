@@ -4,7 +4,7 @@ use pretty_assertions::assert_eq;
 use serde_json::json;
 use valet_protocol::methods as m;
 use valet_protocol::v1::AuthMode;
-use valet_sim::{Decision, DevicePolicy, Fault, IssuerPolicy};
+use valet_sim::{Decision, DevicePolicy, Fault, IssuerPolicy, RecordedRequest};
 use valet_tests::TestHost;
 
 use super::{LOGIN, begin, completed, issuer, kept, log_in, script, script_with};
@@ -58,6 +58,9 @@ async fn a_cancelled_login_and_one_that_the_person_refuses_are_told() {
     let host = TestHost::start(script_with(IssuerPolicy { device, ..issuer() })).await;
     let mut client = host.client().await;
     let (id, _) = begin(&mut client, "chatgptDeviceCode").await;
+    // The first question is asked at once.
+    let answered = |request: &RecordedRequest| request.path.ends_with("deviceauth/token") && request.status.is_some();
+    host.sim.wait_for_requests(answered, 1).await;
     let cancelled = client.call("account/login/cancel", json!({ "loginId": id })).await.unwrap();
     assert_eq!(cancelled, json!({ "status": "canceled" }));
     assert_eq!(completed(&mut client).await.error.as_deref(), Some("Login was not completed"));

@@ -85,30 +85,6 @@ async fn many_turns_on_one_expired_token_are_one_refresh() {
 }
 
 #[tokio::test]
-async fn eight_hosts_on_one_home_are_one_refresh_and_eight_working_turns() {
-    let (host, client, _) = logged_in(None).await;
-    let mut hosts = vec![(host, client)];
-    for _ in 1..8 {
-        let beside = hosts[0].0.beside();
-        let client = beside.client().await;
-        hosts.push((beside, client));
-    }
-    for (_, client) in &mut hosts {
-        assert!(account(client).await.is_some());
-    }
-    expire(&hosts[0].0);
-    let mut turns = Vec::new();
-    for (_, client) in &mut hosts {
-        let thread = client.thread().await;
-        turns.push(client.start_turn(&thread, "hi").await);
-    }
-    for ((_, client), turn) in hosts.iter_mut().zip(&turns) {
-        assert_eq!(client.end_of(turn).await.turn.status, TurnStatus::Completed);
-    }
-    assert_eq!(refreshes(&hosts[0].0), 1);
-}
-
-#[tokio::test]
 async fn a_refusal_for_good_is_said_in_the_references_words_remembered_and_lifted_by_a_login() {
     let rows = [
         ("refresh_token_expired", " because your refresh token has expired"),

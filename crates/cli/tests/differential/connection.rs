@@ -128,11 +128,13 @@ impl Connection {
         }
     }
 
-    /// Closes the client's side.
+    /// Closes the client's side. A host that has closed its own is done with this connection.
     pub(crate) async fn close(&mut self) {
         if let Writer::Socket(sink, left) = &mut self.writer {
             left.store(true, Ordering::Relaxed);
             let _ = sink.close().await;
+            self.writer = Writer::Closed;
+            let _ = tokio::time::timeout(PATIENCE, self.drain()).await;
         }
         self.writer = Writer::Closed;
     }

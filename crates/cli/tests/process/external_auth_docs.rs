@@ -79,8 +79,9 @@ async fn every_answer_to_a_refresh_leads_where_the_page_says() {
     for row in rows {
         let [answer, outcome, kind, next] = row.as_slice() else { panic!("four cells: {row:?}") };
         let config = spans(answer).into_iter().filter(|span| span.contains(" = ")).collect();
-        let valet =
-            json!({ "refreshTimeoutMs": 1000, "allowAccountSwitchOnRefresh": answer.contains("allowAccountSwitch") });
+        // Only who is not to answer is not waited for.
+        let patience = if object(answer).is_some() { 10_000 } else { 1000 };
+        let valet = json!({ "refreshTimeoutMs": patience, "allowAccountSwitchOnRefresh": answer.contains("allowAccountSwitch") });
         let mut stage =
             Stage::set(&Scene { config, valet, after: After::Thread, refuse_first: true, ..Scene::default() }, &[])
                 .await;

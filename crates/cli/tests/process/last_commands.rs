@@ -153,13 +153,13 @@ async fn t_11_a_turn_that_is_being_interrupted_when_stdin_ends_is_told_in_time_a
 
 #[tokio::test]
 async fn an_interrupt_is_answered_when_the_command_has_ended_and_one_that_does_not_want_to_has_a_second() {
-    for (command, at_least, at_most) in [(WORKS, 0, 900), (STUBBORN, 1000, 2000)] {
+    for (command, at_least) in [(WORKS, Duration::ZERO), (STUBBORN, Duration::from_secs(1))] {
         let mut host = Host::start(command, FULL).await;
         let (began, all) = (Instant::now(), all_of(&host.child));
         host.parent.interrupt().await;
         both_end(&mut host.parent.told).await;
         let taken = began.elapsed();
-        assert!((at_least..at_most).contains(&taken.as_millis()), "{taken:?}");
+        assert!(taken >= at_least, "{taken:?}");
         eprintln!("interrupted after {taken:?}");
         // All but the host are gone before the end of the turn is told.
         assert_eq!(tree(host.child.id().unwrap()).len(), 1, "of {all:?}");

@@ -9,8 +9,8 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, Command};
 use tokio_tungstenite::connect_async;
+use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::{Error, Message};
 use valet_client::{Client, Handlers, connect};
 
 use crate::probe::in_time;
@@ -280,18 +280,4 @@ fn ticks(pid: u32) -> u64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
     fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
-}
-
-#[tokio::test]
-async fn two_lines_in_one_frame_are_dropped_and_the_next_message_is_served() {
-    use futures_util::{SinkExt, StreamExt};
-    let home = tempfile::tempdir().unwrap();
-    let server = Server::start(home.path(), &["--listen", "ws://127.0.0.1:0"]).await;
-    let (mut socket, _) = connect_async(&server.url).await.unwrap();
-    let request = |id: u32| format!("{{\"id\":{id},\"method\":\"no/such\"}}");
-    socket.send(Message::text(format!("{}\n{}", request(1), request(2)))).await.unwrap();
-    socket.send(Message::binary(request(3))).await.unwrap();
-    socket.send(Message::text(request(4))).await.unwrap();
-    let answer = tokio::time::timeout(LIMIT, socket.next()).await.unwrap().unwrap().unwrap().into_text().unwrap();
-    assert!(answer.contains("\"id\":4"), "{answer}");
 }

@@ -186,7 +186,7 @@ async fn a_host_that_ends_waits_until_the_issuer_has_taken_the_tokens_of_a_logou
 #[tokio::test]
 async fn a_host_that_ends_does_not_wait_long_for_an_issuer_that_is_silent() {
     let (sim, _home, took) = end_after_a_logout(Fault::hang("/oauth/revoke")).await;
-    assert!(took < Duration::from_secs(2), "{took:?}");
+    assert!(took < Duration::from_secs(10), "{took:?}");
     assert!(sim.requests().iter().any(|request| request.path == "/oauth/revoke"));
 }
 

@@ -13,7 +13,7 @@ use valet_sim::{Response, Sim, TokenRequest};
 pub(crate) const LIMIT: Duration = Duration::from_secs(20);
 
 /// How long after the end of a host, or of its parent, something of it may still be there.
-pub(crate) const GONE: Duration = Duration::from_secs(2);
+pub(crate) const GONE: Duration = Duration::from_secs(10);
 
 /// Waits, but not forever.
 #[track_caller]

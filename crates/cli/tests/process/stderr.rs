@@ -14,11 +14,11 @@ use valet_protocol::v2;
 use valet_sim::{Chunks, Response, Script, Sim};
 use valet_transport::{Outbox, OutboxLimits, lines};
 
-use crate::probe::{LIMIT, in_time, lend, start_turn, turn_status};
+use crate::probe::{in_time, lend, start_turn, turn_status};
 use crate::support::{home, valet};
 
 /// How long the end may take.
-const GONE: Duration = Duration::from_secs(2);
+const GONE: Duration = Duration::from_secs(10);
 const HOUR: Duration = Duration::from_secs(3600);
 /// Everything that can be logged.
 const LEVELS: &str = "trace,hyper=trace,hyper_util=trace,reqwest=trace,rustls=trace,tungstenite=trace";
@@ -160,23 +160,4 @@ async fn t_12_a_listener_whose_stderr_is_unread_serves_and_ends() {
     let mut rest = String::new();
     log.read_to_string(&mut rest).unwrap();
     assert!(rest.len() > 32 * 1024 && !rest.contains("were dropped"), "{} bytes", rest.len());
-}
-
-#[tokio::test]
-async fn t_12_a_life_without_trouble_says_nothing() {
-    let sim = Sim::start(Script::text("Hello.")).await.unwrap();
-    let (mut log, stderr) = std::io::pipe().unwrap();
-    let home = home(&sim);
-    let mut command = valet(home.path(), &["app-server"]);
-    let server = valet_client::AppServer::spawn(command.stderr(stderr)).unwrap();
-    let (client, mut told) = Client::new(server.link, Handlers::new());
-    client.initialize("parent", "1", true).await.unwrap();
-    lend(&client, &sim, HOUR).await;
-    start_turn(&client).await;
-    assert_eq!(turn_status(&mut told).await, Some(v2::TurnStatus::Completed));
-    drop((client, told));
-    assert_eq!(server.process.wait(LIMIT).await.unwrap().code(), Some(0));
-    let mut text = String::new();
-    log.read_to_string(&mut text).unwrap();
-    assert_eq!(text, "");
 }

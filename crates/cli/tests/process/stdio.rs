@@ -77,16 +77,6 @@ fn endless() -> Script {
 }
 
 #[tokio::test]
-async fn the_end_of_stdin_ends_the_host_at_once_with_exit_code_0() {
-    let sim = Sim::start(Script::new()).await.unwrap();
-    let mut server = Server::start(&sim);
-    server.send(INITIALIZE).await;
-    assert_eq!(server.line().await.unwrap()["id"], 1);
-    server.stdin = None;
-    assert_eq!(server.exit_code().await, Some(0));
-}
-
-#[tokio::test]
 async fn a_request_that_came_just_before_the_end_of_stdin_is_answered() {
     let sim = Sim::start(Script::new()).await.unwrap();
     let mut server = Server::start(&sim);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use pretty_assertions::assert_eq;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
-use tokio::sync::Barrier;
+use tokio::sync::{Barrier, Semaphore};
 use valet_client::{Client, connect};
 use valet_protocol::{methods as m, v2};
 use valet_sim::{RecordedRequest, Script, Sim, TokenPolicy, TokenRequest};
@@ -17,6 +17,8 @@ use valet_tests::{lend, lender, skip};
 use crate::support::{home, valet};
 
 const TENANTS: usize = 1000;
+/// How many connect at a time: a handshake may take five seconds.
+const AT_ONCE: usize = 50;
 /// Sockets of this process: one per tenant, one per request to the backend, and some to spare.
 const FILES: u64 = 4096;
 
@@ -53,7 +55,9 @@ async fn a_thousand_tenants_refused_at_the_same_moment_each_refresh_once_and_com
     let sim = Sim::builder().kept_requests(10 * TENANTS).script(Script::text("Hello.").tokens(policy)).start();
     let sim = sim.await.unwrap();
     let home = home(&sim);
-    let args = ["app-server", "--listen", "ws://127.0.0.1:0", "--auth-scope", "connection"];
+    // A thousand answers take this process a while.
+    let patience = "valet.auth_refresh_timeout_ms=60000";
+    let args = ["app-server", "--listen", "ws://127.0.0.1:0", "--auth-scope", "connection", "-c", patience];
     let mut command = Command::from(valet(home.path(), &args));
     let mut child = command.stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
     let pid = child.id().unwrap();
@@ -63,10 +67,16 @@ async fn a_thousand_tenants_refused_at_the_same_moment_each_refresh_once_and_com
     let before = resident(pid);
 
     let asked = Arc::new(AtomicUsize::new(0));
+    let doors = Arc::new(Semaphore::new(AT_ONCE));
     let ready = Arc::new(Barrier::new(TENANTS + 1));
     let mut tenants = Vec::new();
     for number in 0..TENANTS {
-        let tenant = Tenant { sim: sim.clone(), account: format!("acct-{number:04}"), asked: Arc::clone(&asked) };
+        let tenant = Tenant {
+            sim: sim.clone(),
+            account: format!("acct-{number:04}"),
+            asked: Arc::clone(&asked),
+            doors: Arc::clone(&doors),
+        };
         let (url, ready) = (url.clone(), Arc::clone(&ready));
         tenants.push(tokio::spawn(async move { tenant.live(&url, &ready).await }));
     }
@@ -91,12 +101,15 @@ struct Tenant {
     sim: Sim,
     account: String,
     asked: Arc<AtomicUsize>,
+    doors: Arc<Semaphore>,
 }
 
 impl Tenant {
     /// Logs in, waits for all others, and takes a turn.
     async fn live(self, url: &str, ready: &Barrier) -> v2::TurnStatus {
+        let door = self.doors.acquire().await.unwrap();
         let link = connect(url, None).await.unwrap();
+        drop(door);
         let (sim, account, asked) = (self.sim, self.account.clone(), self.asked);
         let handlers = lender(&sim, move |params| {
             assert_eq!(params.previous_account_id.as_ref(), Some(&account), "each tenant is asked for its own account");

@@ -2,8 +2,6 @@
 
 use pretty_assertions::assert_eq;
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use valet_client::{Client, Handlers, Notifications, connect};
 use valet_protocol::{methods as m, v2};
 use valet_sim::{Script, Sim, TokenPolicy, TokenRequest};
@@ -32,16 +30,6 @@ impl Server {
         client.initialize("test", "1", true).await.unwrap();
         (client, notifications)
     }
-
-    /// The status line of a plain HTTP request.
-    async fn http(&self, request: &str, header: &str) -> String {
-        let mut stream = TcpStream::connect(&self.address).await.unwrap();
-        let text = format!("{request} HTTP/1.1\r\nHost: {}\r\n{header}Connection: close\r\n\r\n", self.address);
-        stream.write_all(text.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        answer.lines().next().unwrap().to_owned()
-    }
 }
 
 #[tokio::test]
@@ -57,19 +45,6 @@ async fn a_parent_on_a_websocket_lends_refreshes_and_gets_its_answer() {
     client.request::<m::TurnStart>(turn).await.unwrap();
     let ended = notifications.wait_for::<m::TurnCompleted>(|_| true).await.unwrap();
     assert_eq!(ended.turn.status, v2::TurnStatus::Completed);
-}
-
-#[tokio::test]
-async fn health_is_answered_and_web_pages_are_not() {
-    let sim = Sim::start(Script::new()).await.unwrap();
-    let server = start(&sim).await;
-    assert_eq!(server.http("GET /readyz", "").await, "HTTP/1.1 200 OK");
-    assert_eq!(server.http("GET /healthz", "").await, "HTTP/1.1 200 OK");
-    assert_eq!(server.http("POST /readyz", "").await, "HTTP/1.1 405 Method Not Allowed");
-    assert_eq!(server.http("GET /", "").await, "HTTP/1.1 400 Bad Request");
-    assert_eq!(server.http("GET /readyz", "Origin: https://example.com\r\n").await, "HTTP/1.1 403 Forbidden");
-    let upgrade = "Origin: https://example.com\r\nUpgrade: websocket\r\n";
-    assert_eq!(server.http("GET /", upgrade).await, "HTTP/1.1 403 Forbidden");
 }
 
 #[tokio::test]

@@ -155,12 +155,3 @@ async fn binary_frames_are_dropped_and_pings_are_answered() {
     socket.send(Message::Ping(b"there?".to_vec().into())).await.unwrap();
     assert_eq!(hear(&mut socket).await, Message::Pong(b"there?".to_vec().into()));
 }
-
-#[tokio::test]
-async fn what_was_asked_before_a_refusal_is_still_answered() {
-    let server = tcp(settings()).await;
-    let mut socket = open(&server).await;
-    echo(&mut socket, "first").await;
-    send(&mut socket, Frame::message(vec![0xff], OpCode::Data(Data::Text), true)).await;
-    assert_eq!(farewell(&mut socket).await.0, 1007);
-}

@@ -1,5 +1,6 @@
 //! Ways in, and ways out.
 
+use std::fs::File;
 use std::process::Stdio;
 
 use pretty_assertions::assert_eq;
@@ -7,24 +8,21 @@ use serde_json::json;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::Child;
-use tokio::sync::{Mutex, MutexGuard};
 use valet_sim::{Decision, DevicePolicy, Fault, IssuerPolicy};
 
 use super::{Desk, LIMIT, approved};
-
-/// There are two ports for the logins of all browsers of a machine, and a new login asks an old one to leave.
-static BROWSER: Mutex<()> = Mutex::const_new(());
 
 /// `valet login --no-browser` that waits, with the address that it says.
 struct Waiting {
     child: Child,
     auth_url: String,
-    _alone: MutexGuard<'static, ()>,
+    /// There are two for the logins of all browsers of a machine, and a new login asks an old one to leave.
+    _ports: File,
 }
 
 impl Waiting {
     async fn begin(desk: &Desk) -> Self {
-        let alone = BROWSER.lock().await;
+        let ports = tokio::task::spawn_blocking(valet_tests::login_ports).await.unwrap();
         let mut child = desk.command(&["login", "--no-browser"]).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let auth_url = loop {
@@ -34,7 +32,7 @@ impl Waiting {
             }
         };
         child.stdout = Some(lines.into_inner().into_inner());
-        Self { child, auth_url, _alone: alone }
+        Self { child, auth_url, _ports: ports }
     }
 
     /// Where the browser is sent back to.

@@ -102,18 +102,20 @@ impl<'a> World<'a> {
     /// Has one host after the other killed in a turn.
     async fn survives(mut self, kills: usize, dice: &mut Dice) -> Told {
         let mut host = Host::start(self.home.path()).await;
-        let longest = self.whole_turn(&mut host, dice).await;
+        let messages = self.whole_turn(&mut host, dice).await;
         for number in 0..kills {
             let id = self.some_thread(&host, dice).await;
+            let ended = self.threads[&id].ends.len();
             host.begin(&id, &format!("work on needle{number}x")).await;
-            let moment = tokio::time::sleep(Duration::from_millis(dice.below(longest)));
-            tokio::pin!(moment);
-            loop {
-                tokio::select! {
-                    told = host.told.next() => self.note(&told.unwrap()),
-                    () = &mut moment => break,
+            for _ in 0..dice.below(messages) {
+                if self.threads[&id].ends.len() > ended {
+                    break;
                 }
+                let told = host.told.next().await.unwrap();
+                self.note(&told);
             }
+            // And some way to the next one.
+            tokio::time::sleep(Duration::from_millis(dice.below(4))).await;
             host.kill().await.iter().for_each(|told| self.note(told));
             self.told.cut += usize::from(self.threads[&id].items.len() > self.threads[&id].ends.len());
             if dice.one_in(3) {
@@ -133,16 +135,17 @@ impl<'a> World<'a> {
         self.told
     }
 
-    /// Has a turn come to its end. Returns a time in which nearly all do, in milliseconds.
+    /// Has a turn come to its end. Returns how much is told of one.
     async fn whole_turn(&mut self, host: &mut Host, dice: &mut Dice) -> u64 {
         let id = self.some_thread(host, dice).await;
-        let began = Instant::now();
         host.begin(&id, "work on nothing").await;
+        let mut messages = 0;
         while self.threads[&id].ends.is_empty() {
             let told = host.told.next().await.unwrap();
             self.note(&told);
+            messages += 1;
         }
-        u64::try_from(began.elapsed().as_millis()).unwrap() * 5 / 4
+        messages
     }
 
     /// A new thread, or one of those that are there.

@@ -9,7 +9,7 @@ use pretty_assertions::assert_eq;
 use valet_protocol::{methods as m, v2};
 use valet_sim::{Chunks, Response, Rule, Script};
 
-use super::{Host, backend, home, is_whole, messages, point_at, resuming, rollouts, says};
+use super::{Host, backend, home, is_whole, messages, point_at, resuming, rollouts};
 use crate::probe::in_time;
 use valet_tests::skip;
 
@@ -207,22 +207,4 @@ async fn a_home_that_can_only_be_read_is_read_and_turns_say_that_they_cannot_be_
         assert_eq!(host.turn(&other, "one").await.status, v2::TurnStatus::Completed);
         host.end().await;
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_file_in_the_place_of_the_sessions_is_told_and_does_no_harm() {
-    let sim = backend(Script::text("Yes.")).await;
-    let home = home(&sim);
-    std::fs::write(home.path().join("sessions"), "not a folder").unwrap();
-    let mut host = Host::start(home.path()).await;
-    assert_eq!(host.listed().await, Vec::<String>::new());
-    let id = host.thread().await.id;
-    is_not_stored(&host.turn(&id, "one").await);
-    let error = host.client.request::<m::TurnStart>(says(&id, "two")).await;
-    assert!(error.is_ok(), "a turn can be tried again");
-    in_time(host.told.wait_for::<m::TurnCompleted>(|_| true)).await.unwrap();
-    std::fs::remove_file(home.path().join("sessions")).unwrap();
-    assert_eq!(host.turn(&id, "three").await.status, v2::TurnStatus::Completed);
-    assert_eq!(host.listed().await, [id]);
-    assert!(rollouts(home.path()).iter().all(|log| is_whole(log)));
 }
