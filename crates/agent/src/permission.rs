@@ -29,6 +29,8 @@ pub enum Approvals {
 pub(crate) enum Verdict {
     /// Run it so.
     Run(Sandbox),
+    /// A person has allowed it before; run it so.
+    Allowed(Sandbox),
     /// Ask; if the answer is yes, run it so.
     Ask(Sandbox),
     /// Do not run it; words for the model.
@@ -71,7 +73,7 @@ pub(crate) fn verdict(approvals: Approvals, kept: Kept, candidate: &Candidate<'_
         return Verdict::Run(Sandbox::None);
     }
     match undecided(approvals, kept, candidate) {
-        Verdict::Ask(sandbox) if candidate.allowed => Verdict::Run(sandbox),
+        Verdict::Ask(sandbox) if candidate.allowed => Verdict::Allowed(sandbox),
         verdict => verdict,
     }
 }
@@ -181,7 +183,7 @@ mod tests {
         assert_eq!(decide(Approvals::OnRequest, &MAKE), Verdict::Run(confined()));
         assert_eq!(decide(Approvals::OnRequest, &OUT), Verdict::Ask(Sandbox::None));
         let allowed = Candidate { allowed: true, ..OUT };
-        assert_eq!(decide(Approvals::OnRequest, &allowed), Verdict::Run(Sandbox::None));
+        assert_eq!(decide(Approvals::OnRequest, &allowed), Verdict::Allowed(Sandbox::None));
     }
 
     #[test]

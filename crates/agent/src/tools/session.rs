@@ -75,8 +75,8 @@ pub(super) struct Shown {
     /// The item that shows the command.
     pub(super) item: OpenItem,
     pub(super) command: Command,
-    /// Whether a person was asked about it.
-    pub(super) asked: bool,
+    /// Whether a person is to be asked before something is typed.
+    pub(super) guarded: bool,
 }
 
 impl Sessions {
@@ -108,7 +108,7 @@ impl Sessions {
             unseen: Mutex::new(OutputBudget::bytes(KEPT_BYTES)),
             exit_code: watch::Sender::new(None),
             reported: AtomicBool::new(false),
-            guarded: AtomicBool::new(shown.asked),
+            guarded: AtomicBool::new(shown.guarded),
             command: shown.command.clone(),
             _permit: permit,
         });
