@@ -1,14 +1,12 @@
 //! Making a conversation shorter: the model sums it up, and goes on from the summary and from what the person
 //! said last.
 
-use std::sync::Arc;
-
 use uuid::Uuid;
 use valet_auth::HttpClient;
 
 use crate::conversation::Said;
 use crate::driver::{Driver, Ended};
-use crate::event::{Event, EventSink};
+use crate::event::Event;
 use crate::failure::{Failure, FailureClass};
 use crate::history::History;
 use crate::item::{Item, ItemKind};
@@ -29,18 +27,7 @@ const SHORTENINGS: usize = 4;
 const REQUEST: &str = "\
 Sum up this conversation for a colleague who takes over now and has not seen it. Say what the person wants, what \
 was found out, what was decided and why, which files were changed and how, what was tried without success, and \
-what is left to do, in order. Name files, functions, mailbox and values exactly. Write only the summary.";
-
-/// Lets through what is not about items: the summary is not shown as a message.
-struct Quiet(Arc<dyn EventSink>);
-
-impl EventSink for Quiet {
-    fn emit(&self, turn_id: &str, event: Event<'_>) {
-        if matches!(event, Event::Retrying { .. } | Event::BackendAnswered { .. } | Event::RateLimits { .. }) {
-            self.0.emit(turn_id, event);
-        }
-    }
-}
+what is left to do, in order. Name files, functions, commands and values exactly. Write only the summary.";
 
 impl Driver {
     /// Whether the next request would come near the end of what the model can read, or is known to go beyond.
@@ -131,7 +118,8 @@ async fn summary(
     mut history: History,
     progress: &mut Progress,
 ) -> Result<(String, Option<TokenUsage>), Failure> {
-    let quiet = turn.with_sink(Arc::new(Quiet(Arc::clone(&turn.sink))));
+    // The summary is not shown as a message.
+    let quiet = turn.quietly();
     // Of this nothing stays, so it has no id.
     history.push_value(&prompt::message("user", REQUEST));
     let ids = RequestIds { thread_id: &turn.thread_id, turn_id: &turn.id };

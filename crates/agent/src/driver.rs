@@ -127,6 +127,7 @@ impl Driver {
             models: self.services.models.clone(),
             sink: Arc::clone(&self.services.sink),
             started_at_ms: now_ms(),
+            quiet: false,
         };
         accepted(&turn.id);
         tracing::info!(thread = &*turn.thread_id, turn = turn.id, model = turn.settings.model, "a turn has begun");
