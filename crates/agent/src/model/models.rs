@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use reqwest::header::{ACCEPT, HeaderName, HeaderValue, USER_AGENT};
-use reqwest::{Method, Request, Url};
+use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
+use reqwest::{Method, Url};
 use valet_auth::{Account, Caller, HttpClient, HttpError, Identity, Mode, send_authorized};
 
 use super::entry::{Model, read};
@@ -163,22 +163,10 @@ impl Shelf {
 
 async fn ask(http: &HttpClient, url: &str, asker: Asker<'_>) -> Result<Kept, String> {
     let client = http.get().map_err(|error| error.to_string())?;
-    let mut url = Url::parse(url).map_err(|error| error.to_string())?;
-    if !asker.provider.query.is_empty() {
-        url.query_pairs_mut().extend_pairs(&asker.provider.query);
-    }
-    let mut request = Request::new(Method::GET, url);
-    let mut headers = asker.provider.headers.clone();
-    let from =
-        [(USER_AGENT, &asker.origin.user_agent), (HeaderName::from_static("originator"), &asker.origin.originator)];
-    for (name, value) in from {
-        // A client's name was checked when it came: nothing is left out here.
-        if let Ok(value) = HeaderValue::from_str(value) {
-            headers.insert(name, value);
-        }
-    }
-    headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
-    *request.headers_mut() = headers;
+    let url = Url::parse(url).map_err(|error| error.to_string())?;
+    let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("*/*"))]);
+    let request = asker.provider.request(client, Method::GET, url, asker.origin).headers(headers).build();
+    let request = request.map_err(|error| HttpError::from(error).to_string())?;
     let sent = send_authorized(client, asker.account, &Caller::Program, request, TIME_LIMIT).await;
     let response = sent.map_err(|error| error.to_string())?;
     let response = response.error_for_status().map_err(|error| HttpError::from(error).to_string())?;
