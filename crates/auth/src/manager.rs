@@ -251,9 +251,10 @@ impl AuthManager {
     pub(crate) fn adopt(&self, account: &Arc<Account>) -> bool {
         let mut scopes = self.scopes();
         let accounts = scopes.entry(Scope::default()).or_default();
-        let free = accounts.current.as_ref().is_none_or(|current| {
-            current.is_spent() && current.snapshot().token.fingerprint() != account.snapshot().token.fingerprint()
-        });
+        let free = accounts
+            .current
+            .as_ref()
+            .is_none_or(|current| current.is_spent() && current.snapshot().token != account.snapshot().token);
         if free {
             self.set_current(accounts, account);
         }
