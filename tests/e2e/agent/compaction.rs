@@ -49,7 +49,12 @@ async fn a_conversation_is_summed_up_on_request_and_goes_on_from_the_summary() {
 
 #[tokio::test]
 async fn a_summary_that_fails_or_says_nothing_leaves_the_conversation_as_it_was() {
-    let failures = [Response::status(400).body("no"), Response::new(), Response::new().text(" \n")];
+    let failures = [
+        Response::status(400).body("no"),
+        Response::new().text("Half of").cut(),
+        Response::new(),
+        Response::new().text(" \n"),
+    ];
     for failure in failures {
         let mut bench = Bench::start(confined(), sums_up(failure)).await;
         bench.turn().await;
@@ -67,7 +72,7 @@ async fn a_summary_that_is_cut_is_asked_for_again_because_nobody_has_seen_it() {
     let script = Script::new()
         .rule(Rule::when(ASKS).respond(Response::new().text("Half of").cut()).respond("All about words."))
         .rule(Rule::always().respond("A word."));
-    let mut bench = Bench::start(confined(), script).await;
+    let mut bench = Bench::start(confined().provider("stream_max_retries = 1"), script).await;
     bench.turn().await;
     assert_eq!(compact(&mut bench).await, TurnStatus::Completed);
     bench.turn().await;
