@@ -11,7 +11,7 @@ use crate::http::HttpClient;
 use crate::issuer::Issuer;
 use crate::manager::{AuthManager, LoginError, Scope};
 use crate::redeem::{Apart, InProcess, Redeem, Redeemer};
-use crate::renewal::{Kept, Renewal, kept};
+use crate::renewal::{Kept, Renewal};
 use crate::snapshot::Snapshot;
 use crate::store::{CredentialStore, Locked, Login, PATIENCE, StoreError, Tokens};
 
@@ -199,7 +199,7 @@ impl AuthManager {
         match login {
             Login::ApiKey(key) => self.api_key_account(key.clone()),
             Login::Chatgpt(tokens) => {
-                let snapshot: Snapshot = kept(tokens, &self.revisions);
+                let snapshot = Snapshot::of_kept(tokens, &self.revisions);
                 let renewal = Renewal::Kept(Kept::new(Arc::clone(&keeping.redeem), self.parent()));
                 Account::new(Mode::Chatgpt, snapshot, Arc::clone(&self.revisions), Some(renewal))
             }
