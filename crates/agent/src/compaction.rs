@@ -36,7 +36,7 @@ impl Driver {
             return true;
         }
         let window = catalog::find(&turn.settings.model).map(|model| model.context_window * 9 / 10);
-        turn.settings.compact_at.or(window).is_some_and(|limit| self.context_tokens >= limit)
+        turn.settings.compact_at.or(window).is_some_and(|limit| self.past.context_tokens >= limit)
     }
 
     /// The backend has refused the conversation as too long: it is summed up before the next request. The usage says
@@ -45,9 +45,9 @@ impl Driver {
         self.overflowed = true;
         if let Some(model) = catalog::find(&turn.settings.model) {
             let window = model.usable_context();
-            self.usage.last = TokenUsage { total: window, ..TokenUsage::default() };
-            self.usage.context_window = Some(window);
-            turn.emit(Event::Usage(&self.usage));
+            self.past.usage.last = TokenUsage { total: window, ..TokenUsage::default() };
+            self.past.usage.context_window = Some(window);
+            turn.emit(Event::Usage(&self.past.usage));
         }
     }
 
@@ -67,14 +67,13 @@ impl Driver {
         turn.emit(Event::ItemStarted(&item));
         let mut progress = Progress::default();
         let summarised = {
-            let summary = summary(&self.services.http, turn, self.history.clone(), &mut progress);
+            let summary = summary(&self.services.http, turn, self.past.history.clone(), &mut progress);
             tokio::pin!(summary);
             loop {
                 tokio::select! {
                     biased;
                     control = mailbox.control(turn) => match control {
-                        Control::Interrupted(reply) => break Err(Ended::Interrupted(reply)),
-                        Control::Failed(failure) => break Err(Ended::Failed(failure)),
+                        Control::Ended(ended) => break Err(ended),
                         Control::Said(more, accepted) => {
                             accepted(&turn.id);
                             said.push(more);
@@ -93,18 +92,18 @@ impl Driver {
                 return Err(ended);
             }
         };
-        let kept = self.history.said(KEPT_BYTES);
-        self.history.clear();
-        prompt::opening(&turn.settings).await.into_iter().for_each(|message| self.history.push_message(message));
-        kept.into_iter().for_each(|message| self.history.push_said(message));
-        self.history.push_message(prompt::message("user", &format!("{}\n\n{summary}", prompt::SUMMED_UP)));
+        let kept = self.past.history.said(KEPT_BYTES);
+        self.past.history.clear();
+        prompt::opening(&turn.settings).await.into_iter().for_each(|message| self.past.history.push_message(message));
+        kept.into_iter().for_each(|message| self.past.history.push_said(message));
+        self.past.history.push_message(prompt::message("user", &format!("{}\n\n{summary}", prompt::SUMMED_UP)));
         if let Some(usage) = usage {
             self.use_up(turn, usage);
         }
         turn.emit_limits(&mut progress);
-        self.context_tokens = 0;
+        self.past.context_tokens = 0;
         self.overflowed = false;
-        self.services.journal.replace(&summary, self.history.keep());
+        self.services.journal.replace(&summary, self.past.history.keep());
         turn.emit(Event::ItemCompleted(&item.completed()));
         self.say_all(turn, said).await;
         Ok(())

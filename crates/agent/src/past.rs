@@ -16,8 +16,11 @@ use crate::usage::Usage;
 pub struct Past {
     pub(crate) history: History,
     pub(crate) usage: Usage,
+    /// What the last response says that the model has read and written; nothing after a compaction.
     pub(crate) context_tokens: i64,
+    /// What the model was last told of the place where it works.
     pub(crate) scene: Option<Scene>,
+    /// Whose reasoning the history holds.
     pub(crate) payer: Option<Payer>,
     /// Messages of the model that were shown as whole, until they turn up among the items: their id and text.
     shown: Vec<(String, String)>,

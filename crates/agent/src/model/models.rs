@@ -45,11 +45,11 @@ struct Login {
 struct Shelf {
     /// Held by whoever asks the backend; the others wait for its answer.
     flight: tokio::sync::Mutex<()>,
-    kept: Mutex<Option<Kept>>,
+    kept: Mutex<Option<CachedList>>,
 }
 
 #[derive(Clone, Debug)]
-struct Kept {
+struct CachedList {
     /// None: the backend has never told.
     models: Option<Arc<[Model]>>,
     etag: Option<String>,
@@ -140,28 +140,28 @@ impl Login {
 }
 
 impl Shelf {
-    fn kept(&self) -> MutexGuard<'_, Option<Kept>> {
+    fn kept(&self) -> MutexGuard<'_, Option<CachedList>> {
         // Values are replaced as a whole.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn keep(&self, kept: Kept) {
+    fn keep(&self, kept: CachedList) {
         *self.kept() = Some(kept);
     }
 
-    fn fresh(&self) -> Option<Kept> {
+    fn fresh(&self) -> Option<CachedList> {
         self.kept().clone().filter(|kept| Instant::now() < kept.until)
     }
 
     /// What was told before stays, and the backend is left alone for a moment.
-    fn missed(&self, reason: &str) -> Kept {
+    fn missed(&self, reason: &str) -> CachedList {
         tracing::warn!(reason, "the backend did not say which models there are");
         let (models, etag) = self.kept().clone().map(|kept| (kept.models, kept.etag)).unwrap_or_default();
-        Kept { models, etag, until: Instant::now() + PAUSE }
+        CachedList { models, etag, until: Instant::now() + PAUSE }
     }
 }
 
-async fn ask(http: &HttpClient, url: &str, asker: Asker<'_>) -> Result<Kept, String> {
+async fn ask(http: &HttpClient, url: &str, asker: Asker<'_>) -> Result<CachedList, String> {
     let client = http.get().map_err(|error| error.to_string())?;
     let url = Url::parse(url).map_err(|error| error.to_string())?;
     let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("*/*"))]);
@@ -173,5 +173,5 @@ async fn ask(http: &HttpClient, url: &str, asker: Asker<'_>) -> Result<Kept, Str
     let etag = response.headers().get("etag").and_then(|etag| etag.to_str().ok()).map(str::to_owned);
     let body = response.bytes().await.map_err(|error| HttpError::from(error).to_string())?;
     let models = read(&body).ok_or("there is none to choose in the list")?;
-    Ok(Kept { models: Some(models.into()), etag, until: Instant::now() + FRESH })
+    Ok(CachedList { models: Some(models.into()), etag, until: Instant::now() + FRESH })
 }

@@ -16,7 +16,7 @@ use super::{AllowedCommand, Called, OpenItem, Tools, resolve};
 use crate::client::{CommandQuestion, Decision};
 use crate::event::{Event, Waiting};
 use crate::item::{Command, CommandSource, ItemKind, Status};
-use crate::permission::{Candidate, Verdict, is_known_shell, kept, verdict};
+use crate::permission::{Candidate, Verdict, enforced, is_known_shell, verdict};
 use crate::time::now_ms;
 use crate::tool_call::ToolCall;
 use crate::turn::Turn;
@@ -134,7 +134,7 @@ impl Tools {
             allowed: self.memory().commands.contains(&wanted.key()),
         };
         let support = self.launcher.support().await;
-        verdict(settings.approvals, kept(&settings.sandbox, &support), &candidate)
+        verdict(settings.approvals, enforced(&settings.sandbox, &support), &candidate)
     }
 
     /// Asks a person. Without leave the item is complete, and what the model is told is returned.
@@ -313,6 +313,9 @@ fn rule(file: &std::path::Path, script: &str) -> Option<shell::Decision> {
             return Some(shell::Decision::Prompt);
         }
     };
+    if !rules.ignored.is_empty() {
+        tracing::info!(file = %file.display(), lines = ?rules.ignored, "what is no rule has no effect");
+    }
     let Some(commands) = shell::plain_commands(script) else {
         return rules.restrict().then_some(shell::Decision::Prompt);
     };
