@@ -1,14 +1,12 @@
 //! Making a conversation shorter: the model sums it up, and goes on from the summary and from what the person
 //! said last.
 
-use std::sync::Arc;
-
 use uuid::Uuid;
 use valet_auth::HttpClient;
 
 use crate::conversation::Said;
 use crate::driver::{Driver, Ended};
-use crate::event::{Event, EventSink};
+use crate::event::Event;
 use crate::failure::{Failure, FailureClass};
 use crate::history::History;
 use crate::item::{Item, ItemKind};
@@ -29,18 +27,7 @@ const SHORTENINGS: usize = 4;
 const REQUEST: &str = "\
 Sum up this conversation for a colleague who takes over now and has not seen it. Say what the person wants, what \
 was found out, what was decided and why, which files were changed and how, what was tried without success, and \
-what is left to do, in order. Name files, functions, mailbox and values exactly. Write only the summary.";
-
-/// Lets through what is not about items: the summary is not shown as a message.
-struct Quiet(Arc<dyn EventSink>);
-
-impl EventSink for Quiet {
-    fn emit(&self, turn_id: &str, event: Event<'_>) {
-        if matches!(event, Event::Retrying { .. } | Event::BackendAnswered { .. } | Event::RateLimits { .. }) {
-            self.0.emit(turn_id, event);
-        }
-    }
-}
+what is left to do, in order. Name files, functions, commands and values exactly. Write only the summary.";
 
 impl Driver {
     /// Whether the next request would come near the end of what the model can read, or is known to go beyond.
@@ -49,7 +36,7 @@ impl Driver {
             return true;
         }
         let window = catalog::find(&turn.settings.model).map(|model| model.context_window * 9 / 10);
-        turn.settings.compact_at.or(window).is_some_and(|limit| self.context_tokens >= limit)
+        turn.settings.compact_at.or(window).is_some_and(|limit| self.past.context_tokens >= limit)
     }
 
     /// The backend has refused the conversation as too long: it is summed up before the next request. The usage says
@@ -58,9 +45,9 @@ impl Driver {
         self.overflowed = true;
         if let Some(model) = catalog::find(&turn.settings.model) {
             let window = model.usable_context();
-            self.usage.last = TokenUsage { total: window, ..TokenUsage::default() };
-            self.usage.context_window = Some(window);
-            turn.emit(Event::Usage(&self.usage));
+            self.past.usage.last = TokenUsage { total: window, ..TokenUsage::default() };
+            self.past.usage.context_window = Some(window);
+            turn.emit(Event::Usage(&self.past.usage));
         }
     }
 
@@ -80,14 +67,13 @@ impl Driver {
         turn.emit(Event::ItemStarted(&item));
         let mut progress = Progress::default();
         let summarised = {
-            let summary = summary(&self.services.http, turn, self.history.clone(), &mut progress);
+            let summary = summary(&self.services.http, turn, self.past.history.clone(), &mut progress);
             tokio::pin!(summary);
             loop {
                 tokio::select! {
                     biased;
                     control = mailbox.control(turn) => match control {
-                        Control::Interrupted(reply) => break Err(Ended::Interrupted(reply)),
-                        Control::Failed(failure) => break Err(Ended::Failed(failure)),
+                        Control::Ended(ended) => break Err(ended),
                         Control::Said(more, accepted) => {
                             accepted(&turn.id);
                             said.push(more);
@@ -106,18 +92,18 @@ impl Driver {
                 return Err(ended);
             }
         };
-        let kept = self.history.said(KEPT_BYTES);
-        self.history.clear();
-        prompt::opening(&turn.settings).await.into_iter().for_each(|message| self.history.push_message(message));
-        kept.into_iter().for_each(|message| self.history.push_said(message));
-        self.history.push_message(prompt::message("user", &format!("{}\n\n{summary}", prompt::SUMMED_UP)));
+        let kept = self.past.history.said(KEPT_BYTES);
+        self.past.history.clear();
+        prompt::opening(&turn.settings).await.into_iter().for_each(|message| self.past.history.push_message(message));
+        kept.into_iter().for_each(|message| self.past.history.push_said(message));
+        self.past.history.push_message(prompt::message("user", &format!("{}\n\n{summary}", prompt::SUMMED_UP)));
         if let Some(usage) = usage {
             self.use_up(turn, usage);
         }
         turn.emit_limits(&mut progress);
-        self.context_tokens = 0;
+        self.past.context_tokens = 0;
         self.overflowed = false;
-        self.services.journal.replace(&summary, self.history.keep());
+        self.services.journal.replace(&summary, self.past.history.keep());
         turn.emit(Event::ItemCompleted(&item.completed()));
         self.say_all(turn, said).await;
         Ok(())
@@ -131,7 +117,8 @@ async fn summary(
     mut history: History,
     progress: &mut Progress,
 ) -> Result<(String, Option<TokenUsage>), Failure> {
-    let quiet = turn.with_sink(Arc::new(Quiet(Arc::clone(&turn.sink))));
+    // The summary is not shown as a message.
+    let quiet = turn.quietly();
     // Of this nothing stays, so it has no id.
     history.push_value(&prompt::message("user", REQUEST));
     let ids = RequestIds { thread_id: &turn.thread_id, turn_id: &turn.id };

@@ -15,7 +15,6 @@ use uuid::Uuid;
 use crate::conversation::{Accepted, ControlError, Message, Reply, Said, Services, Terms};
 use crate::event::{Event, TurnOutcome, TurnSummary};
 use crate::failure::{Failure, FailureClass};
-use crate::history::History;
 use crate::item::{Item, ItemKind, UserMessage};
 use crate::journal::{Context, Payer};
 use crate::mailbox::{Control, Mailbox};
@@ -34,16 +33,10 @@ use crate::usage::{TokenUsage, Usage};
 pub(crate) struct Driver {
     thread_id: Arc<str>,
     pub(crate) services: Services,
-    pub(crate) history: History,
-    pub(crate) usage: Usage,
-    /// What the last response says that the model has read and written; nothing after a compaction.
-    pub(crate) context_tokens: i64,
+    /// The conversation so far.
+    pub(crate) past: Past,
     /// Whether the backend has refused the conversation as too long since it was last summed up.
     pub(crate) overflowed: bool,
-    /// What the model was last told of the place where it works.
-    told: Option<Scene>,
-    /// Whose reasoning the history holds.
-    payer: Option<Payer>,
     pub(crate) tools: Tools,
 }
 
@@ -57,17 +50,7 @@ pub(crate) enum Ended {
 impl Driver {
     pub(crate) fn new(thread_id: String, services: Services, ending: CancellationToken) -> Self {
         let tools = Tools::new(Arc::clone(&services.client), Arc::clone(&services.launcher), ending);
-        Self {
-            thread_id: thread_id.into(),
-            services,
-            history: History::default(),
-            usage: Usage::default(),
-            context_tokens: 0,
-            overflowed: false,
-            told: None,
-            payer: None,
-            tools,
-        }
+        Self { thread_id: thread_id.into(), services, past: Past::default(), overflowed: false, tools }
     }
 
     pub(crate) async fn run(mut self, past: impl Future<Output = Past>, mut mailbox: Mailbox) {
@@ -94,9 +77,9 @@ impl Driver {
                     self.end(&turn, &Progress::default(), ended).await;
                 }
                 Message::Inject { items, done } => {
-                    self.history.extend(items);
+                    self.past.history.extend(items);
                     // Before the first turn they wait for what comes before them.
-                    if self.history.is_kept() {
+                    if self.past.history.is_kept() {
                         self.keep();
                     }
                     done();
@@ -127,14 +110,15 @@ impl Driver {
             models: self.services.models.clone(),
             sink: Arc::clone(&self.services.sink),
             started_at_ms: now_ms(),
+            quiet: false,
         };
         accepted(&turn.id);
         tracing::info!(thread = &*turn.thread_id, turn = turn.id, model = turn.settings.model, "a turn has begun");
         turn.emit(Event::TurnStarted { started_at: turn.started_at_ms / 1000 });
         if let Some(payer) = Payer::of(&turn.settings.provider, turn.account.as_deref())
-            && self.payer.replace(payer.clone()).is_some_and(|before| before != payer)
+            && self.past.payer.replace(payer.clone()).is_some_and(|before| before != payer)
         {
-            self.history.change_payer();
+            self.past.history.change_payer();
         }
         self.set_scene(&turn).await;
         turn
@@ -142,17 +126,13 @@ impl Driver {
 
     /// Goes on from where another process was.
     fn take_up(&mut self, past: Past) {
-        self.history = past.history;
-        self.usage = past.usage;
-        self.context_tokens = past.context_tokens;
+        self.past = past;
         self.overflowed = false;
-        self.told = past.scene;
-        self.payer = past.payer;
     }
 
     /// Gives to the journal what was added to the history.
     pub(crate) fn keep(&mut self) {
-        let fresh = self.history.keep();
+        let fresh = self.past.history.keep();
         if !fresh.is_empty() {
             self.services.journal.remember(fresh);
         }
@@ -167,8 +147,8 @@ impl Driver {
         for part in &said.input {
             content.push(part.content().await);
         }
-        self.history.push_message(json!({ "type": "message", "role": "user", "content": content }));
-        self.history.last_was_said();
+        self.past.history.push_message(json!({ "type": "message", "role": "user", "content": content }));
+        self.past.history.last_was_said();
         self.keep();
         let kind = ItemKind::UserMessage(UserMessage { client_id: said.client_id, content: said.input });
         let item = Item::started(Uuid::now_v7().to_string(), kind);
@@ -187,16 +167,16 @@ impl Driver {
     async fn set_scene(&mut self, turn: &Turn) {
         let now = Scene::of(&turn.settings);
         let base = prompt::base_instructions(turn.settings.base_instructions.as_deref());
-        self.history.set_preface(&self.thread_id, prompt::message("developer", base));
-        match &self.told {
+        self.past.history.set_preface(&self.thread_id, prompt::message("developer", base));
+        match &self.past.scene {
             Some(told) => {
-                prompt::changes(told, &now).into_iter().for_each(|message| self.history.push_message(message));
+                prompt::changes(told, &now).into_iter().for_each(|message| self.past.history.push_message(message));
             }
             // What was injected before comes after it.
-            None => self.history.open_with(prompt::opening(&turn.settings).await),
+            None => self.past.history.open_with(prompt::opening(&turn.settings).await),
         }
-        self.told = Some(now);
-        let context = Context { scene: self.told.clone(), payer: self.payer.clone() };
+        self.past.scene = Some(now);
+        let context = Context { scene: self.past.scene.clone(), payer: self.past.payer.clone() };
         self.services.journal.set_context(&turn.id, &context);
         self.keep();
     }
@@ -230,14 +210,14 @@ impl Driver {
                 Ok(Ok(response)) => {
                     progress.shown.clear();
                     let more = !response.calls.is_empty() || response.end_turn == Some(false);
-                    self.history.extend(response.items);
+                    self.past.history.extend(response.items);
                     // Before anything is done: who takes this up must know of it.
                     self.keep();
                     let ended = self.run_tools(turn, &response.calls, mailbox).await;
                     match response.usage {
                         Some(last) => self.use_up(turn, last),
                         // As much as before, as far as anybody knows.
-                        None if self.usage != Usage::default() => turn.emit(Event::Usage(&self.usage)),
+                        None if self.past.usage != Usage::default() => turn.emit(Event::Usage(&self.past.usage)),
                         None => {}
                     }
                     turn.emit_limits(progress);
@@ -248,14 +228,14 @@ impl Driver {
                     }
                 }
                 Ok(Err(failure)) => {
-                    self.history.extend(progress.shown.drain(..));
+                    self.past.history.extend(progress.shown.drain(..));
                     match failure.class() {
                         // Whoever is at a limit wants to know what was used.
-                        FailureClass::UsageLimitExceeded if self.usage != Usage::default() => {
-                            turn.emit(Event::Usage(&self.usage));
+                        FailureClass::UsageLimitExceeded if self.past.usage != Usage::default() => {
+                            turn.emit(Event::Usage(&self.past.usage));
                         }
                         FailureClass::ContextWindowExceeded => self.overflow(turn),
-                        FailureClass::ContentFiltered => self.history.push_message(prompt::filtered_note()),
+                        FailureClass::ContentFiltered => self.past.history.push_message(prompt::filtered_note()),
                         _ => {}
                     }
                     turn.emit_limits(progress);
@@ -266,15 +246,13 @@ impl Driver {
                 Err(Control::Said(said, accepted)) => {
                     accepted(&turn.id);
                     turn.emit_limits(progress);
-                    self.history.extend(progress.shown.drain(..));
+                    self.past.history.extend(progress.shown.drain(..));
                     self.say(turn, said).await;
                 }
-                Err(control) => {
+                Err(Control::Ended(ended)) => {
                     turn.emit_limits(progress);
-                    self.history.extend(progress.shown.drain(..));
-                    if let Some(ended) = self.obey(turn, control).await {
-                        return ended;
-                    }
+                    self.past.history.extend(progress.shown.drain(..));
+                    return ended;
                 }
             }
         }
@@ -283,14 +261,14 @@ impl Driver {
     fn body(&self, turn: &Turn) -> Result<Bytes, Failure> {
         let ids = request::RequestIds { thread_id: &turn.thread_id, turn_id: &turn.id };
         let tools = Tools::definitions(&turn.settings);
-        request::body(&turn.settings, ids, &self.history, &tools, RequestKind::Turn)
+        request::body(&turn.settings, ids, &self.past.history, &tools, RequestKind::Turn)
     }
 
     pub(crate) fn use_up(&mut self, turn: &Turn, last: TokenUsage) {
         let window = catalog::find(&turn.settings.model).map(catalog::ModelInfo::usable_context);
-        self.context_tokens = last.total;
-        self.usage.add(last, window);
-        turn.emit(Event::Usage(&self.usage));
+        self.past.context_tokens = last.total;
+        self.past.usage.add(last, window);
+        turn.emit(Event::Usage(&self.past.usage));
     }
 
     /// Carries out the calls of a response. Each gets an answer in the history, whatever happens: the backend
@@ -313,7 +291,7 @@ impl Driver {
                             accepted(&turn.id);
                             said.push(more);
                         }
-                        control => break Some(control),
+                        Control::Ended(ended) => break Some(ended),
                     },
                     () = &mut running => break None,
                 }
@@ -328,34 +306,17 @@ impl Driver {
                     Output::Text(format!("Wall time: {:.1} seconds\naborted by user", began.elapsed().as_secs_f64()))
                 }
             };
-            self.history.push_value(&call.answer(&output));
+            self.past.history.push_value(&call.answer(&output));
         }
         self.keep();
-        let ended = match stopped {
-            Some(control) => self.obey(turn, control).await,
-            None => stop.then_some(Ended::Interrupted(None)),
-        };
         self.say_all(turn, said).await;
-        ended
-    }
-
-    /// Does what came from outside. Returns how the turn ends, if it does.
-    async fn obey(&mut self, turn: &Turn, control: Control) -> Option<Ended> {
-        match control {
-            Control::Failed(failure) => Some(Ended::Failed(failure)),
-            Control::Interrupted(reply) => Some(Ended::Interrupted(reply)),
-            Control::Said(said, accepted) => {
-                accepted(&turn.id);
-                self.say(turn, said).await;
-                None
-            }
-        }
+        stopped.or(stop.then_some(Ended::Interrupted(None)))
     }
 
     async fn end(&mut self, turn: &Turn, progress: &Progress, mut ended: Ended) {
         self.tools.end_turn(turn).await;
         if matches!(ended, Ended::Interrupted(_)) {
-            self.history.push_message(prompt::interrupted_note());
+            self.past.history.push_message(prompt::interrupted_note());
         }
         self.keep();
         if matches!(ended, Ended::Completed)

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use valet_auth::Account;
+use valet_tools::definitions::PlanStep;
 
 use crate::failure::Failure;
 use crate::item::{AgentMessage, Item};
@@ -127,26 +128,6 @@ pub enum Waiting {
     Approval,
     /// Answers to questions.
     UserInput,
-}
-
-/// A step of the model's plan.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PlanStep {
-    /// What is done.
-    pub step: String,
-    /// How far it is.
-    pub status: StepStatus,
-}
-
-/// How far a step is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StepStatus {
-    /// Not begun.
-    Pending,
-    /// Being done.
-    InProgress,
-    /// Done.
-    Completed,
 }
 
 /// How a turn ended.

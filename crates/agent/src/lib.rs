@@ -35,7 +35,7 @@ mod usage;
 
 pub use client::{Client, ClientAnswer, ClientCall, CommandQuestion, Content, Decision, PatchQuestion};
 pub use conversation::{Accepted, ControlError, Conversation, Said, Services, ShellRequest, Terms, TurnRequest};
-pub use event::{Event, EventSink, PlanStep, StepStatus, TurnOutcome, TurnSummary, Waiting};
+pub use event::{Event, EventSink, TurnOutcome, TurnSummary, Waiting};
 pub use failure::{Failure, FailureClass, RetryAdvice};
 pub use input::{ImageDetail, Input, TextSpan};
 pub use item::{
@@ -55,4 +55,5 @@ pub use settings::{Origin, Provider, Retries, Settings};
 pub use tools::ClientTool;
 pub use usage::{TokenUsage, Usage};
 /// The vocabulary of the tools, as far as clients see it.
-pub use valet_tools::{definitions::Question, shell::Action};
+pub use valet_tools::definitions::{PlanStep, Question, StepStatus};
+pub use valet_tools::shell::Action;

@@ -6,8 +6,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use valet_auth::AuthFailure;
 
-use crate::conversation::{Accepted, ControlError, Message, Reply, Said};
-use crate::failure::Failure;
+use crate::conversation::{Accepted, ControlError, Message, Said};
+use crate::driver::Ended;
 use crate::turn::{Turn, TurnKind};
 
 /// What a conversation is asked, in the order of its coming.
@@ -21,12 +21,10 @@ pub(crate) struct Mailbox {
 
 /// What ends the work on a turn from outside, or changes it.
 pub(crate) enum Control {
-    /// Somebody stopped it, or nobody is left.
-    Interrupted(Option<Reply>),
+    /// It ends here.
+    Ended(Ended),
     /// Somebody said more: the answer to what was said before is no longer wanted as it is.
     Said(Said, Accepted),
-    /// It cannot go on.
-    Failed(Failure),
 }
 
 impl Mailbox {
@@ -54,13 +52,15 @@ impl Mailbox {
         loop {
             let message = tokio::select! {
                 biased;
-                () = self.ending.cancelled() => return Control::Interrupted(None),
+                () = self.ending.cancelled() => return Control::Ended(Ended::Interrupted(None)),
                 message = self.receiver.recv() => message,
-                () = &mut logged_out => return Control::Failed(AuthFailure::logged_out().into()),
+                () = &mut logged_out => {
+                    return Control::Ended(Ended::Failed(AuthFailure::logged_out().into()));
+                }
             };
             let active = turn.id.clone();
             match message {
-                None => return Control::Interrupted(None),
+                None => return Control::Ended(Ended::Interrupted(None)),
                 Some(Message::Turn(request)) if turn.kind == TurnKind::Regular => {
                     return Control::Said(request.said, request.accepted);
                 }
@@ -78,7 +78,9 @@ impl Mailbox {
                 Some(Message::Interrupt { turn_id: Some(expected), reply }) if expected != active => {
                     reply(Err(ControlError::InterruptOther { expected, active }));
                 }
-                Some(Message::Interrupt { reply, .. }) => return Control::Interrupted(Some(reply)),
+                Some(Message::Interrupt { reply, .. }) => {
+                    return Control::Ended(Ended::Interrupted(Some(reply)));
+                }
                 Some(later) => self.later.push_back(later),
             }
         }

@@ -16,8 +16,11 @@ use crate::usage::Usage;
 pub struct Past {
     pub(crate) history: History,
     pub(crate) usage: Usage,
+    /// What the last response says that the model has read and written; nothing after a compaction.
     pub(crate) context_tokens: i64,
+    /// What the model was last told of the place where it works.
     pub(crate) scene: Option<Scene>,
+    /// Whose reasoning the history holds.
     pub(crate) payer: Option<Payer>,
     /// Messages of the model that were shown as whole, until they turn up among the items: their id and text.
     shown: Vec<(String, String)>,
@@ -80,10 +83,12 @@ impl Past {
         self.history.push_message(prompt::message("user", summary));
     }
 
-    /// What was used so far.
+    /// What was used so far. Told again, it says nothing new of the context, which may have been summed up since.
     pub fn used(&mut self, usage: Usage) {
+        if usage != self.usage {
+            self.context_tokens = usage.last.total;
+        }
         self.usage = usage;
-        self.context_tokens = usage.last.total;
     }
 
     /// Makes whole what was cut when the last process ended: what the person has seen is part of the history, each
@@ -119,6 +124,7 @@ mod tests {
 
     use super::Past;
     use crate::journal::{Context, Payer};
+    use crate::usage::{TokenUsage, Usage};
 
     fn raw(item: &Value) -> Arc<RawValue> {
         Arc::from(serde_json::value::to_raw_value(item).unwrap())
@@ -208,5 +214,20 @@ mod tests {
         let said: Vec<_> = past.history.said(1000).iter().map(|item| item.get().contains("please")).collect();
         assert_eq!(said, [true]);
         assert_eq!(past.context_tokens, 0);
+    }
+
+    #[test]
+    fn what_a_summary_cost_is_not_what_the_conversation_is_long() {
+        let mut past = Past::default();
+        let mut usage = Usage::default();
+        usage.add(TokenUsage { total: 900, ..TokenUsage::default() }, None);
+        past.used(usage);
+        assert_eq!(past.context_tokens, 900);
+        past.compacted([raw(&user(super::prompt::SUMMED_UP))]);
+        past.used(usage);
+        assert_eq!(past.context_tokens, 0, "told again when a limit was reached");
+        usage.add(TokenUsage { total: 30, ..TokenUsage::default() }, None);
+        past.used(usage);
+        assert_eq!(past.context_tokens, 30);
     }
 }

@@ -24,11 +24,20 @@ pub enum Approvals {
     Never,
 }
 
+impl Approvals {
+    /// Whether a person may be asked about leaving the sandbox.
+    pub(crate) fn may_ask_to_leave(self) -> bool {
+        !matches!(self, Self::Never | Self::Granular { sandbox: false, .. })
+    }
+}
+
 /// What is to be done about a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// Run it so.
     Run(Sandbox),
+    /// A person has allowed it before; run it so.
+    Allowed(Sandbox),
     /// Ask; if the answer is yes, run it so.
     Ask(Sandbox),
     /// Do not run it; words for the model.
@@ -37,7 +46,7 @@ pub(crate) enum Verdict {
 
 /// How much of the limits of a turn this machine can keep.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Kept {
+pub(crate) enum Enforced {
     /// All; run it so.
     All(Sandbox),
     /// Some; run it so, if it is to be run.
@@ -63,22 +72,22 @@ const NEVER: &str = "approval policy is Never; reject command — you cannot ask
 
 /// Decides about a command. In doubt a person is asked; where nobody may be asked, nothing runs that a person
 /// would have to be asked about.
-pub(crate) fn verdict(approvals: Approvals, kept: Kept, candidate: &Candidate<'_>) -> Verdict {
+pub(crate) fn verdict(approvals: Approvals, enforced: Enforced, candidate: &Candidate<'_>) -> Verdict {
     if candidate.rule == Some(shell::Decision::Forbidden) {
         return Verdict::Refuse("a rule of the user forbids this command".to_owned());
     }
     if candidate.rule == Some(shell::Decision::Allow) && candidate.known_shell {
         return Verdict::Run(Sandbox::None);
     }
-    match undecided(approvals, kept, candidate) {
-        Verdict::Ask(sandbox) if candidate.allowed => Verdict::Run(sandbox),
+    match undecided(approvals, enforced, candidate) {
+        Verdict::Ask(sandbox) if candidate.allowed => Verdict::Allowed(sandbox),
         verdict => verdict,
     }
 }
 
-fn undecided(approvals: Approvals, kept: Kept, candidate: &Candidate<'_>) -> Verdict {
+fn undecided(approvals: Approvals, enforced: Enforced, candidate: &Candidate<'_>) -> Verdict {
     let rule_asks = candidate.rule == Some(shell::Decision::Prompt);
-    let may_ask = !matches!(approvals, Approvals::Never | Approvals::Granular { sandbox: false, .. });
+    let may_ask = approvals.may_ask_to_leave();
     if candidate.escalated {
         return match approvals {
             Approvals::Never => Verdict::Refuse(NEVER.to_owned()),
@@ -86,13 +95,13 @@ fn undecided(approvals: Approvals, kept: Kept, candidate: &Candidate<'_>) -> Ver
             _ => Verdict::Refuse("the approval policy does not let you ask for escalated permissions".to_owned()),
         };
     }
-    let sandbox = match kept {
-        Kept::All(sandbox) => sandbox,
+    let sandbox = match enforced {
+        Enforced::All(sandbox) => sandbox,
         // Not all of the limits hold: a person decides. Who wants nobody asked has been warned.
-        Kept::Some(sandbox) if may_ask => return Verdict::Ask(sandbox),
-        Kept::Some(sandbox) => sandbox,
-        Kept::None if may_ask => return Verdict::Ask(Sandbox::None),
-        Kept::None => {
+        Enforced::Some(sandbox) if may_ask => return Verdict::Ask(sandbox),
+        Enforced::Some(sandbox) => sandbox,
+        Enforced::None if may_ask => return Verdict::Ask(Sandbox::None),
+        Enforced::None => {
             let words = "this machine has no sandbox, and the approval policy does not let you ask";
             return Verdict::Refuse(words.to_owned());
         }
@@ -121,13 +130,13 @@ pub(crate) fn is_known_shell(shell: &str, of_the_person: &str) -> bool {
 
 /// How much of a sandbox this machine can keep. Signals that reach other processes change nothing that the limits are
 /// about; paths that are not protected do.
-pub(crate) fn kept(sandbox: &Sandbox, support: &Support) -> Kept {
+pub(crate) fn enforced(sandbox: &Sandbox, support: &Support) -> Enforced {
     match support {
-        _ if *sandbox == Sandbox::None => Kept::All(Sandbox::None),
-        Support::Full => Kept::All(sandbox.clone()),
-        Support::Partial { missing } if missing.contains(&Gap::Mounts) => Kept::Some(sandbox.clone()),
-        Support::Partial { .. } => Kept::All(sandbox.clone()),
-        Support::None { .. } => Kept::None,
+        _ if *sandbox == Sandbox::None => Enforced::All(Sandbox::None),
+        Support::Full => Enforced::All(sandbox.clone()),
+        Support::Partial { missing } if missing.contains(&Gap::Mounts) => Enforced::Some(sandbox.clone()),
+        Support::Partial { .. } => Enforced::All(sandbox.clone()),
+        Support::None { .. } => Enforced::None,
     }
 }
 
@@ -151,7 +160,7 @@ fn resolved(path: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use super::{Approvals, Candidate, Kept, NEVER, Verdict, is_known_shell, may_write, verdict};
+    use super::{Approvals, Candidate, Enforced, NEVER, Verdict, is_known_shell, may_write, verdict};
     use pretty_assertions::assert_eq;
     use valet_exec::{Limits, Sandbox};
     use valet_tools::shell::Decision;
@@ -166,7 +175,7 @@ mod tests {
     }
 
     fn decide(approvals: Approvals, candidate: &Candidate<'_>) -> Verdict {
-        verdict(approvals, Kept::All(confined()), candidate)
+        verdict(approvals, Enforced::All(confined()), candidate)
     }
 
     #[test]
@@ -181,7 +190,7 @@ mod tests {
         assert_eq!(decide(Approvals::OnRequest, &MAKE), Verdict::Run(confined()));
         assert_eq!(decide(Approvals::OnRequest, &OUT), Verdict::Ask(Sandbox::None));
         let allowed = Candidate { allowed: true, ..OUT };
-        assert_eq!(decide(Approvals::OnRequest, &allowed), Verdict::Run(Sandbox::None));
+        assert_eq!(decide(Approvals::OnRequest, &allowed), Verdict::Allowed(Sandbox::None));
     }
 
     #[test]
@@ -194,13 +203,13 @@ mod tests {
 
     #[test]
     fn without_a_sandbox_every_command_is_asked_about_or_refused() {
-        assert_eq!(verdict(Approvals::OnRequest, Kept::None, &LOOK), Verdict::Ask(Sandbox::None));
-        assert!(matches!(verdict(Approvals::Never, Kept::None, &LOOK), Verdict::Refuse(_)));
+        assert_eq!(verdict(Approvals::OnRequest, Enforced::None, &LOOK), Verdict::Ask(Sandbox::None));
+        assert!(matches!(verdict(Approvals::Never, Enforced::None, &LOOK), Verdict::Refuse(_)));
     }
 
     #[test]
     fn with_half_a_sandbox_a_person_is_asked_where_somebody_may_be_asked() {
-        let half = || Kept::Some(confined());
+        let half = || Enforced::Some(confined());
         assert_eq!(verdict(Approvals::OnRequest, half(), &LOOK), Verdict::Ask(confined()));
         assert_eq!(verdict(Approvals::Never, half(), &LOOK), Verdict::Run(confined()));
     }

@@ -13,9 +13,14 @@ const NAME: &str = "AGENTS.md";
 /// How much of the files is told.
 const MOST_BYTES: usize = 32 * 1024;
 
+/// The root of the repository that a directory is in, or the directory.
+pub(crate) fn root(cwd: &Path) -> &Path {
+    cwd.ancestors().find(|path| path.join(".git").exists()).unwrap_or(cwd)
+}
+
 /// The files that there are, outermost first. A link that leads out of the repository is none of them.
 pub fn files(cwd: &Path) -> Vec<PathBuf> {
-    let root = cwd.ancestors().find(|path| path.join(".git").exists()).unwrap_or(cwd);
+    let root = root(cwd);
     let mut files: Vec<PathBuf> =
         cwd.ancestors().take_while(|path| path.starts_with(root)).map(|path| path.join(NAME)).collect();
     files.reverse();

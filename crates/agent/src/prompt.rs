@@ -132,13 +132,11 @@ fn guidance(settings: &Settings) -> String {
     let network = if network { "" } else { " They have no network." };
     let approvals = match settings.approvals {
         Approvals::Untrusted => "The person is asked before everything that does more than read.",
-        Approvals::OnRequest | Approvals::Granular { sandbox: true, .. } => {
+        approvals if approvals.may_ask_to_leave() => {
             "To leave the sandbox, ask with `sandbox_permissions` and a `justification`; do so when a command that \
              matters fails because of the sandbox, not before."
         }
-        Approvals::Never | Approvals::Granular { .. } => {
-            "The person cannot be asked for more: do what can be done within these limits."
-        }
+        _ => "The person cannot be asked for more: do what can be done within these limits.",
     };
     format!("{access}{network} {approvals} What a command leaves running ends with the turn.")
 }

@@ -210,7 +210,7 @@ impl<'a> Response<'a> {
         let turn = self.turn;
         let client = http.get().map_err(errors::of_transport)?;
         let ids = RequestIds { thread_id: &turn.thread_id, turn_id: &turn.id };
-        let request = request::request(&turn.settings, &turn.origin, ids, body)?;
+        let request = request::request(client, &turn.settings, &turn.origin, ids, body)?;
         let account = turn.account.as_ref();
         let caller = Caller::Thread(Arc::clone(&turn.thread_id));
         if let Some(account) = account {
@@ -310,7 +310,7 @@ impl<'a> Response<'a> {
     fn complete(&mut self, id: Option<String>, kind: ItemKind) {
         let named = |open: &Item| id.as_ref().is_none_or(|id| open.id == *id);
         let item = match self.open.iter().rposition(named) {
-            Some(position) => Item { kind, ..self.open.swap_remove(position) },
+            Some(position) => Item { kind, ..self.open.remove(position) },
             None => {
                 let item = Item::started(id.unwrap_or_else(new_id), kind);
                 self.turn.emit(Event::ItemStarted(&item));
@@ -319,7 +319,7 @@ impl<'a> Response<'a> {
         };
         let item = item.completed();
         self.turn.emit(Event::ItemCompleted(&item));
-        self.shown_whole = true;
+        self.shown_whole = !self.turn.quiet;
         if item.agent_message().is_some() {
             self.progress.last_message = Some(item);
         }

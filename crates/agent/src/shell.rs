@@ -38,9 +38,8 @@ impl Driver {
             tokio::select! {
                 biased;
                 control = mailbox.control(turn) => match control {
-                    Control::Interrupted(reply) => break (Ended::Interrupted(reply), None),
-                    Control::Failed(failure) => break (Ended::Failed(failure), None),
-                    // What is said meanwhile waits for a turn of its own: a turn like this is not steered.
+                    Control::Ended(ended) => break (ended, None),
+                    // Never comes: a turn like this is not steered, and what is said waits for one of its own.
                     Control::Said(..) => {}
                 },
                 report = &mut running => break (Ended::Completed, Some(report)),
@@ -48,7 +47,7 @@ impl Driver {
         };
         let report = report.unwrap_or_else(|| "It was stopped.".to_owned());
         let text = format!("<user_shell_command>\n$ {line}\n{report}\n</user_shell_command>");
-        self.history.push_message(prompt::message("user", &text));
+        self.past.history.push_message(prompt::message("user", &text));
         ended
     }
 }

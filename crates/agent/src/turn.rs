@@ -31,16 +31,22 @@ pub(crate) struct Turn {
     pub(crate) models: Option<Arc<Models>>,
     pub(crate) sink: Arc<dyn EventSink>,
     pub(crate) started_at_ms: i64,
+    /// Whether nobody is shown what the model says.
+    pub(crate) quiet: bool,
 }
 
 impl Turn {
     pub(crate) fn emit(&self, event: Event<'_>) {
-        self.sink.emit(&self.id, event);
+        let of_the_backend =
+            matches!(event, Event::Retrying { .. } | Event::BackendAnswered { .. } | Event::RateLimits { .. });
+        if of_the_backend || !self.quiet {
+            self.sink.emit(&self.id, event);
+        }
     }
 
-    /// The same turn with another listener.
-    pub(crate) fn with_sink(&self, sink: Arc<dyn EventSink>) -> Self {
-        Self { sink, ..self.clone() }
+    /// The same turn, whose responses nobody is shown.
+    pub(crate) fn quietly(&self) -> Self {
+        Self { quiet: true, ..self.clone() }
     }
 
     /// Tells that the turn waits for a person, until the value is dropped.

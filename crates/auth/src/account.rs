@@ -94,7 +94,8 @@ pub(crate) struct State {
 
 impl std::fmt::Debug for Account {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Account").field("mode", &self.mode).field("revision", &self.snapshot().revision).finish()
+        let revision = self.state.borrow().snapshot.revision;
+        f.debug_struct("Account").field("mode", &self.mode).field("revision", &revision).finish()
     }
 }
 

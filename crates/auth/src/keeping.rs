@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::sync::oneshot::{self, error::TryRecvError};
 use tokio_util::task::TaskTracker;
 
 use crate::account::{Account, Mode};
@@ -10,7 +11,7 @@ use crate::http::HttpClient;
 use crate::issuer::Issuer;
 use crate::manager::{AuthManager, LoginError, Scope};
 use crate::redeem::{Apart, InProcess, Redeem, Redeemer};
-use crate::renewal::{Kept, Renewal, kept};
+use crate::renewal::{Kept, Renewal};
 use crate::snapshot::Snapshot;
 use crate::store::{CredentialStore, Locked, Login, PATIENCE, StoreError, Tokens};
 
@@ -34,11 +35,15 @@ struct Look {
     next: Instant,
     /// Whose login is not taken up, even if it was renewed: a logout left it where it is, or it is made here.
     left: Option<Arc<Snapshot>>,
+    /// What a store says that was asked and is not waited for.
+    coming: Option<oneshot::Receiver<Result<Option<Login>, StoreError>>>,
+    /// Whether nobody has looked yet.
+    first: bool,
 }
 
 impl Look {
     fn after(left: Option<Arc<Snapshot>>) -> Self {
-        Self { next: Instant::now(), left }
+        Self { next: Instant::now(), left, coming: None, first: false }
     }
 }
 
@@ -56,7 +61,7 @@ impl Keeping {
             redeem: Arc::new(redeem),
             revoke,
             revocations: TaskTracker::new(),
-            look: Arc::new(Mutex::new(Look::after(None))),
+            look: Arc::new(Mutex::new(Look { first: true, ..Look::after(None) })),
         }
     }
 
@@ -90,26 +95,42 @@ impl Keeping {
             }
         }
         let store = Arc::clone(&self.store);
-        let changed = tokio::task::spawn_blocking(move || change(&*store.lock(PATIENCE)?)).await;
-        changed.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+        aside(move || change(&*store.lock(PATIENCE)?)).await
     }
+
+    async fn load(&self) -> Result<Option<Login>, StoreError> {
+        if self.store.is_quick() {
+            return self.store.load();
+        }
+        let store = Arc::clone(&self.store);
+        aside(move || store.load()).await
+    }
+}
+
+/// Works where it may block.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+}
+
+/// A login that cannot be read is none, and that is said.
+fn readable(found: Result<Option<Login>, StoreError>) -> Option<Login> {
+    found.unwrap_or_else(|error| {
+        tracing::warn!(%error, "the login that is kept cannot be used");
+        None
+    })
 }
 
 impl AuthManager {
     /// Takes up the login that is kept, if nobody is logged in, or nobody who could go on. Another process may have put
     /// it there at any time.
     pub(crate) fn look(&self) {
-        let Some(keeping) = self.keeping.as_ref().filter(|keeping| keeping.should_look()) else { return };
-        match keeping.store.load() {
-            Ok(Some(login)) if self.rules().check(&login).is_ok() => {
-                let account = self.account_of(keeping, &login);
-                if !keeping.was_left(&account.snapshot()) && self.adopt(&account) {
-                    tracing::info!("the login of another process was taken up");
-                    self.parent().taken_up(&account);
-                }
-            }
-            Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "the login that is kept cannot be used"),
+        let Some(keeping) = &self.keeping else { return };
+        let Some(login) = readable(keeping.find()).filter(|login| self.rules().check(login).is_ok()) else { return };
+        let account = self.account_of(keeping, &login);
+        if !keeping.was_left(&account.snapshot()) && self.adopt(&account) {
+            tracing::info!("the login of another process was taken up");
+            self.parent().taken_up(&account);
         }
     }
 
@@ -153,13 +174,18 @@ impl AuthManager {
         let keeping = self.keeping.as_ref().filter(|_| scope == Scope::default());
         let lent = self.current(scope).is_some_and(|account| account.mode() == Mode::External);
         if let Some(keeping) = keeping {
-            let login = keeping.store.load().ok().flatten();
             // The reference takes a stored login away, too, when a lent token is given back.
             if lent && !self.rules().strict {
-                let left = login.map(|login| self.account_of(keeping, &login).snapshot());
+                let left = readable(keeping.load().await);
+                let left = left.map(|login| self.account_of(keeping, &login).snapshot());
                 keeping.set_look(Look::after(left));
             } else {
-                keeping.change(|store| store.clear()).await?;
+                // Together: what is taken back is what was kept last, whoever renewed it.
+                let login = keeping.change(|store| {
+                    let login = readable(store.load());
+                    store.clear().map(|()| login)
+                });
+                let login = login.await?;
                 keeping.set_look(Look::after(None));
                 if let Some(Login::Chatgpt(tokens)) = login.filter(|_| keeping.revoke) {
                     keeping.revoke(tokens);
@@ -173,7 +199,7 @@ impl AuthManager {
         match login {
             Login::ApiKey(key) => self.api_key_account(key.clone()),
             Login::Chatgpt(tokens) => {
-                let snapshot: Snapshot = kept(tokens, &self.revisions);
+                let snapshot = Snapshot::of_kept(tokens, &self.revisions);
                 let renewal = Renewal::Kept(Kept::new(Arc::clone(&keeping.redeem), self.parent()));
                 Account::new(Mode::Chatgpt, snapshot, Arc::clone(&self.revisions), Some(renewal))
             }
@@ -187,14 +213,33 @@ impl Keeping {
         self.look.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn should_look(&self) -> bool {
-        let now = Instant::now();
-        let mut look = self.looking();
-        let due = look.next <= now;
-        if due {
+    /// What is kept, if it is time to look. A store that is not quick is waited for at the first time only; after that
+    /// what it says comes with a later look, and with none if somebody has logged in or out since.
+    fn find(&self) -> Result<Option<Login>, StoreError> {
+        {
+            let mut look = self.looking();
+            if let Some(coming) = &mut look.coming {
+                let said = coming.try_recv();
+                if matches!(said, Err(TryRecvError::Empty)) {
+                    return Ok(None);
+                }
+                look.coming = None;
+                return said.unwrap_or(Ok(None));
+            }
+            let now = Instant::now();
+            if now < look.next {
+                return Ok(None);
+            }
             look.next = now + LOOK_PAUSE;
+            if !self.store.is_quick() && !std::mem::take(&mut look.first) {
+                let (finds, coming) = oneshot::channel();
+                look.coming = Some(coming);
+                let store = Arc::clone(&self.store);
+                tokio::task::spawn_blocking(move || finds.send(store.load()));
+                return Ok(None);
+            }
         }
-        due
+        self.store.load()
     }
 
     fn was_left(&self, login: &Snapshot) -> bool {
@@ -245,3 +290,6 @@ impl Keeping {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;

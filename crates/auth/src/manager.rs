@@ -8,8 +8,8 @@ use crate::account::{Account, Mode};
 use crate::claims::ClaimsError;
 use crate::external::{ExternalAuth, ExternalTokens, NoParent, OwnerId};
 use crate::keeping::Keeping;
-use crate::renewal::{Lent, Renewal};
-use crate::snapshot::{Identity, Profile, Snapshot, lent, next_revision};
+use crate::renewal::{Lender, Renewal};
+use crate::snapshot::{Identity, Profile, Snapshot, next_number};
 use crate::store::{Login, StoreError};
 use crate::token::AccessToken;
 
@@ -104,7 +104,7 @@ pub struct Scope(pub u64);
 
 /// Who is logged in.
 pub struct AuthManager {
-    lent: Lent,
+    lender: Lender,
     pub(crate) keeping: Option<Keeping>,
     pub(crate) revisions: Arc<AtomicU64>,
     scopes: Mutex<HashMap<Scope, Accounts>>,
@@ -123,8 +123,8 @@ struct Accounts {
 impl AuthManager {
     /// Nobody is logged in at first.
     pub fn new(parent: Arc<dyn ExternalAuth>, rules: Rules, keeping: Option<Keeping>) -> Self {
-        let lent = Lent { parent, rules: Arc::new(rules), flights: Arc::default() };
-        Self { lent, keeping, revisions: Arc::default(), scopes: Mutex::default() }
+        let lender = Lender { parent, rules: Arc::new(rules), flights: Arc::default() };
+        Self { lender, keeping, revisions: Arc::default(), scopes: Mutex::default() }
     }
 
     /// The login that is kept, and no other.
@@ -213,14 +213,14 @@ impl AuthManager {
 
     /// A credential of what a parent lends, if that is allowed.
     fn lent_snapshot(&self, tokens: ExternalTokens, owner: OwnerId) -> Result<Snapshot, LoginError> {
-        let rules = &self.lent.rules;
+        let rules = &self.lender.rules;
         if rules.api_key_only {
             return Err(LoginError::ExternalDisabled);
         }
         if !rules.allow_workspace(&tokens.account_id) {
             return Err(LoginError::Workspace { allowed: rules.workspaces.clone(), received: tokens.account_id });
         }
-        let snapshot = lent(tokens, owner, &self.revisions)?;
+        let snapshot = Snapshot::of_lent(tokens, owner, &self.revisions)?;
         tracing::info!(revision = snapshot.revision, token = snapshot.token.fingerprint(), "a token was lent");
         Ok(snapshot)
     }
@@ -231,7 +231,7 @@ impl AuthManager {
             account.replace(snapshot);
             return account;
         }
-        let renewal = Some(Renewal::Lent(self.lent.clone()));
+        let renewal = Some(Renewal::Lent(self.lender.clone()));
         Account::new(Mode::External, snapshot, Arc::clone(&self.revisions), renewal)
     }
 
@@ -251,9 +251,10 @@ impl AuthManager {
     pub(crate) fn adopt(&self, account: &Arc<Account>) -> bool {
         let mut scopes = self.scopes();
         let accounts = scopes.entry(Scope::default()).or_default();
-        let free = accounts.current.as_ref().is_none_or(|current| {
-            current.is_spent() && current.snapshot().token.fingerprint() != account.snapshot().token.fingerprint()
-        });
+        let free = accounts
+            .current
+            .as_ref()
+            .is_none_or(|current| current.is_spent() && current.snapshot().token != account.snapshot().token);
         if free {
             self.set_current(accounts, account);
         }
@@ -261,16 +262,16 @@ impl AuthManager {
     }
 
     pub(crate) fn parent(&self) -> Arc<dyn ExternalAuth> {
-        Arc::clone(&self.lent.parent)
+        Arc::clone(&self.lender.parent)
     }
 
     pub(crate) fn rules(&self) -> &Rules {
-        &self.lent.rules
+        &self.lender.rules
     }
 
     pub(crate) fn api_key_account(&self, key: AccessToken) -> Arc<Account> {
         let snapshot = Snapshot {
-            revision: next_revision(&self.revisions),
+            revision: next_number(&self.revisions),
             token: key,
             identity: None,
             profile: Profile::default(),
@@ -283,7 +284,7 @@ impl AuthManager {
     /// Whether a ChatGPT login that the host would own may begin now.
     pub fn check_chatgpt_login(&self, scope: Scope) -> Result<(), LoginError> {
         self.check_managed_login(scope)?;
-        if self.lent.rules.api_key_only { Err(LoginError::ChatgptDisabled) } else { Ok(()) }
+        if self.lender.rules.api_key_only { Err(LoginError::ChatgptDisabled) } else { Ok(()) }
     }
 
     /// Whether a login that the host would own may begin now.
@@ -309,7 +310,7 @@ impl AuthManager {
 
     fn set_current(&self, accounts: &mut Accounts, account: &Arc<Account>) {
         let replaced = accounts.set_current(account);
-        if let Some(replaced) = replaced.filter(|_| self.lent.rules.strict) {
+        if let Some(replaced) = replaced.filter(|_| self.lender.rules.strict) {
             replaced.log_out();
         }
     }

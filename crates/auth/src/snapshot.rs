@@ -4,7 +4,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::claims::{Claims, ClaimsError};
 use crate::external::{ExternalTokens, OwnerId};
+use crate::store::Tokens;
 use crate::token::AccessToken;
+
+/// A token that does not say when it expires is renewed after so long.
+const WITHOUT_EXPIRY_S: i64 = 8 * 24 * 3600;
 
 /// Whom a token speaks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +58,38 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// Of a lent token.
+    pub(crate) fn of_lent(tokens: ExternalTokens, owner: OwnerId, revisions: &AtomicU64) -> Result<Self, ClaimsError> {
+        let claims = Claims::of(tokens.access_token.expose())?;
+        Ok(Self {
+            revision: next_number(revisions),
+            token: tokens.access_token,
+            identity: Some(Identity { account_id: tokens.account_id, user_id: claims.user_id }),
+            profile: Profile { email: claims.email, plan: tokens.plan.or(claims.plan), expires_at: claims.expires_at },
+            owner: Some(owner),
+            found: false,
+        })
+    }
+
+    /// Of tokens that are kept.
+    pub(crate) fn of_kept(tokens: &Tokens, revisions: &AtomicU64) -> Self {
+        let id = Claims::of(tokens.id.expose()).unwrap_or_default();
+        let access = Claims::of(tokens.access.expose()).unwrap_or_default();
+        let account_id = tokens.account_id.clone().or(id.account_id).or(access.account_id).unwrap_or_default();
+        Self {
+            revision: next_number(revisions),
+            token: tokens.access.clone(),
+            identity: Some(Identity { account_id, user_id: id.user_id.or(access.user_id) }),
+            profile: Profile {
+                email: id.email.or(access.email),
+                plan: id.plan.or(access.plan),
+                expires_at: access.expires_at.or_else(|| Some(tokens.issued_at? + WITHOUT_EXPIRY_S)),
+            },
+            owner: None,
+            found: false,
+        }
+    }
+
     /// Whether both are of the same login, which may have been renewed in between.
     pub(crate) fn has_holder_of(&self, other: &Self) -> bool {
         match (&self.identity, &other.identity) {
@@ -69,19 +105,7 @@ impl std::fmt::Debug for Snapshot {
     }
 }
 
-/// Makes a snapshot of a lent token.
-pub(crate) fn lent(tokens: ExternalTokens, owner: OwnerId, revisions: &AtomicU64) -> Result<Snapshot, ClaimsError> {
-    let claims = Claims::of(tokens.access_token.expose())?;
-    Ok(Snapshot {
-        revision: next_revision(revisions),
-        token: tokens.access_token,
-        identity: Some(Identity { account_id: tokens.account_id, user_id: claims.user_id }),
-        profile: Profile { email: claims.email, plan: tokens.plan.or(claims.plan), expires_at: claims.expires_at },
-        owner: Some(owner),
-        found: false,
-    })
-}
-
-pub(crate) fn next_revision(revisions: &AtomicU64) -> u64 {
-    revisions.fetch_add(1, Ordering::Relaxed) + 1
+/// The next number, from 1.
+pub(crate) fn next_number(numbers: &AtomicU64) -> u64 {
+    numbers.fetch_add(1, Ordering::Relaxed) + 1
 }

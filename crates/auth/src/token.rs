@@ -1,7 +1,6 @@
 //! The one type that holds a token or key in memory.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-
+use aws_lc_rs::digest::{SHA256, digest};
 use zeroize::Zeroizing;
 
 /// A bearer credential. It has no `Debug`, `Display` or `Serialize`, and its memory is overwritten when it
@@ -20,10 +19,21 @@ impl AccessToken {
         &self.0
     }
 
-    /// A few characters that tell two tokens apart in a log and say nothing about either.
+    /// The first eight hexadecimal digits of the SHA-256: they tell two tokens apart, in a log and between processes,
+    /// and say nothing about either.
     pub fn fingerprint(&self) -> String {
-        let mut hasher = DefaultHasher::new();
-        self.0.hash(&mut hasher);
-        format!("{:08x}", hasher.finish() as u32)
+        let digest = digest(&SHA256, self.0.as_bytes());
+        digest.as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::AccessToken;
+
+    #[test]
+    fn every_release_gives_a_token_the_same_fingerprint() {
+        // `printf secret | sha256sum`
+        assert_eq!(AccessToken::new("secret").fingerprint(), "2bb80d53");
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use crate::utf8::Utf8Pieces;
+
 /// How many bytes a token of a model is taken for.
 const BYTES_PER_TOKEN: usize = 4;
 
@@ -13,8 +15,7 @@ pub struct OutputBudget {
     half: usize,
     head: String,
     tail: VecDeque<u8>,
-    /// The beginning of a character whose rest has not come yet: three bytes at most.
-    unfinished: Vec<u8>,
+    pieces: Utf8Pieces,
     /// Bytes of text that came.
     text: usize,
 }
@@ -34,7 +35,7 @@ impl OutputBudget {
     /// Keeps at most so many bytes; the mark of the cut comes on top.
     pub fn bytes(budget: usize) -> Self {
         let half = budget / 2;
-        Self { half, head: String::new(), tail: VecDeque::new(), unfinished: Vec::new(), text: 0 }
+        Self { half, head: String::new(), tail: VecDeque::new(), pieces: Utf8Pieces::default(), text: 0 }
     }
 
     /// Keeps at most so many tokens, at four bytes each.
@@ -44,23 +45,9 @@ impl OutputBudget {
 
     /// Takes in a piece.
     pub fn push(&mut self, piece: &[u8]) {
-        let joined;
-        let mut rest = piece;
-        if !self.unfinished.is_empty() {
-            joined = [std::mem::take(&mut self.unfinished).as_slice(), piece].concat();
-            rest = &joined;
-        }
-        let mut chunks = rest.utf8_chunks().peekable();
-        while let Some(chunk) = chunks.next() {
-            self.keep(chunk.valid());
-            let invalid = chunk.invalid();
-            let cut_short = std::str::from_utf8(invalid).is_err_and(|error| error.error_len().is_none());
-            if chunks.peek().is_none() && cut_short {
-                self.unfinished = invalid.to_vec();
-            } else if !invalid.is_empty() {
-                self.keep("\u{FFFD}");
-            }
-        }
+        let mut pieces = std::mem::take(&mut self.pieces);
+        pieces.push(piece, |text| self.keep(text));
+        self.pieces = pieces;
     }
 
     fn keep(&mut self, text: &str) {
@@ -80,9 +67,8 @@ impl OutputBudget {
 
     /// What was kept.
     pub fn finish(mut self) -> Truncated {
-        if !std::mem::take(&mut self.unfinished).is_empty() {
-            self.keep("\u{FFFD}");
-        }
+        let last = std::mem::take(&mut self.pieces).finish();
+        self.keep(last);
         // The front of the tail may be the rest of a character.
         let tail: Vec<u8> = self.tail.into_iter().skip_while(|byte| byte & 0xC0 == 0x80).collect();
         let tail = String::from_utf8_lossy(&tail);

@@ -76,6 +76,7 @@
 mod budget;
 mod environment;
 mod spec;
+mod utf8;
 
 #[cfg(unix)]
 mod helper;
@@ -101,6 +102,7 @@ pub use open_files::raise_open_files;
 pub use running::{Launcher, Running};
 pub use sandbox::{Gap, Support};
 pub use spec::{Chunk, Exit, Limits, Output, Sandbox, Size, SpawnError, Spec, Stdio, Stream};
+pub use utf8::Utf8Pieces;
 #[cfg(windows)]
 pub use windows::{Launcher, Running, helper_main};
 

@@ -143,11 +143,21 @@ impl Running {
         exit.wait_for(Option::is_some).await.ok().and_then(|exit| *exit).unwrap_or(Exit::Code(1))
     }
 
+    /// Waits until nothing is left of the command and its descendants.
+    pub async fn gone(&self) {
+        let mut exit = self.exit.clone();
+        while exit.changed().await.is_ok() {}
+    }
+
+    /// Whether nothing is left of the command and its descendants.
+    pub fn is_gone(&self) -> bool {
+        self.exit.has_changed().is_err()
+    }
+
     /// Kills what is left of the tree, and returns when it is gone. What it wrote can still be read.
     pub async fn end(&self) -> Exit {
         self.terminate();
-        let mut exit = self.exit.clone();
-        while exit.changed().await.is_ok() {}
+        self.gone().await;
         self.wait().await
     }
 }

@@ -68,6 +68,19 @@ async fn a_summary_that_fails_or_says_nothing_leaves_the_conversation_as_it_was(
 }
 
 #[tokio::test]
+async fn a_summary_that_is_cut_is_asked_for_again_because_nobody_has_seen_it() {
+    let script = Script::new()
+        .rule(Rule::when(ASKS).respond(Response::new().text("Half of").cut()).respond("All about words."))
+        .rule(Rule::always().respond("A word."));
+    let mut bench = Bench::start(confined().provider("stream_max_retries = 1"), script).await;
+    bench.turn().await;
+    assert_eq!(compact(&mut bench).await, TurnStatus::Completed);
+    bench.turn().await;
+    let summary = bench.input().iter().any(|item| item.to_string().contains("All about words."));
+    assert!(summary, "{:?}", bench.input());
+}
+
+#[tokio::test]
 async fn a_conversation_near_its_limit_is_summed_up_before_the_model_goes_on() {
     let usage = |total: u64| Usage { input_tokens: total - 20, ..Usage::default() };
     let script = Script::new()

@@ -161,6 +161,32 @@ async fn typing_into_a_command_that_a_person_was_asked_about_is_asked_about_too(
 }
 
 #[tokio::test]
+async fn typing_into_a_command_that_was_accepted_for_the_session_is_asked_about_each_time_it_runs() {
+    let escalated = || {
+        let arguments = json!({ "sandbox_permissions": "require_escalated", "yield_time_ms": 250 });
+        Response::new().function_call("exec_command", command_with("read line; echo got $line", arguments))
+    };
+    let type_into = |session: i32| {
+        let arguments = json!({ "session_id": session, "chars": "x\n", "yield_time_ms": 250 });
+        Response::new().function_call("write_stdin", arguments)
+    };
+    let responses = model([escalated(), type_into(1), escalated(), type_into(2)]);
+    let mut bench = Bench::start(with_policy("\"on-request\""), responses).await;
+    let turn = bench.begin().await;
+    let command = bench.parent.asked().await;
+    bench.parent.answer(&command, &json!({ "decision": "acceptForSession" }));
+    for answer in ["accept", "decline"] {
+        let typing = bench.parent.asked().await;
+        assert_eq!(typing.params["kind"], "writeStdin");
+        bench.parent.answer(&typing, &json!({ "decision": answer }));
+    }
+    bench.end(&turn).await;
+    let outputs = bench.outputs();
+    assert!(outputs[1].as_str().unwrap().ends_with("got x\n"), "{}", outputs[1]);
+    assert_eq!(outputs[3], "write_stdin failed: rejected by user");
+}
+
+#[tokio::test]
 async fn what_ended_unseen_can_still_be_asked_for() {
     let look = Response::new().function_call("exec_command", command("sleep 1.5"));
     let mut bench = Bench::start(confined(), model([leave("sleep 1; echo done; exit 3"), look, write("")])).await;

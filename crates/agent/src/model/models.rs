@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use reqwest::header::{ACCEPT, HeaderName, HeaderValue, USER_AGENT};
-use reqwest::{Method, Request, Url};
+use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
+use reqwest::{Method, Url};
 use valet_auth::{Account, Caller, HttpClient, HttpError, Identity, Mode, send_authorized};
 
 use super::entry::{Model, read};
@@ -45,11 +45,11 @@ struct Login {
 struct Shelf {
     /// Held by whoever asks the backend; the others wait for its answer.
     flight: tokio::sync::Mutex<()>,
-    kept: Mutex<Option<Kept>>,
+    kept: Mutex<Option<CachedList>>,
 }
 
 #[derive(Clone, Debug)]
-struct Kept {
+struct CachedList {
     /// None: the backend has never told.
     models: Option<Arc<[Model]>>,
     etag: Option<String>,
@@ -140,50 +140,38 @@ impl Login {
 }
 
 impl Shelf {
-    fn kept(&self) -> MutexGuard<'_, Option<Kept>> {
+    fn kept(&self) -> MutexGuard<'_, Option<CachedList>> {
         // Values are replaced as a whole.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn keep(&self, kept: Kept) {
+    fn keep(&self, kept: CachedList) {
         *self.kept() = Some(kept);
     }
 
-    fn fresh(&self) -> Option<Kept> {
+    fn fresh(&self) -> Option<CachedList> {
         self.kept().clone().filter(|kept| Instant::now() < kept.until)
     }
 
     /// What was told before stays, and the backend is left alone for a moment.
-    fn missed(&self, reason: &str) -> Kept {
+    fn missed(&self, reason: &str) -> CachedList {
         tracing::warn!(reason, "the backend did not say which models there are");
         let (models, etag) = self.kept().clone().map(|kept| (kept.models, kept.etag)).unwrap_or_default();
-        Kept { models, etag, until: Instant::now() + PAUSE }
+        CachedList { models, etag, until: Instant::now() + PAUSE }
     }
 }
 
-async fn ask(http: &HttpClient, url: &str, asker: Asker<'_>) -> Result<Kept, String> {
+async fn ask(http: &HttpClient, url: &str, asker: Asker<'_>) -> Result<CachedList, String> {
     let client = http.get().map_err(|error| error.to_string())?;
-    let mut url = Url::parse(url).map_err(|error| error.to_string())?;
-    if !asker.provider.query.is_empty() {
-        url.query_pairs_mut().extend_pairs(&asker.provider.query);
-    }
-    let mut request = Request::new(Method::GET, url);
-    let mut headers = asker.provider.headers.clone();
-    let from =
-        [(USER_AGENT, &asker.origin.user_agent), (HeaderName::from_static("originator"), &asker.origin.originator)];
-    for (name, value) in from {
-        // A client's name was checked when it came: nothing is left out here.
-        if let Ok(value) = HeaderValue::from_str(value) {
-            headers.insert(name, value);
-        }
-    }
-    headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
-    *request.headers_mut() = headers;
+    let url = Url::parse(url).map_err(|error| error.to_string())?;
+    let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("*/*"))]);
+    let request = asker.provider.request(client, Method::GET, url, asker.origin).headers(headers).build();
+    let request = request.map_err(|error| HttpError::from(error).to_string())?;
     let sent = send_authorized(client, asker.account, &Caller::Program, request, TIME_LIMIT).await;
     let response = sent.map_err(|error| error.to_string())?;
     let response = response.error_for_status().map_err(|error| HttpError::from(error).to_string())?;
     let etag = response.headers().get("etag").and_then(|etag| etag.to_str().ok()).map(str::to_owned);
     let body = response.bytes().await.map_err(|error| HttpError::from(error).to_string())?;
     let models = read(&body).ok_or("there is none to choose in the list")?;
-    Ok(Kept { models: Some(models.into()), etag, until: Instant::now() + FRESH })
+    Ok(CachedList { models: Some(models.into()), etag, until: Instant::now() + FRESH })
 }

@@ -2,15 +2,16 @@
 
 use bytes::Bytes;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
-use reqwest::{Method, Request, Url};
+use reqwest::{Client, Method, Request, RequestBuilder, Url};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
+use valet_auth::HttpError;
 
 use super::wire::Wire;
 use super::{catalog, chat};
 use crate::failure::{Failure, FailureClass};
 use crate::history::History;
-use crate::settings::{Origin, Settings};
+use crate::settings::{Origin, Provider, Settings};
 
 /// Which conversation and turn a request belongs to.
 #[derive(Clone, Copy, Debug)]
@@ -142,6 +143,7 @@ fn metadata(ids: RequestIds<'_>, kind: RequestKind) -> Value {
 
 /// Makes the request, complete but for the credential.
 pub(crate) fn request(
+    client: &Client,
     settings: &Settings,
     origin: &Origin,
     ids: RequestIds<'_>,
@@ -149,39 +151,76 @@ pub(crate) fn request(
 ) -> Result<Request, Failure> {
     let provider = &settings.provider;
     let url = format!("{}/{}", provider.base_url.trim_end_matches('/'), provider.wire.path());
-    let mut url = Url::parse(&url).map_err(|error| {
+    let url = Url::parse(&url).map_err(|error| {
         let message = format!("the base_url of model provider `{}` is not a URL: {error}", provider.id);
         Failure::new(FailureClass::Other, message)
     })?;
-    // Without any there is to be no `?` either.
-    if !provider.query.is_empty() {
-        url.query_pairs_mut().extend_pairs(&provider.query);
-    }
-    let mut request = Request::new(Method::POST, url);
-    *request.headers_mut() = headers(settings, origin, ids);
-    *request.body_mut() = Some(body.into());
-    Ok(request)
+    let window_id = window_id(ids);
+    let headers = headers([
+        (ACCEPT, "text/event-stream"),
+        (CONTENT_TYPE, "application/json"),
+        (HeaderName::from_static("session-id"), ids.thread_id),
+        (HeaderName::from_static("thread-id"), ids.thread_id),
+        (HeaderName::from_static("x-client-request-id"), ids.thread_id),
+        (HeaderName::from_static("x-codex-window-id"), &window_id),
+    ]);
+    let request = provider.request(client, Method::POST, url, origin).headers(headers).body(body).build();
+    request.map_err(|error| Failure::new(FailureClass::Other, HttpError::from(error).to_string()))
 }
 
-fn headers(settings: &Settings, origin: &Origin, ids: RequestIds<'_>) -> HeaderMap {
-    let mut headers = settings.provider.headers.clone();
-    let mut set = |name: HeaderName, value: &str| {
-        // Ids are uuids, and a client's name was checked when it came: nothing is left out here.
-        if let Ok(value) = HeaderValue::from_str(value) {
-            headers.insert(name, value);
-        }
-    };
-    set(ACCEPT, "text/event-stream");
-    set(CONTENT_TYPE, "application/json");
-    set(USER_AGENT, &origin.user_agent);
-    set(HeaderName::from_static("originator"), &origin.originator);
-    set(HeaderName::from_static("session-id"), ids.thread_id);
-    set(HeaderName::from_static("thread-id"), ids.thread_id);
-    set(HeaderName::from_static("x-client-request-id"), ids.thread_id);
-    set(HeaderName::from_static("x-codex-window-id"), &window_id(ids));
-    headers
+impl Provider {
+    /// A request to the provider, with what all of them carry. A name and a password in the address become a header, so
+    /// that nobody who is told the address is told them.
+    pub(crate) fn request(&self, client: &Client, method: Method, url: Url, origin: &Origin) -> RequestBuilder {
+        let originator = HeaderName::from_static("originator");
+        let own = headers([(USER_AGENT, origin.user_agent.as_str()), (originator, origin.originator.as_str())]);
+        client.request(method, url).query(&self.query).headers(self.headers.clone()).headers(own)
+    }
+}
+
+fn headers<'a>(pairs: impl IntoIterator<Item = (HeaderName, &'a str)>) -> HeaderMap {
+    // Ids are uuids, and a client's name was checked when it came: nothing is left out here.
+    let header = |(name, value)| Some((name, HeaderValue::from_str(value).ok()?));
+    pairs.into_iter().filter_map(header).collect()
 }
 
 fn window_id(ids: RequestIds<'_>) -> String {
     format!("{}:0", ids.thread_id)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use pretty_assertions::assert_eq;
+    use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, USER_AGENT};
+    use reqwest::{Method, Url};
+    use valet_auth::HttpClient;
+
+    use crate::model::wire::Wire;
+    use crate::settings::{Origin, Provider, Retries};
+
+    #[test]
+    fn a_password_in_the_address_is_sent_and_is_not_told_with_the_address() {
+        let provider = Provider {
+            id: "mine".to_owned(),
+            wire: Wire::Responses,
+            base_url: String::new(),
+            query: [("version".to_owned(), "1".to_owned())].into(),
+            headers: HeaderMap::from_iter([(USER_AGENT, HeaderValue::from_static("theirs"))]),
+            models_url: None,
+            retries: Retries::Together(0),
+            stream_idle_timeout: Duration::ZERO,
+            key: None,
+        };
+        let origin = Origin { originator: "me".to_owned(), user_agent: "me/1".to_owned() };
+        let http = HttpClient::default();
+        let url = Url::parse("https://user:secret@example.com/v1/responses").unwrap();
+        let request = provider.request(http.get().unwrap(), Method::POST, url, &origin).build().unwrap();
+        assert_eq!(request.url().as_str(), "https://example.com/v1/responses?version=1");
+        // `printf user:secret | base64`
+        assert_eq!(request.headers()[AUTHORIZATION], "Basic dXNlcjpzZWNyZXQ=");
+        let agents: Vec<_> = request.headers().get_all(USER_AGENT).iter().collect();
+        assert_eq!(agents, ["me/1"]);
+    }
 }

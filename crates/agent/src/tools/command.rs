@@ -16,7 +16,7 @@ use super::{AllowedCommand, Called, OpenItem, Tools, resolve};
 use crate::client::{CommandQuestion, Decision};
 use crate::event::{Event, Waiting};
 use crate::item::{Command, CommandSource, ItemKind, Status};
-use crate::permission::{Candidate, Verdict, is_known_shell, kept, verdict};
+use crate::permission::{Candidate, Verdict, enforced, is_known_shell, verdict};
 use crate::time::now_ms;
 use crate::tool_call::ToolCall;
 use crate::turn::Turn;
@@ -46,14 +46,17 @@ impl Tools {
             return "too many commands are running; end some of them first".to_owned().into();
         };
         let mut wanted = Wanted::new(turn, call, arguments);
-        let (item, sandbox, asked) = match self.verdict(turn, &wanted).await {
-            Verdict::Run(sandbox) => {
+        let verdict = self.verdict(turn, &wanted).await;
+        // What a person has allowed, now or before, is the command, and not all that can be typed into it.
+        let guarded = !matches!(verdict, Verdict::Run(_));
+        let (item, sandbox) = match verdict {
+            Verdict::Run(sandbox) | Verdict::Allowed(sandbox) => {
                 wanted.command.source = CommandSource::Started;
                 wanted.command.process_id = Some(place.id.to_string());
-                (wanted.begin(turn), sandbox, false)
+                (wanted.begin(turn), sandbox)
             }
             Verdict::Ask(sandbox) => match self.ask(turn, &wanted).await {
-                Ok(item) => (item, sandbox, true),
+                Ok(item) => (item, sandbox),
                 Err(called) => return called,
             },
             Verdict::Refuse(words) => {
@@ -61,7 +64,7 @@ impl Tools {
                 return words.into();
             }
         };
-        let shown = Shown { item, command: wanted.command.clone(), asked };
+        let shown = Shown { item, command: wanted.command.clone(), guarded };
         self.run_command(turn, wanted, shown, place, sandbox).await
     }
 
@@ -106,7 +109,7 @@ impl Tools {
                 return format!("It was not started: {error}.");
             }
         };
-        let session = self.sessions.start(place, running, output, Shown { item, command, asked: false });
+        let session = self.sessions.start(place, running, output, Shown { item, command, guarded: false });
         session.wait(timeout.unwrap_or(Duration::MAX)).await;
         let timed_out = session.exit_code().is_none();
         if timed_out {
@@ -131,7 +134,7 @@ impl Tools {
             allowed: self.memory().commands.contains(&wanted.key()),
         };
         let support = self.launcher.support().await;
-        verdict(settings.approvals, kept(&settings.sandbox, &support), &candidate)
+        verdict(settings.approvals, enforced(&settings.sandbox, &support), &candidate)
     }
 
     /// Asks a person. Without leave the item is complete, and what the model is told is returned.
@@ -147,9 +150,7 @@ impl Tools {
                 None
             }
             Decision::AcceptPrefix(words) => {
-                if let Err(error) = Rules::allow(&turn.settings.rules_file(), &words) {
-                    tracing::warn!(%error, "a rule of the user was not written");
-                }
+                self.allow_for_good(turn, wanted, words).await;
                 None
             }
             Decision::Decline => Some((Status::Declined, rejected("rejected by user").into())),
@@ -166,6 +167,20 @@ impl Tools {
                 Err(called)
             }
         }
+    }
+
+    /// Writes a rule down. If that cannot be done, what was asked about is allowed as long as the conversation lives.
+    async fn allow_for_good(&self, turn: &Turn, wanted: &Wanted, words: Vec<String>) {
+        let rules = turn.settings.rules_file();
+        // Other writers are waited for.
+        let written = tokio::task::spawn_blocking(move || Rules::allow(&rules, &words)).await;
+        let error = match written {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        tracing::warn!(error, "a rule of the user was not written");
+        self.memory().commands.insert(wanted.key());
     }
 
     pub(super) async fn write_stdin(&self, turn: &Turn, call: &ToolCall) -> Called {
@@ -201,8 +216,7 @@ impl Tools {
 }
 
 impl Tools {
-    /// Asks a person before something is typed into a command that a person was asked about: what they allowed was the
-    /// command, not all that can be done with it.
+    /// Asks a person before something is typed into a command that runs because a person allowed it.
     async fn ask_to_type(&self, turn: &Turn, call: &ToolCall, session: &Session, text: &str) -> Result<(), Called> {
         if !session.guarded.load(Ordering::Relaxed) {
             return Ok(());
@@ -268,21 +282,25 @@ impl Wanted {
             command: self.command.command.clone(),
             cwd: self.command.cwd.clone(),
             actions: self.command.actions.clone(),
-            amendment: words.map(|words| amendment(words, self.arguments.prefix_rule.as_deref().unwrap_or_default())),
+            amendment: words
+                .and_then(|words| amendment(words, self.arguments.prefix_rule.as_deref().unwrap_or_default())),
         }
     }
 }
 
 /// What a person may allow for good: the first words that the model proposes, if that is what the command begins
-/// with and if it does not allow everything; else the whole command.
-fn amendment(words: Vec<String>, proposed: &[String]) -> Vec<String> {
+/// with; else the whole command. Of a program that runs anything no beginning is offered, and never its name alone.
+fn amendment(words: Vec<String>, proposed: &[String]) -> Option<Vec<String>> {
     const RUN_ANYTHING: [&str; 14] = [
         "bash", "dash", "doas", "env", "fish", "ksh", "node", "perl", "python", "python3", "ruby", "sh", "sudo", "zsh",
     ];
     let runs_anything =
         |word: &String| RUN_ANYTHING.iter().any(|name| word == name || word.ends_with(&format!("/{name}")));
-    let too_much = proposed.len() == 1 && proposed.iter().all(runs_anything);
-    if !proposed.is_empty() && words.starts_with(proposed) && !too_much { proposed.to_vec() } else { words }
+    match (words.first().is_some_and(runs_anything), words.as_slice()) {
+        (true, [_]) => None,
+        (false, _) if !proposed.is_empty() && words.starts_with(proposed) => Some(proposed.to_vec()),
+        _ => Some(words),
+    }
 }
 
 /// What the user's rules say about a script: the strictest word about any of its commands, and nothing unless
@@ -295,6 +313,9 @@ fn rule(file: &std::path::Path, script: &str) -> Option<shell::Decision> {
             return Some(shell::Decision::Prompt);
         }
     };
+    if !rules.ignored.is_empty() {
+        tracing::info!(file = %file.display(), lines = ?rules.ignored, "what is no rule has no effect");
+    }
     let Some(commands) = shell::plain_commands(script) else {
         return rules.restrict().then_some(shell::Decision::Prompt);
     };
@@ -327,11 +348,20 @@ mod tests {
     #[test]
     fn a_person_is_offered_to_allow_what_the_command_begins_with_and_never_everything() {
         let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        let offered = |command: &str, proposed: &str| amendment(words(command), &words(proposed)).join(" ");
-        assert_eq!(offered("npm install left-pad", "npm install"), "npm install");
-        assert_eq!(offered("ls x", "bash"), "ls x");
-        assert_eq!(offered("bash build.sh", "bash"), "bash build.sh");
-        assert_eq!(offered("/usr/bin/python3 build.py", "/usr/bin/python3"), "/usr/bin/python3 build.py");
+        let offered =
+            |command: &str, proposed: &str| amendment(words(command), &words(proposed)).map(|words| words.join(" "));
+        let rows = [
+            ("npm install left-pad", "npm install", "npm install"),
+            ("ls x", "bash", "ls x"),
+            ("bash build.sh", "bash", "bash build.sh"),
+            ("bash -c ls", "bash -c", "bash -c ls"),
+            ("sudo bash build.sh", "sudo bash", "sudo bash build.sh"),
+            ("/usr/bin/python3 build.py", "/usr/bin/python3", "/usr/bin/python3 build.py"),
+        ];
+        for (command, proposed, expected) in rows {
+            assert_eq!(offered(command, proposed).as_deref(), Some(expected), "{command}");
+        }
+        assert_eq!(offered("bash", "bash"), None);
     }
 
     #[test]

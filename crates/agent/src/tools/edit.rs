@@ -11,6 +11,7 @@ use crate::client::{Decision, PatchQuestion};
 use crate::event::{Event, Waiting};
 use crate::item::{FileChange, FileChangeKind, ItemKind, Patch, Status};
 use crate::permission::{Approvals, may_write};
+use crate::project;
 use crate::tool_call::ToolCall;
 use crate::turn::Turn;
 
@@ -44,7 +45,7 @@ impl Tools {
         if within && settings.approvals != Approvals::Untrusted {
             return Ok(());
         }
-        if matches!(settings.approvals, Approvals::Never | Approvals::Granular { sandbox: false, .. }) {
+        if !settings.approvals.may_ask_to_leave() {
             let words = "writing outside of the project; rejected by user approval settings";
             return Err((Status::Declined, format!("patch rejected: {words}").into()));
         }
@@ -93,17 +94,12 @@ fn apply(turn: &Turn, memory: &Mutex<Memory>, item: OpenItem, changes: &Changes)
 fn record(turn: &Turn, memory: &Mutex<Memory>, changes: &Changes) {
     let text = {
         let mut memory = lock(memory);
-        let diff = memory.diff.get_or_insert_with(|| TurnDiff::new(root(&turn.settings.surroundings.cwd)));
+        let diff =
+            memory.diff.get_or_insert_with(|| TurnDiff::new(project::root(Path::new(&turn.settings.surroundings.cwd))));
         diff.record(changes);
         diff.render()
     };
     turn.emit(Event::Diff(&text));
-}
-
-/// The root of the repository that a directory is in, or the directory.
-fn root(cwd: &str) -> &Path {
-    let cwd = Path::new(cwd);
-    cwd.ancestors().find(|path| path.join(".git").exists()).unwrap_or(cwd)
 }
 
 async fn plan(turn: &Turn, text: &str) -> Result<Changes, String> {

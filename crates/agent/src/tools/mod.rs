@@ -23,9 +23,9 @@ use valet_tools::definitions;
 use valet_tools::patch::TurnDiff;
 
 use crate::client::{Client, Content};
-use crate::event::{Event, PlanStep, StepStatus};
+use crate::event::Event;
 use crate::input;
-use crate::item::ItemKind;
+use crate::item::{ItemKind, Status};
 use crate::prompt::Surroundings;
 use crate::settings::Settings;
 use crate::tool_call::ToolCall;
@@ -86,9 +86,6 @@ struct Memory {
     diff: Option<TurnDiff>,
 }
 
-/// Calls of one response, each with what came of it.
-pub(crate) type Results = Vec<Option<Called>>;
-
 impl Tools {
     pub(crate) fn new(client: Arc<dyn Client>, launcher: Arc<Launcher>, ending: CancellationToken) -> Self {
         let (memory, writing) = (Arc::default(), Arc::default());
@@ -114,7 +111,7 @@ impl Tools {
 
     /// Carries out the calls of a response. Neighbours that do not touch the same things run at the same time, all
     /// others one after another. What is done is in `results` even when the future is dropped.
-    pub(crate) async fn run(&self, turn: &Turn, calls: &[ToolCall], results: &mut Results) {
+    pub(crate) async fn run(&self, turn: &Turn, calls: &[ToolCall], results: &mut [Option<Called>]) {
         let mut next = 0;
         while next < calls.len() {
             let together = calls[next..].iter().take_while(|call| is_parallel(call, &turn.settings)).count().max(1);
@@ -192,7 +189,7 @@ async fn view_image(turn: &Turn, call: &ToolCall) -> Called {
     let path = resolve(&arguments.path, &turn.settings.surroundings);
     let item = OpenItem::begin(turn, &call.call_id, ItemKind::ImageView { path: path.display().to_string() });
     let read = input::read_image(path).await;
-    drop(item);
+    item.end(Status::Completed);
     match read {
         Ok(url) => Called::Output(Output::Parts(vec![json!({ "type": "input_image", "image_url": url })])),
         Err(error) => error.into(),
@@ -204,14 +201,7 @@ fn update_plan(turn: &Turn, call: &ToolCall) -> Called {
         Ok(arguments) => arguments,
         Err(error) => return error.to_string().into(),
     };
-    let status = |status| match status {
-        definitions::StepStatus::Pending => StepStatus::Pending,
-        definitions::StepStatus::InProgress => StepStatus::InProgress,
-        definitions::StepStatus::Completed => StepStatus::Completed,
-    };
-    let steps: Vec<PlanStep> =
-        arguments.plan.into_iter().map(|step| PlanStep { step: step.step, status: status(step.status) }).collect();
-    turn.emit(Event::Plan { explanation: arguments.explanation.as_deref(), steps: &steps });
+    turn.emit(Event::Plan { explanation: arguments.explanation.as_deref(), steps: &arguments.plan });
     "Plan updated".to_owned().into()
 }
 

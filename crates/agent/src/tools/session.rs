@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use valet_exec::{Output, OutputBudget, Running, Truncated};
+use valet_exec::{Output, OutputBudget, Running, Truncated, Utf8Pieces};
 
 use super::OpenItem;
 use super::output::Standing;
@@ -75,8 +75,8 @@ pub(super) struct Shown {
     /// The item that shows the command.
     pub(super) item: OpenItem,
     pub(super) command: Command,
-    /// Whether a person was asked about it.
-    pub(super) asked: bool,
+    /// Whether a person is to be asked before something is typed.
+    pub(super) guarded: bool,
 }
 
 impl Sessions {
@@ -108,7 +108,7 @@ impl Sessions {
             unseen: Mutex::new(OutputBudget::bytes(KEPT_BYTES)),
             exit_code: watch::Sender::new(None),
             reported: AtomicBool::new(false),
-            guarded: AtomicBool::new(shown.asked),
+            guarded: AtomicBool::new(shown.guarded),
             command: shown.command.clone(),
             _permit: permit,
         });
@@ -196,7 +196,7 @@ impl Session {
         let Shown { item, mut command, .. } = shown;
         let began = Instant::now();
         let mut whole = OutputBudget::bytes(KEPT_BYTES);
-        let mut decoder = Decoder::default();
+        let mut pieces = Utf8Pieces::default();
         let mut told = 0;
         let mut pass_on = |bytes: &[u8]| {
             whole.push(bytes);
@@ -204,7 +204,9 @@ impl Session {
             // Past what the item keeps nobody is told more: a flood would drown whoever listens.
             if told < KEPT_BYTES {
                 told += bytes.len();
-                item.print(&decoder.decode(bytes));
+                let mut text = String::with_capacity(bytes.len());
+                pieces.push(bytes, |part| text.push_str(part));
+                item.print(&text);
             }
         };
         let exit = loop {
@@ -223,7 +225,7 @@ impl Session {
             }
         };
         let _ = timeout(LAST_OUTPUT, last).await;
-        item.print(decoder.finish());
+        item.print(pieces.finish());
         let code = exit.shell_code();
         command.status = if code == 0 { Status::Completed } else { Status::Failed };
         if command.source == CommandSource::Agent {
@@ -238,53 +240,5 @@ impl Session {
         self.exit_code.send_replace(Some(code));
         // Something in the background may go on to print until the turn ends; nobody is shown that.
         while output.recv().await.is_some() {}
-    }
-}
-
-/// Makes text of bytes that come in pieces. What is not UTF-8 becomes U+FFFD.
-#[derive(Default)]
-struct Decoder {
-    /// The beginning of a character whose rest has not come yet.
-    unfinished: Vec<u8>,
-}
-
-impl Decoder {
-    /// What stands for a character whose rest never came.
-    fn finish(self) -> &'static str {
-        if self.unfinished.is_empty() { "" } else { "\u{FFFD}" }
-    }
-
-    fn decode(&mut self, bytes: &[u8]) -> String {
-        let bytes = [std::mem::take(&mut self.unfinished).as_slice(), bytes].concat();
-        let mut text = String::with_capacity(bytes.len());
-        let mut chunks = bytes.utf8_chunks().peekable();
-        while let Some(chunk) = chunks.next() {
-            text.push_str(chunk.valid());
-            let cut_short = std::str::from_utf8(chunk.invalid()).is_err_and(|error| error.error_len().is_none());
-            if chunks.peek().is_none() && cut_short {
-                self.unfinished = chunk.invalid().to_vec();
-            } else if !chunk.invalid().is_empty() {
-                text.push(char::REPLACEMENT_CHARACTER);
-            }
-        }
-        text
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Decoder;
-    use pretty_assertions::assert_eq;
-
-    #[test]
-    fn a_character_that_comes_in_two_pieces_is_one_character() {
-        let mut decoder = Decoder::default();
-        let crab = "🦀".as_bytes();
-        let pieces = [&crab[..1], &crab[1..3], &crab[3..], b"\xff!"];
-        let texts: Vec<String> = pieces.iter().map(|piece| decoder.decode(piece)).collect();
-        assert_eq!(texts, ["", "", "🦀", "\u{FFFD}!"]);
-        assert_eq!(decoder.finish(), "");
-        decoder = Decoder::default();
-        assert_eq!((decoder.decode(&crab[..3]).as_str(), decoder.finish()), ("", "\u{FFFD}"));
     }
 }

@@ -79,11 +79,12 @@ impl IssuerError {
 
     fn refused(status: StatusCode, body: &Value, secrets: &[&str]) -> Self {
         let words = body["error_description"].as_str().or(body["error"]["message"].as_str()).or(code(body));
-        let mut detail: String = words.unwrap_or_default().chars().take(EXCERPT).collect();
-        for secret in secrets {
+        let mut detail = words.unwrap_or_default().to_owned();
+        // Before it is cut: of a secret that is cut nothing would be found.
+        for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
             detail = detail.replace(secret, "[redacted]");
         }
-        Self::Refused { status, detail }
+        Self::Refused { status, detail: detail.chars().take(EXCERPT).collect() }
     }
 
     /// Whether the same request may be answered at another time: nothing is wrong with it.
@@ -115,5 +116,22 @@ impl Permanent {
             "invalid_grant" => Some(Self::Other),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pretty_assertions::assert_eq;
+    use serde_json::json;
+
+    use super::{EXCERPT, IssuerError, StatusCode};
+
+    #[test]
+    fn a_secret_is_not_repeated_wherever_the_excerpt_ends() {
+        let words = format!("{}secret-token, and more", "x".repeat(EXCERPT - 3));
+        let body = json!({ "error_description": words });
+        let refused = IssuerError::refused(StatusCode::BAD_REQUEST, &body, &["secret-token", ""]);
+        let IssuerError::Refused { detail, .. } = refused else { panic!("{refused}") };
+        assert_eq!(detail, format!("{}[re", "x".repeat(EXCERPT - 3)));
     }
 }

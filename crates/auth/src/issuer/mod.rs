@@ -102,6 +102,9 @@ impl Issuer {
         // Not the URL that the environment names: that one is for refreshes.
         let url = format!("{}/oauth/token", self.origin);
         let response = send(http.get()?.post(url).form(&form)).await?;
+        if response.status() != StatusCode::OK {
+            return Err(IssuerError::of(response, &[code, verifier]).await);
+        }
         read_tokens(response, None).await
     }
 
@@ -122,6 +125,9 @@ impl Issuer {
             refresh_reason: reason,
         };
         let response = send(http.get()?.post(&self.token_url).json(&body)).await?;
+        if response.status() != StatusCode::OK {
+            return Err(IssuerError::of_refresh(response, old.refresh.expose()).await);
+        }
         read_tokens(response, Some(old)).await
     }
 
@@ -133,7 +139,10 @@ impl Issuer {
             "token_type_hint": "refresh_token",
         });
         let response = send(http.get()?.post(&self.revoke_url).json(&body)).await?;
-        if response.status().is_success() { Ok(()) } else { Err(IssuerError::of(response, &[]).await) }
+        if response.status().is_success() {
+            return Ok(());
+        }
+        Err(IssuerError::of(response, &[tokens.refresh.expose()]).await)
     }
 }
 
@@ -151,12 +160,6 @@ async fn send(request: RequestBuilder) -> Result<Response, IssuerError> {
 
 /// Members that a refresh leaves out stay as they are.
 async fn read_tokens(response: Response, old: Option<&Tokens>) -> Result<Tokens, IssuerError> {
-    if response.status() != StatusCode::OK {
-        return Err(match old {
-            Some(old) => IssuerError::of_refresh(response, old.refresh.expose()).await,
-            None => IssuerError::of(response, &[]).await,
-        });
-    }
     let body = Zeroizing::new(response.bytes().await.map_err(HttpError::from)?.to_vec());
     let issued: Issued = serde_json::from_slice(&body).map_err(|_| IssuerError::Malformed)?;
     let token = |new: Option<Zeroizing<String>>, old: Option<&AccessToken>| {

@@ -1,16 +1,13 @@
 //! A login that the host owns is renewed: from the store to the credential that is put in place.
 
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::account::Account;
-use crate::claims::Claims;
 use crate::external::ExternalAuth;
 use crate::failure::{AuthFailure, AuthFailureKind};
 use crate::issuer::{Permanent, Reason};
 use crate::redeem::{Redeem, RedeemError, Redeemed, Redemption};
-use crate::snapshot::{Identity, Profile, Snapshot, next_revision};
-use crate::store::Tokens;
+use crate::snapshot::Snapshot;
 
 /// Where new tokens come from.
 #[derive(Clone)]
@@ -50,7 +47,7 @@ impl Account {
         };
         match kept.redeem.redeem(request).await {
             Ok(Redeemed { tokens, found }) => {
-                let snapshot = Snapshot { found, ..self::kept(&tokens, self.revisions()) };
+                let snapshot = Snapshot { found, ..Snapshot::of_kept(&tokens, self.revisions()) };
                 tracing::info!(
                     revision = snapshot.revision,
                     token = snapshot.token.fingerprint(),
@@ -86,25 +83,3 @@ fn failure(error: &RedeemError) -> AuthFailure {
         }
     }
 }
-
-/// Makes a snapshot of tokens that are kept.
-pub(crate) fn kept(tokens: &Tokens, revisions: &AtomicU64) -> Snapshot {
-    let id = Claims::of(tokens.id.expose()).unwrap_or_default();
-    let access = Claims::of(tokens.access.expose()).unwrap_or_default();
-    let account_id = tokens.account_id.clone().or(id.account_id).or(access.account_id);
-    Snapshot {
-        revision: next_revision(revisions),
-        token: tokens.access.clone(),
-        identity: Some(Identity { account_id: account_id.unwrap_or_default(), user_id: id.user_id.or(access.user_id) }),
-        profile: Profile {
-            email: id.email.or(access.email),
-            plan: id.plan.or(access.plan),
-            expires_at: access.expires_at.or_else(|| Some(tokens.issued_at? + WITHOUT_EXPIRY_S)),
-        },
-        owner: None,
-        found: false,
-    }
-}
-
-/// A token that does not say when it expires is renewed after so long.
-const WITHOUT_EXPIRY_S: i64 = 8 * 24 * 3600;

@@ -5,8 +5,8 @@ mod parent;
 
 use std::sync::Arc;
 
-pub(crate) use self::kept::{Kept, kept};
-pub(crate) use self::parent::Lent;
+pub(crate) use self::kept::Kept;
+pub(crate) use self::parent::Lender;
 use crate::account::{Account, Landing, Why};
 use crate::external::Waiters;
 use crate::issuer::Reason;
@@ -15,7 +15,7 @@ use crate::issuer::Reason;
 #[derive(Clone)]
 pub(crate) enum Renewal {
     /// The parent is asked for another one.
-    Lent(Lent),
+    Lent(Lender),
     /// The issuer is, with the refresh token that is kept.
     Kept(Kept),
 }
@@ -24,7 +24,7 @@ impl Renewal {
     /// Whether it is done ahead of the expiry.
     pub(crate) fn ahead(&self) -> bool {
         match self {
-            Self::Lent(lent) => lent.rules.ahead,
+            Self::Lent(lender) => lender.rules.ahead,
             Self::Kept(_) => true,
         }
     }
@@ -47,8 +47,8 @@ impl Account {
         waiters: Waiters,
     ) -> Landing {
         match renewal {
-            Renewal::Lent(lent) => {
-                let landing = self.ask_parent(lent, rejected, why == Why::ExpiresSoon, waiters).await;
+            Renewal::Lent(lender) => {
+                let landing = self.ask_parent(lender, rejected, why == Why::ExpiresSoon, waiters).await;
                 if let Landing::Ended(Err(failure)) = &landing {
                     tracing::warn!(%failure, "the parent gave no token that can be used");
                 }

@@ -48,6 +48,11 @@ impl Keyring {
         self.entry.get_or_init(open).as_ref().map_err(|error| StoreError::Keyring(error.clone()))
     }
 
+    /// Whether there is a keyring at all, locked or not.
+    pub(super) fn is_there(&self) -> bool {
+        self.entry().is_ok()
+    }
+
     fn read(&self) -> Result<Option<Zeroizing<String>>, StoreError> {
         match self.entry()?.get_password() {
             Ok(text) => Ok(Some(Zeroizing::new(text))),

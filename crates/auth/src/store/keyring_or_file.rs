@@ -58,8 +58,16 @@ struct Guard<'a> {
 }
 
 impl Locked for Guard<'_> {
+    /// Who writes must know what is there: a keyring that is locked for the moment may hold a login.
     fn load(&self) -> Result<Option<Login>, StoreError> {
-        self.store.load()
+        let in_keyring = match self.store.keyring.load() {
+            Ok(Some(login)) => return Ok(Some(login)),
+            found => found,
+        };
+        match (self.file.load()?, in_keyring) {
+            (None, Err(error @ StoreError::Keyring(_))) if self.store.keyring.is_there() => Err(error),
+            (in_file, _) => Ok(in_file),
+        }
     }
 
     fn save(&self, login: &Login) -> Result<(), StoreError> {
@@ -95,7 +103,7 @@ pub(super) mod tests {
     use pretty_assertions::assert_eq;
 
     use super::{Keyring, KeyringOrFile};
-    use crate::store::{CredentialStore, Login};
+    use crate::store::{CredentialStore, Login, StoreError};
     use crate::token::AccessToken;
 
     pub(in crate::store) fn in_memory(home: &Path) -> KeyringOrFile {
@@ -122,5 +130,16 @@ pub(super) mod tests {
         assert!(store.lock(Duration::ZERO).unwrap().clear().is_err(), "nobody is told that it is gone while it is not");
         store.lock(Duration::ZERO).unwrap().clear().unwrap();
         assert_eq!((store.load().unwrap(), store.keyring.text()), (None, None));
+    }
+
+    #[test]
+    fn a_keyring_that_fails_for_a_moment_is_not_taken_for_one_without_a_login() {
+        let home = tempfile::tempdir().unwrap();
+        let store = in_memory(home.path());
+        let locked = store.lock(Duration::ZERO).unwrap();
+        locked.save(&key("sk-1")).unwrap();
+        store.keyring.fail_once();
+        assert!(matches!(locked.load(), Err(StoreError::Keyring(_))));
+        assert_eq!(locked.load().unwrap(), Some(key("sk-1")));
     }
 }

@@ -6,8 +6,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::digest::{SHA256, digest};
-
 use super::{CodexFile, CredentialStore, Locked, Login, StoreError};
 use crate::claims::Claims;
 use crate::token::AccessToken;
@@ -82,10 +80,7 @@ impl Login {
     /// few digits that tell one API key from another.
     pub fn name(&self) -> String {
         match self {
-            Self::ApiKey(key) => {
-                let digest = digest(&SHA256, key.expose().as_bytes());
-                digest.as_ref().iter().take(4).fold("api-key-".to_owned(), |name, byte| format!("{name}{byte:02x}"))
-            }
+            Self::ApiKey(key) => format!("api-key-{}", key.fingerprint()),
             Self::Chatgpt(tokens) => {
                 let claims = |token: &AccessToken| Claims::of(token.expose()).unwrap_or_default();
                 let (id, access) = (claims(&tokens.id), claims(&tokens.access));

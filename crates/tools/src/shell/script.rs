@@ -54,7 +54,9 @@ pub(super) fn commands(script: &str) -> Option<Vec<Command>> {
     for token in tokens(script)? {
         match token {
             Token::Word { text, quoted } => {
-                if current.argv.is_empty() && !quoted && (RESERVED.contains(&text.as_str()) || text.contains('=')) {
+                // An assignment is one however its value is quoted, and the command comes after it.
+                let hides = text.contains('=') || !quoted && RESERVED.contains(&text.as_str());
+                if current.argv.is_empty() && hides {
                     return None;
                 }
                 current.argv.push(text);
@@ -145,6 +147,8 @@ mod tests {
             "ls ~",
             "ls ~/a",
             "A=1 ls",
+            "A=\"\" ls",
+            "A='1' ls",
             "A=1",
             "if true; then ls; fi",
             "for a in b; do ls; done",
