@@ -13,10 +13,11 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use valet_client::{Client, Handlers, Notification, Notifications, RequestError};
 use valet_protocol::{Secret, methods as m, v2};
+use valet_transport::Link;
 
 use crate::lender::{Book, Lender, account_id};
 use crate::meters::{Meters, RECENT};
-use crate::policy::{Decision, History, Policy, Question};
+use crate::policy::{Decision, History, Move, Policy, Question};
 use crate::session::{Heard, News, Session, Whose};
 use crate::wallet::{Wallet, WalletError};
 use crate::watch::Watch;
@@ -71,12 +72,20 @@ pub(crate) struct Parent {
     book: Arc<Book>,
     /// Threads with a turn that runs.
     busy: HashSet<String>,
-    /// The account that is to be lent as soon as nothing runs.
-    waiting: Option<String>,
+    /// What is to be done as soon as nothing runs.
+    waiting: Option<Change>,
     /// What was told last, so that it is told once.
     said: String,
     /// When the token that is lent is replaced by a fresh one.
     warm_at: Instant,
+}
+
+/// A change of the account.
+struct Change {
+    /// To which.
+    name: String,
+    /// What the person is told when it has happened.
+    words: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -103,6 +112,16 @@ impl Parent {
         wishes: Wishes,
     ) -> Result<Self, ConnectError> {
         let link = valet_client::connect(&format!("ws://{address}"), Some(token)).await?;
+        Self::open(link, session, wallet, meters, wishes).await
+    }
+
+    async fn open(
+        link: Link,
+        session: Arc<Session>,
+        wallet: Arc<Wallet>,
+        meters: Arc<Meters>,
+        wishes: Wishes,
+    ) -> Result<Self, ConnectError> {
         let book = Arc::<Book>::default();
         let lender = Lender { wallet: Arc::clone(&wallet), book: Arc::clone(&book) };
         let handlers = Handlers::new().on::<m::ChatgptAuthTokensRefresh, _>(move |params| {
@@ -151,11 +170,7 @@ impl Parent {
                 () = tokio::time::sleep_until(self.warm_at) => self.warm().await,
                 never = &mut rounds => match never {},
             }
-            if self.busy.is_empty()
-                && let Some(name) = self.waiting.take()
-            {
-                self.change_to(&name).await;
-            }
+            self.change_late().await;
         }
     }
 
@@ -178,7 +193,13 @@ impl Parent {
     }
 
     /// Puts another account in force: at once where turns that run keep theirs, else when none runs.
-    async fn change_to(&mut self, name: &str) {
+    async fn change_to(&mut self, change: Change) {
+        if self.waiting.as_ref().is_some_and(|waiting| waiting.name == change.name) {
+            return;
+        }
+        // Whatever else was wanted before is wanted no more.
+        self.waiting = None;
+        let name = &*change.name;
         // The token first: no turn waits for the issuer.
         if let Err(error) = self.wallet.account(name).await {
             return self.say(format!("{name} cannot be used: {error}"));
@@ -187,7 +208,7 @@ impl Parent {
         // A turn that is never answered holds nobody up for ever.
         let _ = tokio::time::timeout(ANSWER, self.session.gate.settled()).await;
         if !self.keeps_turns && !self.nothing_runs().await {
-            self.waiting = Some(name.to_owned());
+            self.waiting = Some(change);
             return;
         }
         let before = self.session.lent();
@@ -197,6 +218,18 @@ impl Parent {
         tracing::info!(account = name, "the account was changed");
         if let Some(before) = before {
             self.history.switched(&self.meters.standing(&before), self.meters.now());
+        }
+        if let Some(words) = change.words {
+            self.say(words);
+        }
+    }
+
+    /// Makes the change that has waited for the turns that ran.
+    async fn change_late(&mut self) {
+        if self.busy.is_empty()
+            && let Some(change) = self.waiting.take()
+        {
+            self.change_to(change).await;
         }
     }
 
@@ -235,11 +268,11 @@ impl Parent {
             Err(error) => return self.say(format!("This session goes on as before, though {error}")),
         };
         if self.session.lent().as_ref() != Some(&active) {
-            self.change_to(&active).await;
-            if self.session.lent().as_ref() == Some(&active) {
-                self.say(format!("From now on turns run as {active}."));
-            }
-        } else if let Ok(account) = self.wallet.account(&active).await
+            let words = Some(format!("From now on turns run as {active}."));
+            return self.change_to(Change { name: active, words }).await;
+        }
+        self.waiting = None;
+        if let Ok(account) = self.wallet.account(&active).await
             && !self.book.holds(&account)
         {
             // Another process has renewed it, or somebody has logged in again.
@@ -291,22 +324,15 @@ impl Parent {
             now: self.meters.now(),
         };
         let decision = question.decide();
-        match &decision {
-            Decision::Stay => return,
-            Decision::Switch(chosen) => {
-                let (wallet, name) = (Arc::clone(&self.wallet), chosen.to.clone());
-                let activated = tokio::task::spawn_blocking(move || wallet.activate(&name)).await;
-                if let Ok(Err(error)) = activated {
-                    return self.say(format!("{} cannot be used: {error}", chosen.to));
-                }
-                self.change_to(&chosen.to.clone()).await;
-                if self.session.lent().as_ref() != Some(&chosen.to) {
-                    return;
-                }
+        let words = decision.words(self.meters.now());
+        if let Decision::Switch(Move { to: name, .. }) = decision {
+            let (wallet, chosen) = (Arc::clone(&self.wallet), name.clone());
+            match tokio::task::spawn_blocking(move || wallet.activate(&chosen)).await {
+                Ok(Ok(_activated)) => self.change_to(Change { name, words }).await,
+                Ok(Err(error)) => self.say(format!("{name} cannot be used: {error}")),
+                Err(error) => self.say(format!("{name} cannot be used: {error}")),
             }
-            Decision::Tell(_) | Decision::Nobody { .. } => {}
-        }
-        if let Some(words) = decision.words(self.meters.now()) {
+        } else if let Some(words) = words {
             self.say(words);
         }
     }
@@ -338,3 +364,6 @@ fn warm_in(expires_at: Option<i64>, now: i64) -> Duration {
     let Some(expires_at) = expires_at else { return Duration::from_secs(24 * 3600) };
     AGAIN.max(Duration::from_secs(u64::try_from(expires_at - now - WARM_S).unwrap_or_default()))
 }
+
+#[cfg(test)]
+mod tests;
