@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::error::StoreError;
-use crate::index::{Index, is_busy};
+use crate::index::{Index, is_index_busy};
 
 /// The index is told of a thread's appends at most so often, unless somebody asks it.
 const PAUSE: Duration = Duration::from_millis(300);
@@ -66,7 +66,7 @@ impl Behind {
         while let Some((id, (path, anew))) = logs.next() {
             let Err(error) = self.index.with(|db| db.changed(&id, &path, anew)) else { continue };
             tracing::debug!(id, %error, "the index does not know the latest of a thread");
-            if is_busy(&error) {
+            if is_index_busy(&error) {
                 // Another process will not write forever.
                 let mut state = lock(&self.state);
                 for (id, (path, anew)) in logs.chain([(id, (path, anew))]) {

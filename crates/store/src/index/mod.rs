@@ -170,7 +170,7 @@ impl Db {
             attempt += 1;
             match self.sweep() {
                 // Another host is making the same index, and leaves the less to do.
-                Err(error) if is_busy(&error) && attempt < PATIENCE => {}
+                Err(error) if is_index_busy(&error) && attempt < PATIENCE => {}
                 result => result?,
             }
         }
@@ -297,6 +297,33 @@ fn is_passing(error: &rusqlite::Error) -> bool {
 }
 
 /// Whether another process kept the index for too long.
-pub(crate) fn is_busy(error: &StoreError) -> bool {
-    matches!(error, StoreError::Index(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy))
+pub(crate) fn is_index_busy(error: &StoreError) -> bool {
+    matches!(error, StoreError::Index(error) if schema::is_busy(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::is_index_busy;
+
+    #[test]
+    fn an_index_that_is_busy_is_known_by_either_of_its_errors() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let [writer, other] = [(), ()].map(|()| Connection::open(file.path()).unwrap());
+        writer.execute_batch("CREATE TABLE a (b); INSERT INTO a VALUES (1), (2)").unwrap();
+        {
+            let mut select = writer.prepare("SELECT b FROM a").unwrap();
+            let mut rows = select.query([]).unwrap();
+            rows.next().unwrap();
+            let locked = writer.execute_batch("DROP TABLE a").unwrap_err();
+            assert_eq!(locked.sqlite_error_code(), Some(rusqlite::ErrorCode::DatabaseLocked));
+            assert!(is_index_busy(&locked.into()));
+        }
+        writer.execute_batch("BEGIN EXCLUSIVE").unwrap();
+        other.busy_timeout(std::time::Duration::ZERO).unwrap();
+        let busy = other.execute_batch("DROP TABLE a").unwrap_err();
+        assert_eq!(busy.sqlite_error_code(), Some(rusqlite::ErrorCode::DatabaseBusy));
+        assert!(is_index_busy(&busy.into()));
+    }
 }

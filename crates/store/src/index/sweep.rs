@@ -34,8 +34,9 @@ impl Db {
     /// Brings in what changes most: new threads of these days, changes of the latest threads, names, the archive.
     pub(super) fn glance(&self) -> Result<(), StoreError> {
         self.names()?;
-        let mut gone = Vec::new();
-        for folder in newest_days(self.files.layout().home()).into_iter().chain([self.files.layout().archive()]) {
+        let (layout, mut gone) = (self.files.layout(), Vec::new());
+        let days = layout.days(NEWEST).map_err(failed("cannot look into", layout.home()))?;
+        for folder in days.into_iter().chain([layout.archive()]) {
             self.folder(&folder, false, &mut gone)?;
         }
         let latest = self.read(|db| {
@@ -51,7 +52,7 @@ impl Db {
         let _one = self.sweeping.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let (layout, mut gone) = (self.files.layout(), Vec::new());
         self.names()?;
-        let days = layout.days().map_err(failed("cannot look into", layout.home()))?;
+        let days = layout.days(usize::MAX).map_err(failed("cannot look into", layout.home()))?;
         let mut folders: Vec<PathBuf> = days.into_iter().chain([layout.archive()]).collect();
         for folder in &folders {
             if self.stop.load(Ordering::Relaxed) {
@@ -263,25 +264,4 @@ fn log_and_stamp(row: &Row<'_>) -> rusqlite::Result<(Log, Stamp)> {
 fn is_settled(mtime: i64) -> bool {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i128::from(mtime) < now.saturating_sub(SETTLED).as_nanos().cast_signed()
-}
-
-/// The folders of the last days in which threads were started.
-fn newest_days(home: &Path) -> Vec<PathBuf> {
-    let mut folders = vec![home.join("sessions")];
-    for _year_month_day in 0..3 {
-        let mut below = Vec::new();
-        for folder in folders {
-            let mut entries: Vec<PathBuf> = fs::read_dir(folder)
-                .into_iter()
-                .flatten()
-                .flatten()
-                .map(|e| e.path())
-                .filter(|path| path.is_dir())
-                .collect();
-            entries.sort_unstable_by(|a, b| b.cmp(a));
-            below.extend(entries.into_iter().take(NEWEST));
-        }
-        folders = below;
-    }
-    folders
 }
