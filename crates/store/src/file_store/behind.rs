@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::StoreError;
 use crate::index::{Index, is_index_busy};
+use crate::lock::lock;
 
 /// The index is told of a thread's appends at most so often, unless somebody asks it.
 const PAUSE: Duration = Duration::from_millis(300);
@@ -45,6 +46,11 @@ impl Behind {
 
     pub(super) fn index(&self) -> &Index {
         &self.index
+    }
+
+    /// Where the index last saw a log. It may be wrong, and nothing depends on it.
+    pub(super) fn hint(&self, id: &str) -> Option<PathBuf> {
+        self.index.with(|db| db.hint(id)).ok().flatten()
     }
 
     /// Notes that a thread's log changed.
@@ -152,8 +158,4 @@ impl Behind {
 /// What goes wrong here is told to nobody who could wait for it.
 fn report<T>(result: Result<T, StoreError>) -> Option<T> {
     result.inspect_err(|error| tracing::warn!(%error, "the index of threads is behind")).ok()
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

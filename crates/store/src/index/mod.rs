@@ -10,7 +10,7 @@ mod sweep;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
@@ -19,6 +19,7 @@ use self::rows::{Log, Stored};
 use self::search::{In, search};
 use crate::error::StoreError;
 use crate::files::{Files, Place};
+use crate::lock::lock;
 use crate::query::{Found, Page, Query};
 use crate::summary::{ReadState, Summary};
 
@@ -152,7 +153,7 @@ impl Db {
                 }
                 Ok((rows, more))
             })?;
-            let files: Vec<_> = rows.iter().map(|(row, _)| (row.log.clone(), row.stamp)).collect();
+            let files: Vec<_> = rows.iter().map(|(row, _)| (row.log.clone(), row.state)).collect();
             let mut gone = Vec::new();
             if attempt == ATTEMPTS || !passing(self.check(&files, &mut gone))?.unwrap_or_default() {
                 let found = |(row, snippet): (Stored, _)| row.summary.map(|thread| Found { thread, snippet });
@@ -273,10 +274,6 @@ impl Db {
     fn log(&self, place: Place) -> Log {
         Log { path: self.below_home(&place.path), id: place.id, archived: place.archived }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What came of a change to the index, or nothing if that was not possible at the moment: another process is in the way,
