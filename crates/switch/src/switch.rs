@@ -77,8 +77,8 @@ impl Switch {
         let listener = TcpListener::bind(plan.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let server = Arc::new(Server::start(&plan.program, &token).await?);
-        let (news, heard) = mpsc::unbounded_channel();
-        let session = Arc::new(Session::new(plan.wishes.policy.acts(), plan.wishes.repeat, &random()?, news));
+        let (news_sender, news) = mpsc::unbounded_channel();
+        let session = Arc::new(Session::new(plan.wishes.policy.acts(), plan.wishes.repeat, &random()?, news_sender));
         let connecting =
             Parent::connect(&server.address, &token, Arc::clone(&session), plan.wallet, plan.meters, plan.wishes);
         let parent = tokio::select! {
@@ -90,7 +90,7 @@ impl Switch {
             }
         };
         let mut tasks = JoinSet::new();
-        let parent = tasks.spawn(parent.run(heard, Watch::new(plan.folders)));
+        let parent = tasks.spawn(parent.run(news, Watch::new(plan.folders)));
         tasks.spawn(serve(listener, plan.auth, Arc::clone(&server), token, session));
         Ok(Self { server, address, tasks, parent })
     }

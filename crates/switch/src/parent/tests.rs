@@ -66,7 +66,7 @@ impl Stage {
     async fn becomes(&mut self, status: &str) {
         let params = json!({ "threadId": "a", "status": { "type": status } });
         push(&self.app_server, &json!({ "method": "thread/status/changed", "params": params }));
-        let told = self.parent.told.next().await.unwrap();
+        let told = self.parent.notifications.next().await.unwrap();
         self.parent.note(&told);
         self.parent.change_late().await;
     }
