@@ -5,21 +5,19 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use tokio::runtime::Runtime;
 use valet_protocol::export::{self, Surface};
 use valet_server::{Config, ConfigError, Host};
 use valet_transport::listener::{self, AllowedOrigin, Auth, Endpoint, Settings};
 use valet_transport::{OutboxLimits, stdio};
 
 use crate::allocator;
-use crate::args::{AppServerArgs, AppServerCommand, GenerateArgs};
+use crate::args::{AppServerArgs, AppServerCommand, GenerateArgs, load};
 use crate::bindings::{self, Bindings};
 use crate::ending::Endings;
 use crate::listen::{AuthPlan, Listen};
 use crate::logging;
 #[cfg(unix)]
 use crate::proxy;
-use crate::redeem;
 
 /// The socket file that `--listen unix://` means, below the home directory.
 #[cfg(unix)]
@@ -66,8 +64,7 @@ fn serve(args: &AppServerArgs) -> anyhow::Result<ExitCode> {
     if endpoint.is_none() && auth.is_some() {
         tracing::warn!("--ws-* flags have no effect on stdio");
     }
-    let overrides = args.overrides();
-    let config = Config::load(&home, &overrides)?.redeemed_by(redeem::program(&overrides)?);
+    let config = load(&home, &args.overrides())?;
     if args.strict_config && !config.unknown_keys().is_empty() {
         return Err(ConfigError::unknown_keys(config.unknown_keys()).into());
     }
@@ -93,14 +90,10 @@ fn serve(args: &AppServerArgs) -> anyhow::Result<ExitCode> {
             }
         }
     });
-    end(runtime);
+    // The stdin thread may still wait in a read that nobody will answer.
+    runtime.shutdown_background();
     tracing::info!("the host has ended");
     outcome
-}
-
-/// The stdin thread may still wait in a read that nobody will answer.
-fn end(runtime: Runtime) {
-    runtime.shutdown_background();
 }
 
 async fn serve_stdio(host: Host, endings: Endings) -> anyhow::Result<ExitCode> {

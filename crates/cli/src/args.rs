@@ -2,15 +2,17 @@
 
 #![expect(rustdoc::bare_urls, reason = "the comments are help texts: an address is typed as it is read")]
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
+use valet_server::Config;
 use valet_transport::listener::AllowedOrigin;
 
 use crate::examples;
 use crate::listen::{Listen, WebSocketAuthArgs};
 use crate::logins;
-use crate::redeem::RedeemArgs;
+use crate::redeem;
 
 /// The sections of `valet app-server --help`.
 const LISTENING: &str = "Where to listen";
@@ -45,7 +47,7 @@ pub(crate) enum Command {
     Demo,
     /// Renew the tokens of a login, for a host that asks on stdin.
     #[command(hide = true)]
-    Redeem(RedeemArgs),
+    Redeem(ConfigArgs),
 }
 
 #[derive(Debug, ClapArgs)]
@@ -98,9 +100,8 @@ pub(crate) struct AppServerArgs {
     /// valet.exit_when_idle_ms says otherwise.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..), help_heading = THE_END)]
     pub(crate) exit_when_idle: Option<u64>,
-    /// Set a configuration key on top of config.toml; the value is TOML, else a string; repeatable.
-    #[arg(short = 'c', long = "config", value_name = "KEY=VALUE", help_heading = CONFIGURATION)]
-    pub(crate) config: Vec<String>,
+    #[command(flatten, next_help_heading = CONFIGURATION)]
+    pub(crate) config: ConfigArgs,
     /// Refuse to start when the configuration holds keys that nobody knows.
     #[arg(long, help_heading = CONFIGURATION)]
     pub(crate) strict_config: bool,
@@ -127,7 +128,7 @@ impl AppServerArgs {
 
     /// Everything on the command line that sets a configuration key, as `key=value`. A flag beats `-c`.
     pub(crate) fn overrides(&self) -> Vec<String> {
-        let mut overrides = self.config.clone();
+        let mut overrides = self.config.pairs.clone();
         let feature = |on: bool| move |name: &String| format!("features.{name}={on}");
         overrides.extend(self.enable.iter().map(feature(true)));
         overrides.extend(self.disable.iter().map(feature(false)));
@@ -151,6 +152,38 @@ impl AppServerArgs {
         overrides.extend(self.metrics.then(|| "valet.metrics=true".to_owned()));
         overrides
     }
+}
+
+/// For whoever reads the configuration.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ConfigArgs {
+    /// Set a configuration key on top of config.toml; the value is TOML, else a string; repeatable.
+    #[arg(short = 'c', long = "config", value_name = "KEY=VALUE")]
+    pub(crate) pairs: Vec<String>,
+}
+
+impl ConfigArgs {
+    /// The configuration in force for logins. A login is the same whatever the turns of a host go to, and nobody there
+    /// is a client that depends on the reference's way.
+    pub(crate) fn load_for_logins(&self) -> anyhow::Result<Config> {
+        let ours = ["model_provider=\"openai\"", "valet.compat=\"default\""].map(str::to_owned);
+        load(&valet_server::config::home()?, &[self.pairs.as_slice(), &ours].concat())
+    }
+
+    /// The same for a program that is started.
+    pub(crate) fn arguments(&self) -> Vec<OsString> {
+        arguments(&self.pairs)
+    }
+}
+
+/// The configuration of a host that has this program renew its tokens.
+pub(crate) fn load(home: &Path, overrides: &[String]) -> anyhow::Result<Config> {
+    let redeemer = redeem::program(arguments(overrides))?;
+    Ok(Config::load(home, overrides)?.redeemed_by(redeemer))
+}
+
+fn arguments(overrides: &[String]) -> Vec<OsString> {
+    overrides.iter().flat_map(|pair| ["-c".into(), pair.into()]).collect()
 }
 
 #[derive(Debug, Subcommand)]

@@ -6,29 +6,22 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
-use clap::Args;
 use valet_auth::store::{CredentialStore, OfAccount, Shelf};
 use valet_auth::{HttpClient, Outcome, Redeemer, Redemption};
 use valet_server::Config;
 
+use crate::args::ConfigArgs;
+
 /// The name of the command.
 const NAME: &str = "redeem";
 
-#[derive(Debug, Args)]
-pub(crate) struct RedeemArgs {
-    /// Set a configuration key on top of config.toml; the value is TOML, else a string; repeatable.
-    #[arg(short = 'c', long = "config", value_name = "KEY=VALUE")]
-    config: Vec<String>,
-}
-
-/// This program, with the configuration of a host.
-pub(crate) fn program(overrides: &[String]) -> std::io::Result<Redeemer> {
-    let config = overrides.iter().flat_map(|pair| ["-c".into(), pair.into()]);
+/// This program, with the configuration of a host: so it is given.
+pub(crate) fn program(config: Vec<OsString>) -> std::io::Result<Redeemer> {
     let arguments = std::iter::once(OsString::from(NAME)).chain(config).collect();
     Ok(Redeemer { path: std::env::current_exe()?, arguments })
 }
 
-pub(crate) fn run(args: &RedeemArgs) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &ConfigArgs) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     #[cfg(unix)]
     let _deaf = {
@@ -36,7 +29,7 @@ pub(crate) fn run(args: &RedeemArgs) -> anyhow::Result<ExitCode> {
         deaf()?
     };
     let request: Redemption = serde_json::from_reader(std::io::stdin().lock()).context("what is asked for")?;
-    let config = Config::load(&valet_server::config::home()?, &args.config)?;
+    let config = Config::load(&valet_server::config::home()?, &args.pairs)?;
     let (issuer, http) = (config.issuer(), HttpClient::default());
     let store: Arc<dyn CredentialStore> = match &request.name {
         Some(name) => Arc::new(OfAccount::new(config.store(), Shelf::of_home(&config.home), name)),

@@ -38,4 +38,4 @@ pub use client::{Client, RequestError};
 pub use handlers::Handlers;
 pub use notification::{Notification, Notifications};
 pub use process::{AppServer, AppServerProcess};
-pub use websocket::{ConnectError, connect};
+pub use websocket::{ConnectError, connect, handshake};

@@ -2,10 +2,12 @@
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
-use tokio_tungstenite::connect_async;
+use tokio_tungstenite::connect_async_with_config;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::http::header::AUTHORIZATION;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
 use valet_transport::{Link, OutboxLimits, link};
 
@@ -20,14 +22,25 @@ pub enum ConnectError {
     Token,
 }
 
-/// Connects to `ws://host:port`, with a bearer token where the server wants one.
-pub async fn connect(url: &str, bearer: Option<&str>) -> Result<Link, ConnectError> {
+/// The request that opens a websocket at `ws://host:port`, with a bearer token where the server wants one.
+///
+/// # Errors
+/// Neither is anything that could be sent.
+pub fn handshake(url: &str, bearer: Option<&str>) -> Result<Request, ConnectError> {
     let mut request = url.into_client_request().map_err(Box::new)?;
     if let Some(bearer) = bearer {
         let value = HeaderValue::try_from(format!("Bearer {bearer}")).map_err(|_| ConnectError::Token)?;
         request.headers_mut().insert(AUTHORIZATION, value);
     }
-    let (socket, _response) = connect_async(request).await.map_err(Box::new)?;
+    Ok(request)
+}
+
+/// Connects to `ws://host:port`, with a bearer token where the server wants one. What it sends may be of any size.
+pub async fn connect(url: &str, bearer: Option<&str>) -> Result<Link, ConnectError> {
+    let config = WebSocketConfig::default().max_frame_size(None).max_message_size(None);
+    // Small messages do not wait for larger ones.
+    let connecting = connect_async_with_config(handshake(url, bearer)?, Some(config), true);
+    let (socket, _response) = connecting.await.map_err(Box::new)?;
     let (mut sink, mut stream) = socket.split();
     let (link, sender, mut outlet) = link(OutboxLimits::default());
     tokio::spawn(async move {
@@ -45,11 +58,12 @@ pub async fn connect(url: &str, bearer: Option<&str>) -> Result<Link, ConnectErr
         let _ = sink.close().await;
     });
     tokio::spawn(async move {
-        while let Some(Ok(frame)) = stream.next().await {
+        while let Some(frame) = stream.next().await {
             let text = match frame {
-                Message::Text(text) => text,
-                Message::Close(_) => return,
-                _ => continue,
+                Ok(Message::Text(text)) => text,
+                Ok(Message::Close(_)) => return,
+                Ok(_) => continue,
+                Err(error) => return tracing::warn!(%error, "the connection to the app server is broken"),
             };
             if sender.send(Bytes::from(text)).await.is_err() {
                 return;

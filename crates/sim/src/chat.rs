@@ -97,11 +97,11 @@ impl Stage<'_> {
             }
             Step::FunctionCall(call) => {
                 let id = self.ids.call(call.call_id.as_ref());
-                self.call(&id, Called::Function(&call.name, &call.arguments_text())).await
+                self.call(&id, Called::function(&call.name, &call.arguments_text())).await
             }
             Step::CustomToolCall(call) => {
                 let id = self.ids.call(call.call_id.as_ref());
-                self.call(&id, Called::Custom(&call.name, &call.input)).await
+                self.call(&id, Called::custom(&call.name, &call.input)).await
             }
             Step::DelayMs(pause) => self.wire.pause(Duration::from_millis(*pause)).await,
             Step::Event(event) => self.data(event).await,
@@ -127,7 +127,7 @@ impl Stage<'_> {
         let mut first = called.opening(id);
         first["index"] = index.into();
         self.delta(json!({"tool_calls": [first]})).await?;
-        let text: Vec<_> = called.text().chars().collect();
+        let text: Vec<_> = called.text.chars().collect();
         for fragment in text.chunks(FRAGMENT) {
             let fragment = called.fragment(&String::from_iter(fragment), index);
             self.delta(json!({"tool_calls": [fragment]})).await?;
@@ -167,43 +167,37 @@ impl Stage<'_> {
 }
 
 /// What is called, with its name and its text.
-enum Called<'a> {
-    Function(&'a str, &'a str),
-    Custom(&'a str, &'a str),
+struct Called<'a> {
+    kind: &'static str,
+    /// What the text is called.
+    field: &'static str,
+    name: &'a str,
+    text: &'a str,
 }
 
-impl Called<'_> {
-    fn text(&self) -> &str {
-        match self {
-            Self::Function(_, text) | Self::Custom(_, text) => text,
-        }
+impl<'a> Called<'a> {
+    fn function(name: &'a str, text: &'a str) -> Self {
+        Self { kind: "function", field: "arguments", name, text }
+    }
+
+    fn custom(name: &'a str, text: &'a str) -> Self {
+        Self { kind: "custom", field: "input", name, text }
     }
 
     /// The call without its text.
     fn opening(&self, id: &str) -> Value {
-        match self {
-            Self::Function(name, _) => {
-                json!({"id": id, "type": "function", "function": {"name": name, "arguments": ""}})
-            }
-            Self::Custom(name, _) => json!({"id": id, "type": "custom", "custom": {"name": name, "input": ""}}),
-        }
+        json!({"id": id, "type": self.kind, (self.kind): {"name": self.name, (self.field): ""}})
     }
 
     /// The whole call.
     fn whole(&self, id: &str) -> Value {
         let mut call = self.opening(id);
-        match self {
-            Self::Function(_, text) => call["function"]["arguments"] = (*text).into(),
-            Self::Custom(_, text) => call["custom"]["input"] = (*text).into(),
-        }
+        call[self.kind][self.field] = self.text.into();
         call
     }
 
     fn fragment(&self, text: &str, index: usize) -> Value {
-        match self {
-            Self::Function(..) => json!({"index": index, "function": {"arguments": text}}),
-            Self::Custom(..) => json!({"index": index, "custom": {"input": text}}),
-        }
+        json!({"index": index, (self.kind): {(self.field): text}})
     }
 }
 

@@ -11,6 +11,7 @@ mod files;
 pub mod generator;
 mod index;
 mod line;
+mod lock;
 mod log;
 mod memory;
 mod query;

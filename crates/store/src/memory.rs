@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::{io, process};
 
 use chrono::Utc;
@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::error::{Holder, StoreError};
 use crate::line::{Line, NewLine, Position};
+use crate::lock::lock;
 use crate::log::{Direction, Lines, ThreadLog};
 use crate::query::{Found, Page, Query};
 use crate::stamp::Stamp;
@@ -42,8 +43,7 @@ struct State {
 
 impl Thread {
     fn state(&self) -> MutexGuard<'_, State> {
-        // What is behind the lock is whole between any two statements.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Makes the caller its writer.
@@ -78,7 +78,7 @@ impl State {
 
 impl MemoryStore {
     fn threads(&self) -> MutexGuard<'_, HashMap<String, Arc<Thread>>> {
-        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.threads)
     }
 
     fn get(&self, id: &str) -> Option<Arc<Thread>> {

@@ -40,6 +40,11 @@ impl Stamp {
     }
 }
 
+/// The time of a line in unix milliseconds.
+pub(crate) fn millis(timestamp: &str) -> Option<i64> {
+    Some(DateTime::parse_from_rfc3339(timestamp).ok()?.timestamp_millis())
+}
+
 /// As the reference writes times.
 fn timestamp(millis: i64) -> String {
     DateTime::from_timestamp_millis(millis).unwrap_or_default().to_rfc3339_opts(SecondsFormat::Millis, true)

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
-use tokio_tungstenite::tungstenite::http::header::{AUTHORIZATION, InvalidHeaderValue, ORIGIN};
-use tokio_tungstenite::tungstenite::http::{HeaderValue, StatusCode};
+use tokio_tungstenite::tungstenite::http::StatusCode;
+use tokio_tungstenite::tungstenite::http::header::ORIGIN;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self};
 use tokio_tungstenite::{WebSocketStream, accept_hdr_async_with_config, client_async_with_config};
@@ -26,8 +25,8 @@ pub(crate) enum DoorError {
     Io(#[from] std::io::Error),
     #[error("{0}")]
     WebSocket(#[from] Box<tungstenite::Error>),
-    #[error("the token cannot be sent: {0}")]
-    Token(#[from] InvalidHeaderValue),
+    #[error(transparent)]
+    Handshake(#[from] valet_client::ConnectError),
     #[error("no handshake within {} s", HANDSHAKE.as_secs())]
     Late,
 }
@@ -58,8 +57,7 @@ fn refusal(status: StatusCode, words: Option<String>) -> ErrorResponse {
 
 /// Connects to the app server at `host:port`. What it sends may be of any size.
 pub(crate) async fn connect(address: &str, token: &str) -> Result<Socket, DoorError> {
-    let mut request = format!("ws://{address}/").into_client_request().map_err(Box::new)?;
-    request.headers_mut().insert(AUTHORIZATION, HeaderValue::try_from(format!("Bearer {token}"))?);
+    let request = valet_client::handshake(&format!("ws://{address}/"), Some(token))?;
     let config = WebSocketConfig::default().max_frame_size(None).max_message_size(None);
     let connected = async {
         let stream = TcpStream::connect(address).await?;

@@ -18,7 +18,7 @@ const ECHO: Duration = Duration::from_secs(10);
 
 /// What was lent, by the account's id.
 #[derive(Default)]
-pub(crate) struct Book(Mutex<HashMap<String, Entry>>);
+pub(crate) struct LentTokens(Mutex<HashMap<String, Entry>>);
 
 #[derive(Clone)]
 struct Entry {
@@ -28,7 +28,7 @@ struct Entry {
     answered: Option<Instant>,
 }
 
-impl Book {
+impl LentTokens {
     /// The app server gets this token by a login.
     pub(crate) fn note(&self, name: &str, lent: &Snapshot) {
         self.enter(name, lent, None);
@@ -60,7 +60,7 @@ impl Book {
 #[derive(Clone)]
 pub(crate) struct Lender {
     pub(crate) wallet: Arc<Wallet>,
-    pub(crate) book: Arc<Book>,
+    pub(crate) lent_tokens: Arc<LentTokens>,
 }
 
 impl Lender {
@@ -71,7 +71,7 @@ impl Lender {
     ) -> Result<ChatgptAuthTokensRefreshResponse, ErrorObject> {
         let refused =
             |why: String| ErrorObject { code: -32000, ..ErrorObject::internal(why).kind(ErrorKind::ReauthRequired) };
-        let entry = refused_for.as_deref().and_then(|id| self.book.find(id));
+        let entry = refused_for.as_deref().and_then(|id| self.lent_tokens.find(id));
         let name = match (&entry, &refused_for) {
             (Some(entry), _) => entry.name.clone(),
             (None, Some(id)) => {
@@ -82,13 +82,13 @@ impl Lender {
         };
         let account = self.wallet.account(&name).await.map_err(|error| refused(error.to_string()))?;
         let again = entry.as_ref().and_then(|entry| entry.answered).is_some_and(|at| at.elapsed() < ECHO);
-        let snapshot = if self.book.holds(&account) && !again {
+        let snapshot = if self.lent_tokens.holds(&account) && !again {
             let renewed = account.recover(account.snapshot().revision, &Caller::Program).await;
             renewed.map_err(|failure| refused(failure.message))?
         } else {
             account.snapshot()
         };
-        self.book.enter(&name, &snapshot, Some(Instant::now()));
+        self.lent_tokens.enter(&name, &snapshot, Some(Instant::now()));
         Ok(ChatgptAuthTokensRefreshResponse {
             access_token: Secret::new(snapshot.token.expose()),
             chatgpt_account_id: account_id(&snapshot),

@@ -24,4 +24,4 @@ mod watch;
 pub use parent::{ConnectError, LendError, Wishes};
 pub use policy::clock;
 pub use server::{Program, ServerError};
-pub use switch::{Plan, Switch, SwitchError, secret};
+pub use switch::{Plan, Switch, SwitchError};

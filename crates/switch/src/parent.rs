@@ -13,10 +13,11 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use valet_client::{Client, Handlers, Notification, Notifications, RequestError};
 use valet_protocol::{Secret, methods as m, v2};
+use valet_transport::Link;
 
-use crate::lender::{Book, Lender, account_id};
+use crate::lender::{Lender, LentTokens, account_id};
 use crate::meters::{Meters, RECENT};
-use crate::policy::{Decision, History, Policy, Question};
+use crate::policy::{Decision, History, Move, Policy, Question};
 use crate::session::{Heard, News, Session, Whose};
 use crate::wallet::{Wallet, WalletError};
 use crate::watch::Watch;
@@ -26,7 +27,7 @@ const ANSWER: Duration = Duration::from_secs(20);
 /// How long turns are held back until those that run have ended, for an app server that would break them off.
 const BOUNDARY: Duration = Duration::from_secs(25);
 /// How long before its expiry a token is replaced.
-const WARM_S: i64 = 240;
+const RELEND_BEFORE_S: i64 = 240;
 /// How long after a failure it is tried again.
 const AGAIN: Duration = Duration::from_secs(60);
 /// How long the backend may take to say how much is left of the accounts.
@@ -60,7 +61,7 @@ pub struct Wishes {
 /// See the head of this file.
 pub(crate) struct Parent {
     client: Client,
-    told: Notifications,
+    notifications: Notifications,
     /// Whether turns that run survive a change of the account.
     keeps_turns: bool,
     session: Arc<Session>,
@@ -68,15 +69,23 @@ pub(crate) struct Parent {
     meters: Arc<Meters>,
     wishes: Wishes,
     history: History,
-    book: Arc<Book>,
+    lent_tokens: Arc<LentTokens>,
     /// Threads with a turn that runs.
     busy: HashSet<String>,
-    /// The account that is to be lent as soon as nothing runs.
-    waiting: Option<String>,
+    /// What is to be done as soon as nothing runs.
+    waiting: Option<Change>,
     /// What was told last, so that it is told once.
     said: String,
     /// When the token that is lent is replaced by a fresh one.
-    warm_at: Instant,
+    relend_at: Instant,
+}
+
+/// A change of the account.
+struct Change {
+    /// To which.
+    name: String,
+    /// What the person is told when it has happened.
+    words: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -103,29 +112,39 @@ impl Parent {
         wishes: Wishes,
     ) -> Result<Self, ConnectError> {
         let link = valet_client::connect(&format!("ws://{address}"), Some(token)).await?;
-        let book = Arc::<Book>::default();
-        let lender = Lender { wallet: Arc::clone(&wallet), book: Arc::clone(&book) };
+        Self::open(link, session, wallet, meters, wishes).await
+    }
+
+    async fn open(
+        link: Link,
+        session: Arc<Session>,
+        wallet: Arc<Wallet>,
+        meters: Arc<Meters>,
+        wishes: Wishes,
+    ) -> Result<Self, ConnectError> {
+        let lent_tokens = Arc::<LentTokens>::default();
+        let lender = Lender { wallet: Arc::clone(&wallet), lent_tokens: Arc::clone(&lent_tokens) };
         let handlers = Handlers::new().on::<m::ChatgptAuthTokensRefresh, _>(move |params| {
             let lender = lender.clone();
             async move { lender.answer(params.previous_account_id).await }
         });
-        let (client, told) = Client::new(link, handlers);
+        let (client, notifications) = Client::new(link, handlers);
         let opened = client.initialize("valet-run", env!("CARGO_PKG_VERSION"), true).await?;
         let keeps_turns = opened.valet.is_some();
         let mut parent = Self {
             client,
-            told,
+            notifications,
             keeps_turns,
             session,
             wallet,
             meters,
             wishes,
             history: History::default(),
-            book,
+            lent_tokens,
             busy: HashSet::new(),
             waiting: None,
             said: String::new(),
-            warm_at: Instant::now(),
+            relend_at: Instant::now(),
         };
         let active = parent.wallet.active().map_err(LendError::from)?;
         parent.lend(&active).await?;
@@ -141,21 +160,17 @@ impl Parent {
         tokio::pin!(rounds);
         loop {
             tokio::select! {
-                told = self.told.next() => match told {
+                told = self.notifications.next() => match told {
                     Some(told) => self.note(&told),
                     None => return,
                 },
                 Some(news) = news.recv() => self.hear(news).await,
                 () = watch.changed() => self.follow().await,
                 Ok(()) = learned.changed() => self.decide(false).await,
-                () = tokio::time::sleep_until(self.warm_at) => self.warm().await,
+                () = tokio::time::sleep_until(self.relend_at) => self.relend().await,
                 never = &mut rounds => match never {},
             }
-            if self.busy.is_empty()
-                && let Some(name) = self.waiting.take()
-            {
-                self.change_to(&name).await;
-            }
+            self.change_late().await;
         }
     }
 
@@ -163,7 +178,7 @@ impl Parent {
     async fn lend(&mut self, name: &str) -> Result<(), LendError> {
         let account = self.wallet.account(name).await?;
         let snapshot = account.snapshot();
-        self.book.note(name, &snapshot);
+        self.lent_tokens.note(name, &snapshot);
         let params = v2::LoginAccountParams::ChatgptAuthTokens {
             id_token: None,
             access_token: Secret::new(snapshot.token.expose()),
@@ -173,12 +188,18 @@ impl Parent {
         let asked = self.client.request::<m::AccountLoginStart>(params);
         tokio::time::timeout(ANSWER, asked).await.map_err(|_elapsed| LendError::Silent)??;
         self.session.set_lent(name);
-        self.warm_at = Instant::now() + warm_in(snapshot.profile.expires_at, self.meters.now());
+        self.relend_at = Instant::now() + relend_in(snapshot.profile.expires_at, self.meters.now());
         Ok(())
     }
 
     /// Puts another account in force: at once where turns that run keep theirs, else when none runs.
-    async fn change_to(&mut self, name: &str) {
+    async fn change_to(&mut self, change: Change) {
+        if self.waiting.as_ref().is_some_and(|waiting| waiting.name == change.name) {
+            return;
+        }
+        // Whatever else was wanted before is wanted no more.
+        self.waiting = None;
+        let name = &*change.name;
         // The token first: no turn waits for the issuer.
         if let Err(error) = self.wallet.account(name).await {
             return self.say(format!("{name} cannot be used: {error}"));
@@ -187,7 +208,7 @@ impl Parent {
         // A turn that is never answered holds nobody up for ever.
         let _ = tokio::time::timeout(ANSWER, self.session.gate.settled()).await;
         if !self.keeps_turns && !self.nothing_runs().await {
-            self.waiting = Some(name.to_owned());
+            self.waiting = Some(change);
             return;
         }
         let before = self.session.lent();
@@ -198,6 +219,18 @@ impl Parent {
         if let Some(before) = before {
             self.history.switched(&self.meters.standing(&before), self.meters.now());
         }
+        if let Some(words) = change.words {
+            self.say(words);
+        }
+    }
+
+    /// Makes the change that has waited for the turns that ran.
+    async fn change_late(&mut self) {
+        if self.busy.is_empty()
+            && let Some(change) = self.waiting.take()
+        {
+            self.change_to(change).await;
+        }
     }
 
     /// Waits until no turn runs, for as long as turns may be held back.
@@ -205,12 +238,12 @@ impl Parent {
         // What was begun before this answer is told before it.
         let asked = self.client.request_part::<m::ThreadLoadedList, IgnoredAny>(Default::default());
         let _ = tokio::time::timeout(ANSWER, asked).await;
-        while let Some(Some(told)) = self.told.next().now_or_never() {
+        while let Some(Some(told)) = self.notifications.next().now_or_never() {
             self.note(&told);
         }
         let deadline = Instant::now() + BOUNDARY;
         while !self.busy.is_empty() {
-            match tokio::time::timeout_at(deadline, self.told.next()).await {
+            match tokio::time::timeout_at(deadline, self.notifications.next()).await {
                 Ok(Some(told)) => self.note(&told),
                 Ok(None) | Err(_) => return false,
             }
@@ -235,31 +268,31 @@ impl Parent {
             Err(error) => return self.say(format!("This session goes on as before, though {error}")),
         };
         if self.session.lent().as_ref() != Some(&active) {
-            self.change_to(&active).await;
-            if self.session.lent().as_ref() == Some(&active) {
-                self.say(format!("From now on turns run as {active}."));
-            }
-        } else if let Ok(account) = self.wallet.account(&active).await
-            && !self.book.holds(&account)
+            let words = Some(format!("From now on turns run as {active}."));
+            return self.change_to(Change { name: active, words }).await;
+        }
+        self.waiting = None;
+        if let Ok(account) = self.wallet.account(&active).await
+            && !self.lent_tokens.holds(&account)
         {
             // Another process has renewed it, or somebody has logged in again.
-            self.warm().await;
+            self.relend().await;
         }
     }
 
     /// Replaces the token that is lent by a fresh one of the same account.
-    async fn warm(&mut self) {
+    async fn relend(&mut self) {
         let Some(name) = self.session.lent() else { return };
         if let Err(error) = self.lend(&name).await {
             tracing::warn!(%error, "the token was not replaced ahead of its expiry");
-            self.warm_at = Instant::now() + AGAIN;
+            self.relend_at = Instant::now() + AGAIN;
         }
     }
 
     async fn hear(&mut self, news: News) {
         let name = match news.whose {
             Whose::Name(name) => Some(name),
-            Whose::Id(id) => self.book.name(&id),
+            Whose::Id(id) => self.lent_tokens.name(&id),
         };
         let Some(name) = name else { return };
         match news.what {
@@ -291,22 +324,15 @@ impl Parent {
             now: self.meters.now(),
         };
         let decision = question.decide();
-        match &decision {
-            Decision::Stay => return,
-            Decision::Switch(chosen) => {
-                let (wallet, name) = (Arc::clone(&self.wallet), chosen.to.clone());
-                let activated = tokio::task::spawn_blocking(move || wallet.activate(&name)).await;
-                if let Ok(Err(error)) = activated {
-                    return self.say(format!("{} cannot be used: {error}", chosen.to));
-                }
-                self.change_to(&chosen.to.clone()).await;
-                if self.session.lent().as_ref() != Some(&chosen.to) {
-                    return;
-                }
+        let words = decision.words(self.meters.now());
+        if let Decision::Switch(Move { to: name, .. }) = decision {
+            let (wallet, chosen) = (Arc::clone(&self.wallet), name.clone());
+            match tokio::task::spawn_blocking(move || wallet.activate(&chosen)).await {
+                Ok(Ok(_activated)) => self.change_to(Change { name, words }).await,
+                Ok(Err(error)) => self.say(format!("{name} cannot be used: {error}")),
+                Err(error) => self.say(format!("{name} cannot be used: {error}")),
             }
-            Decision::Tell(_) | Decision::Nobody { .. } => {}
-        }
-        if let Some(words) = decision.words(self.meters.now()) {
+        } else if let Some(words) = words {
             self.say(words);
         }
     }
@@ -334,7 +360,10 @@ pub enum ConnectError {
     Lend(#[from] LendError),
 }
 
-fn warm_in(expires_at: Option<i64>, now: i64) -> Duration {
+fn relend_in(expires_at: Option<i64>, now: i64) -> Duration {
     let Some(expires_at) = expires_at else { return Duration::from_secs(24 * 3600) };
-    AGAIN.max(Duration::from_secs(u64::try_from(expires_at - now - WARM_S).unwrap_or_default()))
+    AGAIN.max(Duration::from_secs(u64::try_from(expires_at - now - RELEND_BEFORE_S).unwrap_or_default()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,7 @@ use valet_protocol::methods::Warning;
 use valet_protocol::v2::{RateLimitSnapshot, WarningNotification};
 
 use crate::gate::{Gate, Hold};
+use crate::meters::stops_turns;
 
 /// For so long after a change of the account, news that do not say whose they are may still be of the one before.
 const DOUBT: Duration = Duration::from_secs(10);
@@ -117,8 +118,7 @@ impl Session {
     /// The app server tells how much is used up of an account.
     pub(crate) fn hear_limits(&self, account_id: Option<String>, limits: RateLimitSnapshot) {
         let Some(whose) = account_id.map(Whose::Id).or_else(|| self.lent_beyond_doubt()) else { return };
-        let is_reached = limits.rate_limit_reached_type.is_some()
-            || [&limits.primary, &limits.secondary].into_iter().flatten().any(|window| window.used_percent >= 100);
+        let is_reached = stops_turns(&limits);
         self.hear(whose, Heard::Limits(Box::new(limits)), is_reached);
     }
 
@@ -158,6 +158,33 @@ impl Session {
         for client in &self.shared().clients {
             // One that has left needs no telling.
             let _ = client.send(text.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pretty_assertions::assert_eq;
+    use tokio::sync::mpsc;
+    use valet_protocol::v2::{RateLimitSnapshot, RateLimitWindow};
+
+    use super::Session;
+
+    #[test]
+    fn turns_wait_for_what_becomes_of_every_limit_that_stops_them_and_of_no_other() {
+        let full = RateLimitWindow { used_percent: 100, window_duration_mins: None, resets_at: None };
+        let full = RateLimitSnapshot { primary: Some(full), ..Default::default() };
+        let rows = [
+            ("nothing is left", full.clone(), true),
+            ("no money is left", RateLimitSnapshot { spend_control_reached: Some(true), ..Default::default() }, true),
+            ("another limit", RateLimitSnapshot { limit_id: Some("reviews".to_owned()), ..full }, false),
+        ];
+        for (words, limits, wait) in rows {
+            let (news, mut heard) = mpsc::unbounded_channel();
+            let session = Session::new(true, false, "secret", news);
+            session.set_lent("first");
+            session.hear_limits(None, limits);
+            assert_eq!(heard.try_recv().unwrap().hold.is_some(), wait, "{words}");
         }
     }
 }

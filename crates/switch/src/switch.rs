@@ -7,7 +7,9 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
+use valet_auth::login::random;
 use valet_transport::listener::Auth;
+use zeroize::Zeroizing;
 
 use crate::door;
 use crate::meters::Meters;
@@ -70,13 +72,13 @@ pub struct Switch {
 impl Switch {
     /// Starts the app server, lends it the active account, and opens the door.
     pub async fn start(plan: Plan) -> Result<Self, SwitchError> {
-        let token = secret()?;
+        let token = random()?;
         let failed = |error| SwitchError::Listen { address: plan.listen, error };
         let listener = TcpListener::bind(plan.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let server = Arc::new(Server::start(&plan.program, &token).await?);
-        let (news, heard) = mpsc::unbounded_channel();
-        let session = Arc::new(Session::new(plan.wishes.policy.acts(), plan.wishes.repeat, &secret()?, news));
+        let (news_sender, news) = mpsc::unbounded_channel();
+        let session = Arc::new(Session::new(plan.wishes.policy.acts(), plan.wishes.repeat, &random()?, news_sender));
         let connecting =
             Parent::connect(&server.address, &token, Arc::clone(&session), plan.wallet, plan.meters, plan.wishes);
         let parent = tokio::select! {
@@ -88,7 +90,7 @@ impl Switch {
             }
         };
         let mut tasks = JoinSet::new();
-        let parent = tasks.spawn(parent.run(heard, Watch::new(plan.folders)));
+        let parent = tasks.spawn(parent.run(news, Watch::new(plan.folders)));
         tasks.spawn(serve(listener, plan.auth, Arc::clone(&server), token, session));
         Ok(Self { server, address, tasks, parent })
     }
@@ -117,7 +119,13 @@ impl Switch {
 }
 
 /// Lets clients in. Each has a connection of its own to the app server.
-async fn serve(listener: TcpListener, auth: Auth, server: Arc<Server>, token: String, session: Arc<Session>) {
+async fn serve(
+    listener: TcpListener,
+    auth: Auth,
+    server: Arc<Server>,
+    token: Zeroizing<String>,
+    session: Arc<Session>,
+) {
     let mut clients = JoinSet::new();
     loop {
         let stream = match listener.accept().await {
@@ -145,13 +153,4 @@ async fn serve(listener: TcpListener, auth: Auth, server: Arc<Server>, token: St
             }
         });
     }
-}
-
-/// 32 random bytes that no header and no JSON minds.
-pub fn secret() -> Result<String, getrandom::Error> {
-    use base64::Engine as _;
-
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes)?;
-    Ok(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes))
 }

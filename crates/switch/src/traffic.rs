@@ -66,12 +66,13 @@ enum Open {
 }
 
 /// A turn that runs.
-#[derive(Default)]
 struct Turn {
     /// What it was begun with, as long as nothing has come of it.
     params: Option<Box<RawValue>>,
-    /// The account at whose limit it has ended.
-    limited: Option<String>,
+    /// The account that it runs under.
+    account: Option<String>,
+    /// Whether it has ended at the limit of that account.
+    limited: bool,
 }
 
 #[derive(Deserialize)]
@@ -150,8 +151,8 @@ impl Traffic {
             Some(Open::Initialize) if result.is_some() => self.session.join(self.to_client.clone()),
             Some(Open::Begin { params, .. }) => {
                 if let Some(Begun { turn }) = result.and_then(|result| serde_json::from_str(result.get()).ok()) {
-                    self.session.turn_begins(&turn.id);
-                    self.state().turns.insert(turn.id, Turn { params, limited: None });
+                    let account = self.session.turn_begins(&turn.id);
+                    self.state().turns.insert(turn.id, Turn { params, account, limited: false });
                 }
             }
             _ => {}
@@ -173,8 +174,7 @@ impl Traffic {
                     && is_limit(&told)
                 {
                     self.session.hear_refusal(&told.turn_id);
-                    let lent = self.session.lent();
-                    self.state().turns.entry(told.turn_id).and_modify(|turn| turn.limited = lent);
+                    self.state().turns.entry(told.turn_id).and_modify(|turn| turn.limited = true);
                 }
             }
             m::ItemStarted::METHOD if self.session.repeat => {
@@ -204,7 +204,8 @@ impl Traffic {
 
     fn turn_ended(self: &Arc<Self>, turn_id: &str) {
         self.session.turn_ends(turn_id);
-        if let Some(Turn { params: Some(params), limited: Some(account) }) = self.state().turns.remove(turn_id) {
+        let ended = self.state().turns.remove(turn_id);
+        if let Some(Turn { params: Some(params), account: Some(account), limited: true }) = ended {
             tokio::spawn(Arc::clone(self).begin_again(params, account));
         }
     }
@@ -242,4 +243,49 @@ fn is_limit(told: &ErrorNotification) -> bool {
 
 fn answer(text: Vec<u8>) -> Verdict {
     Utf8Bytes::try_from(text).map_or(Verdict::Drop, Verdict::Answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use pretty_assertions::assert_eq;
+    use serde_json::{Value, json};
+    use tokio::sync::mpsc;
+
+    use super::{Traffic, Verdict};
+    use crate::session::Session;
+
+    #[tokio::test]
+    async fn every_turn_that_the_same_limit_has_stopped_is_begun_once_more() {
+        let (news, _heard) = mpsc::unbounded_channel();
+        let (to_server, mut sent) = mpsc::unbounded_channel();
+        let (to_client, _told) = mpsc::unbounded_channel();
+        let session = Arc::new(Session::new(false, true, "secret", news));
+        session.set_lent("first");
+        let traffic = Traffic::new(Arc::clone(&session), to_server, to_client);
+        let turns = ["one", "two"];
+        for turn in turns {
+            let begin = json!({ "id": turn, "method": "turn/start", "params": { "threadId": turn } });
+            assert_eq!(traffic.client_says(&begin.to_string()).await, Verdict::Pass);
+            let begun = json!({ "id": turn, "result": { "turn": { "id": turn } } });
+            assert_eq!(traffic.server_says(&begun.to_string()), Verdict::Pass);
+        }
+        for turn in turns {
+            let error = json!({
+                "threadId": turn, "turnId": turn, "willRetry": false,
+                "error": { "message": "no more", "codexErrorInfo": "usageLimitExceeded", "additionalDetails": null },
+            });
+            traffic.server_says(&json!({ "method": "error", "params": error }).to_string());
+            let ended = json!({ "method": "turn/completed", "params": { "turn": { "id": turn } } });
+            // Another account is there before the second one has ended.
+            session.set_lent("second");
+            traffic.server_says(&ended.to_string());
+        }
+        drop(traffic);
+        for turn in turns {
+            let begun: Value = serde_json::from_str(&sent.recv().await.unwrap()).unwrap();
+            assert_eq!((&begun["method"], &begun["params"]["threadId"]), (&json!("turn/start"), &json!(turn)));
+        }
+    }
 }

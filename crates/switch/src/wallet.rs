@@ -92,14 +92,13 @@ impl Wallet {
     /// The names of the ChatGPT logins that the rules allow, the one that is used first. One that cannot be read is
     /// among them: whoever asks for it is told why. Reads a few small files.
     pub fn names(&self) -> Result<Vec<String>, WalletError> {
-        let used = self.parts.store.load()?.map(|login| (login.name(), self.serves(&login)));
-        let mut names = self.parts.shelf.names()?;
-        // One that a crash has left in both places is the one that is used.
-        names.retain(|name| {
-            used.as_ref().is_none_or(|(used, _)| used != name)
-                && self.parts.shelf.get(name).map_or(true, |login| login.is_some_and(|login| self.serves(&login)))
+        let Parts { store, shelf, .. } = &self.parts;
+        let used = store.load()?.map(|login| (login.name(), self.serves(&login)));
+        let mut names = shelf.names_after(used.as_ref().map(|(name, _)| name.as_str()))?;
+        names.retain(|name| match &used {
+            Some((used, serves)) if used == name => *serves,
+            _ => shelf.get(name).map_or(true, |login| login.is_some_and(|login| self.serves(&login))),
         });
-        names.splice(0..0, used.filter(|(_, serves)| *serves).map(|(name, _)| name));
         Ok(names)
     }
 

@@ -105,12 +105,14 @@ impl Watcher {
 
     fn acquire(&self, directory: &Path) -> io::Result<()> {
         let mut system = lock(&self.system);
-        if system.watcher.is_none() {
-            let routes = Arc::clone(&self.routes);
-            let watcher = notify::recommended_watcher(move |event| lock(&routes).tell(event)).map_err(as_io)?;
-            system.watcher = Some(watcher);
-        }
-        let System { watcher: Some(watcher), directories } = &mut *system else { return Ok(()) };
+        let System { watcher, directories } = &mut *system;
+        let watcher = match watcher {
+            Some(watcher) => watcher,
+            none => {
+                let routes = Arc::clone(&self.routes);
+                none.insert(notify::recommended_watcher(move |event| lock(&routes).tell(event)).map_err(as_io)?)
+            }
+        };
         // Also when it is watched already: it may have been removed and made again since.
         if let Err(error) = watcher.watch(directory, RecursiveMode::NonRecursive) {
             system.end_if_unused();

@@ -10,3 +10,4 @@ mod pkce;
 pub use browser::{BrowserLogin, BrowserLoginError, Granted, Options};
 pub use gate::{Gate, Refusal};
 pub use loopback::{PORTS, PortsError};
+pub use pkce::random;

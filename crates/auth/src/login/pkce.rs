@@ -19,8 +19,8 @@ impl Pkce {
     }
 }
 
-/// 32 bytes that nobody can guess, from the operating system.
-pub(super) fn random() -> Result<Zeroizing<String>, getrandom::Error> {
+/// 32 bytes that nobody can guess, from the operating system, as text that no URL, no header and no JSON minds.
+pub fn random() -> Result<Zeroizing<String>, getrandom::Error> {
     let mut bytes = Zeroizing::new([0; 32]);
     getrandom::fill(bytes.as_mut())?;
     Ok(Zeroizing::new(URL_SAFE_NO_PAD.encode(*bytes)))

@@ -45,6 +45,14 @@ impl Shelf {
         Ok(names)
     }
 
+    /// The same behind the name of the login that is used. One that a crash has left in both places is that one.
+    pub fn names_after(&self, used: Option<&str>) -> Result<Vec<String>, StoreError> {
+        let mut names = self.names()?;
+        names.retain(|name| Some(name.as_str()) != used);
+        names.splice(0..0, used.map(str::to_owned));
+        Ok(names)
+    }
+
     /// The login of that name.
     pub fn get(&self, name: &str) -> Result<Option<Login>, StoreError> {
         self.file(name).load()

@@ -1,13 +1,16 @@
 //! `valet accounts`: the login that is used, and the shelf with the others.
 
+use std::fmt::{Display, Formatter};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use serde_json::json;
-use valet_auth::store::{Locked, Login, PATIENCE, Shelf};
+use serde_json::{Value, json};
+use valet_auth::store::{Locked, Login, PATIENCE, Shelf, StoreError};
 use valet_switch::wallet::Activated;
 
-use super::args::{AccountsCommand, ConfigArgs};
+use crate::args::ConfigArgs;
+
+use super::args::AccountsCommand;
 use super::who::Who;
 use super::{carry, logout, tell, usage, wallet};
 
@@ -17,7 +20,7 @@ pub(super) fn run(command: &AccountsCommand) -> anyhow::Result<ExitCode> {
         AccountsCommand::Use { who, config } => switch(config, who)?,
         AccountsCommand::Usage(args) => usage::run(args)?,
         AccountsCommand::Remove { who, revocation, config } => {
-            let config = config.load()?;
+            let config = config.load_for_logins()?;
             let store = config.store();
             let removed = {
                 let locked = store.lock(PATIENCE)?;
@@ -34,9 +37,11 @@ pub(super) fn run(command: &AccountsCommand) -> anyhow::Result<ExitCode> {
             };
             return logout::revoke(&config, removed, revocation.wanted(&config));
         }
-        AccountsCommand::Import { format, path, config } => carry::import(&config.load()?, *format, path.as_deref())?,
+        AccountsCommand::Import { format, path, config } => {
+            carry::import(&config.load_for_logins()?, *format, path.as_deref())?
+        }
         AccountsCommand::Export { format, path, who, config } => {
-            carry::export(&config.load()?, *format, path, who.as_deref())?;
+            carry::export(&config.load_for_logins()?, *format, path, who.as_deref())?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -52,10 +57,7 @@ pub(super) struct LockedAccounts {
 impl LockedAccounts {
     pub(super) fn of(locked: &dyn Locked, shelf: Shelf) -> anyhow::Result<Self> {
         let current = locked.load()?.map(|login| login.name());
-        let mut names = shelf.names()?;
-        // One that a crash has left in both places is the one that is used.
-        names.retain(|name| Some(name) != current.as_ref());
-        names.splice(0..0, current.clone());
+        let names = shelf.names_after(current.as_deref())?;
         Ok(Self { shelf, current, names })
     }
 
@@ -87,42 +89,60 @@ pub(crate) fn find<'a>(names: &'a [String], who: &str) -> anyhow::Result<&'a str
 }
 
 fn list(config: &ConfigArgs, as_json: bool) -> anyhow::Result<()> {
-    let config = config.load()?;
-    let (current, shelf) = (config.store().load()?, Shelf::of_home(&config.home));
-    let current = current.map(|login| Who::of(&login));
-    let mut rows: Vec<_> = current.iter().map(|who| (true, Ok(json!(who)))).collect();
-    for name in shelf.names()?.into_iter().filter(|name| current.as_ref().is_none_or(|who| who.name != *name)) {
-        let read = shelf.get(&name);
-        let who = read.map(|login| login.map_or(json!({ "name": name }), |login| json!(Who::of(&login))));
-        rows.push((false, who.map_err(|error| (name, error))));
+    let config = config.load_for_logins()?;
+    let (used, shelf) = (config.store().load()?, Shelf::of_home(&config.home));
+    let used = used.map(|login| Who::of(&login));
+    let mut rows = Vec::new();
+    for name in shelf.names_after(used.as_ref().map(|who| who.name.as_str()))? {
+        let row = match used.as_ref().filter(|who| who.name == name) {
+            Some(who) => Row { name, who: Ok(Some(who.clone())), current: true },
+            None => Row { who: shelf.get(&name).map(|login| login.as_ref().map(Who::of)), name, current: false },
+        };
+        rows.push(row);
     }
     if as_json {
-        let rows = rows.into_iter().map(|(current, row)| {
-            let mut row = row.unwrap_or_else(|(name, error)| json!({ "name": name, "error": error.to_string() }));
-            row["current"] = current.into();
-            row
-        });
-        tell(format_args!("{:#}", serde_json::Value::from_iter(rows)));
-        return Ok(());
-    }
-    if rows.is_empty() {
+        tell(format_args!("{:#}", Value::from_iter(rows.iter().map(Row::as_json))));
+    } else if rows.is_empty() {
         tell("There are no logins. `valet login` makes one.");
-    }
-    for (current, row) in rows {
-        let mark = if current { '*' } else { ' ' };
-        match row {
-            Ok(who) => {
-                let text = |key: &str| who[key].as_str().unwrap_or_default().to_owned();
-                tell(format!("{mark} {}  {}", text("name"), text("plan")).trim_end());
-            }
-            Err((name, error)) => tell(format_args!("{mark} {name}  cannot be read: {error}")),
-        }
+    } else {
+        rows.iter().for_each(tell);
     }
     Ok(())
 }
 
+/// A login on the list.
+struct Row {
+    name: String,
+    /// None: it was removed meanwhile.
+    who: Result<Option<Who>, StoreError>,
+    current: bool,
+}
+
+impl Row {
+    fn as_json(&self) -> Value {
+        let mut row = match &self.who {
+            Ok(Some(who)) => json!(who),
+            Ok(None) => json!({ "name": self.name }),
+            Err(error) => json!({ "name": self.name, "error": error.to_string() }),
+        };
+        row["current"] = self.current.into();
+        row
+    }
+}
+
+impl Display for Row {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", if self.current { '*' } else { ' ' }, self.name)?;
+        match &self.who {
+            Ok(Some(Who { plan: Some(plan), .. })) => write!(f, "  {plan}"),
+            Ok(_) => Ok(()),
+            Err(error) => write!(f, "  cannot be read: {error}"),
+        }
+    }
+}
+
 fn switch(config: &ConfigArgs, who: &str) -> anyhow::Result<()> {
-    let config = config.load()?;
+    let config = config.load_for_logins()?;
     let name = {
         let store = config.store();
         let locked = store.lock(PATIENCE)?;

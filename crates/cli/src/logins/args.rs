@@ -1,12 +1,12 @@
 //! What the commands for logins take.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 use valet_server::Config;
 
-use crate::{examples, redeem};
+use crate::args::ConfigArgs;
+use crate::examples;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -22,29 +22,6 @@ pub(crate) enum Command {
     /// Keep several logins, and choose the one that is used.
     #[command(after_help = examples::ACCOUNTS)]
     Accounts(AccountsArgs),
-}
-
-#[derive(Debug, ClapArgs)]
-pub(crate) struct ConfigArgs {
-    /// Set a configuration key on top of config.toml; the value is TOML, else a string; repeatable.
-    #[arg(short = 'c', long = "config", value_name = "KEY=VALUE")]
-    config: Vec<String>,
-}
-
-impl ConfigArgs {
-    /// The configuration in force. A login is the same whatever the turns of a host go to, and nobody here is a client
-    /// that depends on the reference's way.
-    pub(crate) fn load(&self) -> anyhow::Result<Config> {
-        let ours = ["model_provider=\"openai\"", "valet.compat=\"default\""].map(str::to_owned);
-        let overrides = [self.config.as_slice(), &ours].concat();
-        let config = Config::load(&valet_server::config::home()?, &overrides)?;
-        Ok(config.redeemed_by(redeem::program(&overrides)?))
-    }
-
-    /// The same for a program that is started.
-    pub(crate) fn arguments(&self) -> Vec<OsString> {
-        self.config.iter().flat_map(|pair| ["-c".into(), pair.into()]).collect()
-    }
 }
 
 #[derive(Debug, ClapArgs)]

@@ -26,7 +26,7 @@ const LAST_PAGE: Duration = Duration::from_secs(3);
 const LOOK: Duration = Duration::from_millis(20);
 
 pub(super) fn run(args: &LoginArgs) -> anyhow::Result<ExitCode> {
-    let config = args.config.load()?.shelving();
+    let config = args.config.load_for_logins()?.shelving();
     check(&config)?;
     if let Some(format) = args.import {
         carry::log_in(&config, format)?;
@@ -75,7 +75,7 @@ async fn log_in(config: Config, params: LoginAccountParams, browser: bool) -> an
             }
             let ended = session.completed(&login_id, paste::lines(), signals).await?;
             if let Some(address) = callback {
-                nobody_listens(&address).await;
+                wait_until_nobody_listens(&address).await;
             }
             ended
         }
@@ -127,7 +127,7 @@ fn callback(auth_url: &str) -> Option<String> {
 }
 
 /// Waits until the browser has its last page: then the host stops listening.
-async fn nobody_listens(address: &str) {
+async fn wait_until_nobody_listens(address: &str) {
     let left = async {
         while TcpStream::connect(address).await.is_ok() {
             tokio::time::sleep(LOOK).await;

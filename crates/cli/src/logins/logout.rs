@@ -14,7 +14,7 @@ use super::{block_on, tell};
 
 /// Done at the store and not by a host: a host does not wait for the issuer, and whoever calls this wants to know.
 pub(super) fn run(args: &LogoutArgs) -> anyhow::Result<ExitCode> {
-    let config = args.config.load()?;
+    let config = args.config.load_for_logins()?;
     let store = config.store();
     let login = {
         let locked = store.lock(PATIENCE)?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use valet_protocol::methods as m;
-use valet_protocol::v2::{GetAccountParams, GetAccountRateLimitsParams};
+use valet_protocol::v2::{GetAccountParams, GetAccountRateLimitsParams, RateLimitSnapshot, RateLimitWindow};
 use valet_server::Config;
 
 use crate::ending::Signals;
@@ -25,23 +25,8 @@ struct Told {
     limits: Result<Value, String>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Limits {
-    primary: Option<Window>,
-    secondary: Option<Window>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Window {
-    used_percent: i32,
-    window_duration_mins: Option<i64>,
-    resets_at: Option<i64>,
-}
-
 pub(super) fn run(args: &StatusArgs) -> anyhow::Result<ExitCode> {
-    let config = args.config.load()?;
+    let config = args.config.load_for_logins()?;
     let Some(login) = config.store().load()? else {
         tell(if args.json { json!({ "loggedIn": false }).to_string() } else { "Nobody is logged in.".to_owned() });
         return Ok(ExitCode::FAILURE);
@@ -104,9 +89,9 @@ fn show(who: &Who, told: &Told) {
     }
     match &told.limits {
         Ok(limits) => {
-            let limits = Limits::deserialize(&limits["rateLimits"]);
+            let limits = RateLimitSnapshot::deserialize(&limits["rateLimits"]);
             let windows = limits.map(|limits| [limits.primary, limits.secondary]).unwrap_or_default();
-            windows.into_iter().flatten().for_each(|window| row("limit", &window.words()));
+            windows.into_iter().flatten().for_each(|window| row("limit", &used(&window)));
         }
         Err(why) => row("limits", &format!("not known: {why}")),
     }
@@ -116,11 +101,9 @@ fn row(name: &str, value: &str) {
     tell(format_args!("  {name:<8} {value}"));
 }
 
-impl Window {
-    fn words(&self) -> String {
-        let window =
-            self.window_duration_mins.map(|minutes| format!(" of {}", times::length(minutes.saturating_mul(60))));
-        let resets = self.resets_at.and_then(times::time).map(|time| format!("; starts anew {time}"));
-        format!("{} %{} used{}", self.used_percent, window.unwrap_or_default(), resets.unwrap_or_default())
-    }
+fn used(window: &RateLimitWindow) -> String {
+    let length =
+        window.window_duration_mins.map(|minutes| format!(" of {}", times::length(minutes.saturating_mul(60))));
+    let resets = window.resets_at.and_then(times::time).map(|time| format!("; starts anew {time}"));
+    format!("{} %{} used{}", window.used_percent, length.unwrap_or_default(), resets.unwrap_or_default())
 }

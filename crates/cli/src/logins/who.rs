@@ -6,7 +6,7 @@ use serde::Serialize;
 use valet_auth::Claims;
 use valet_auth::store::Login;
 
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Who {
     pub(super) name: String,

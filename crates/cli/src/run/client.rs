@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{ExitCode, ExitStatus};
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 
@@ -69,14 +69,18 @@ pub(super) async fn run(
     arguments: &[OsString],
     token: &str,
     signals: &mut Signals,
-) -> std::io::Result<ExitCode> {
+) -> anyhow::Result<ExitCode> {
     let mut command = Command::new(program);
-    let mut client = command.args(arguments).env(TOKEN, token).kill_on_drop(true).spawn()?;
+    let started = command.args(arguments).env(TOKEN, token).kill_on_drop(true).spawn();
+    let mut client = started.map_err(|error| {
+        let program = program.display();
+        anyhow!("the client {program} cannot be started: {error}; install it, or name another with --client")
+    })?;
     let status = tokio::select! {
         status = client.wait() => status,
         () = signals.next_to_end() => end(&mut client).await,
     };
-    status.map(code)
+    Ok(code(status?))
 }
 
 async fn end(client: &mut Child) -> std::io::Result<ExitStatus> {

@@ -9,18 +9,19 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{anyhow, bail};
+use anyhow::bail;
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use valet_auth::login;
 use valet_auth::store::Shelf;
 use valet_switch::meters::Meters;
 use valet_switch::policy::Policy;
-use valet_switch::{Plan, Program, Switch, Wishes, secret};
+use valet_switch::{Plan, Program, Switch, Wishes};
 use valet_transport::listener::Auth;
 
+use crate::args::ConfigArgs;
 use crate::ending::Signals;
 use crate::logging;
-use crate::logins::args::ConfigArgs;
 use crate::logins::wallet;
 
 #[derive(Debug, Args)]
@@ -87,14 +88,12 @@ async fn serve(args: &RunArgs) -> anyhow::Result<ExitCode> {
     client::arguments(&args.args, &cwd, args.listen)?;
     // Heard from the beginning, so that nothing is left whenever one comes.
     let mut signals = Signals::new();
-    let (auth, token) = match &args.ws_token_file {
-        Some(file) => (Auth::token_file(file)?, std::fs::read_to_string(file)?.trim().to_owned()),
-        None => {
-            let token = secret()?;
-            (Auth::token(&token), token)
-        }
+    let token = match &args.ws_token_file {
+        // Once: it may be a pipe.
+        Some(file) => Auth::read_token(file)?,
+        None => login::random()?,
     };
-    let switch = Switch::start(plan(args, auth)?).await?;
+    let switch = Switch::start(plan(args, Auth::token(&token))?).await?;
     let address = switch.address();
     let code = if args.no_client {
         logging::say(format_args!("listening on: ws://{address}"));
@@ -109,17 +108,14 @@ async fn serve(args: &RunArgs) -> anyhow::Result<ExitCode> {
         if !switch.is_running() {
             logging::say(format_args!("valet: {}", switch.ended().await));
         }
-        ended.map_err(|error| {
-            let program = program.display();
-            anyhow!("the client {program} cannot be started: {error}; install it, or name another with --client")
-        })?
+        ended?
     };
     switch.end().await;
     Ok(code)
 }
 
 fn plan(args: &RunArgs, auth: Auth) -> anyhow::Result<Plan> {
-    let config = args.config.load()?;
+    let config = args.config.load_for_logins()?;
     let wallet = wallet(&config);
     let path = args.codex_bin.clone().map_or_else(std::env::current_exe, Ok)?;
     let meters = Arc::new(Meters::new(Arc::clone(&wallet), config.chatgpt_base_url()));

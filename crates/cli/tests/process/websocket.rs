@@ -13,14 +13,14 @@ use crate::support::home;
 struct Server {
     server: listeners::Server,
     address: String,
-    _home: TempDir,
+    home: TempDir,
 }
 
 async fn start(sim: &Sim) -> Server {
     let home = home(sim);
     let server = listeners::Server::start(home.path(), &["--listen", "ws://127.0.0.1:0"]).await;
     let address = server.url.trim_start_matches("ws://").to_owned();
-    Server { server, address, _home: home }
+    Server { server, address, home }
 }
 
 impl Server {
@@ -30,6 +30,18 @@ impl Server {
         client.initialize("test", "1", true).await.unwrap();
         (client, notifications)
     }
+}
+
+#[tokio::test]
+async fn a_file_of_14_mib_can_be_read_over_a_websocket() {
+    let sim = Sim::start(Script::new()).await.unwrap();
+    let server = start(&sim).await;
+    let (client, _notifications) = server.client(Handlers::new()).await;
+    let path = server.home.path().join("large");
+    std::fs::write(&path, vec![b'a'; 14 << 20]).unwrap();
+    let params = v2::FsReadFileParams { path: v2::AbsolutePath::new(&path).unwrap() };
+    let read = client.request::<m::FsReadFile>(params).await.unwrap();
+    assert_eq!(read.data_base64.len(), (14_usize << 20).div_ceil(3) * 4);
 }
 
 #[tokio::test]

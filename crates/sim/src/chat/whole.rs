@@ -37,11 +37,11 @@ pub(super) async fn perform(response: &Response, order: &Order, ids: &Ids, wire:
             }
             Step::FunctionCall(call) => {
                 let called =
-                    Called::Function(&call.name, &call.arguments_text()).whole(&ids.call(call.call_id.as_ref()));
+                    Called::function(&call.name, &call.arguments_text()).whole(&ids.call(call.call_id.as_ref()));
                 message.calls.push(called);
             }
             Step::CustomToolCall(call) => {
-                let called = Called::Custom(&call.name, &call.input).whole(&ids.call(call.call_id.as_ref()));
+                let called = Called::custom(&call.name, &call.input).whole(&ids.call(call.call_id.as_ref()));
                 message.calls.push(called);
             }
             Step::DelayMs(pause) => wire.pause(Duration::from_millis(*pause)).await?,

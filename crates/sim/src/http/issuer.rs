@@ -6,10 +6,11 @@ mod pages;
 mod revoke;
 mod token;
 
-use serde_json::json;
-
 use crate::{
-    http::{call::Call, reply::Reply},
+    http::{
+        call::Call,
+        reply::{self, Reply},
+    },
     issuer::Fault,
     shared::Shared,
 };
@@ -38,20 +39,35 @@ pub(super) fn reply(shared: &Shared, call: &Call) -> Reply {
 }
 
 fn failure(fault: &Fault, status: u16) -> Reply {
-    let message = || json!({"error": {"message": format!("Scripted status {status}.")}});
-    Reply::value(status, fault.body.clone().unwrap_or_else(message))
+    Reply::value(status, fault.body.clone().unwrap_or_else(|| reply::words(status)))
+}
+
+/// A button of a page was pressed; the login that it is about is in that field.
+fn decide(shared: &Shared, call: &Call, field: &str) -> Reply {
+    let fields = call.fields();
+    let login = fields.get(field).map_or("", |login| login.trim());
+    let decided = match fields.get("account") {
+        Some(account) => shared.issuer.approve(login, account),
+        None => shared.issuer.deny(login),
+    };
+    match decided {
+        // A browser login, on whichever page it was decided.
+        Ok(Some(location)) => Reply::redirect(location),
+        Ok(None) => pages::done(),
+        Err(error) => pages::problem(&error.to_string()),
+    }
 }
 
 fn work(shared: &Shared, call: &Call) -> Reply {
     match (call.method.as_str(), call.path.as_str()) {
         ("GET", "/oauth/authorize") => authorize::begin(shared, call),
-        ("POST", "/oauth/authorize") => authorize::decide(shared, call),
+        ("POST", "/oauth/authorize") => decide(shared, call, "request"),
         ("POST", "/oauth/token") => token::reply(shared, call),
         ("POST", "/oauth/revoke") => revoke::reply(shared, call),
         ("POST", "/api/accounts/deviceauth/usercode") => device::code(shared, call),
         ("POST", "/api/accounts/deviceauth/token") => device::poll(shared, call),
         ("GET", "/codex/device") => device::page(shared, call),
-        ("POST", "/codex/device") => device::decide(shared, call),
+        ("POST", "/codex/device") => decide(shared, call, "user_code"),
         _ => Reply::unknown_endpoint(call),
     }
 }

@@ -67,8 +67,7 @@ impl Reply {
         let content = if response.is_stream() {
             Content::Stream(response)
         } else {
-            let message = || json!({"error": {"message": format!("Scripted status {status}.")}});
-            Content::Value(response.body.unwrap_or_else(message))
+            Content::Value(response.body.unwrap_or_else(|| words(status)))
         };
         Self { status, headers, delay, rule, content }
     }
@@ -87,6 +86,11 @@ impl Reply {
             }
         }
     }
+}
+
+/// The body of an answer for which the script has a status, and no body.
+pub(super) fn words(status: u16) -> Value {
+    json!({"error": {"message": format!("Scripted status {status}.")}})
 }
 
 pub(super) fn value(status: u16, headers: &BTreeMap<String, String>, value: &Value) -> HttpResponse {

@@ -8,7 +8,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::error::StoreError;
-use crate::index::{Index, is_busy};
+use crate::index::{Index, is_index_busy};
+use crate::lock::lock;
 
 /// The index is told of a thread's appends at most so often, unless somebody asks it.
 const PAUSE: Duration = Duration::from_millis(300);
@@ -47,6 +48,11 @@ impl Behind {
         &self.index
     }
 
+    /// Where the index last saw a log. It may be wrong, and nothing depends on it.
+    pub(super) fn hint(&self, id: &str) -> Option<PathBuf> {
+        self.index.with(|db| db.hint(id)).ok().flatten()
+    }
+
     /// Notes that a thread's log changed.
     pub(super) fn note(self: &Arc<Self>, id: &str, path: &Path, shortened: bool) {
         let mut state = lock(&self.state);
@@ -66,7 +72,7 @@ impl Behind {
         while let Some((id, (path, anew))) = logs.next() {
             let Err(error) = self.index.with(|db| db.changed(&id, &path, anew)) else { continue };
             tracing::debug!(id, %error, "the index does not know the latest of a thread");
-            if is_busy(&error) {
+            if is_index_busy(&error) {
                 // Another process will not write forever.
                 let mut state = lock(&self.state);
                 for (id, (path, anew)) in logs.chain([(id, (path, anew))]) {
@@ -152,8 +158,4 @@ impl Behind {
 /// What goes wrong here is told to nobody who could wait for it.
 fn report<T>(result: Result<T, StoreError>) -> Option<T> {
     result.inspect_err(|error| tracing::warn!(%error, "the index of threads is behind")).ok()
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -51,11 +51,6 @@ impl FileStore {
         })
     }
 
-    /// Where the index last saw a log. It may be wrong, and nothing depends on it.
-    fn hint(&self, id: &str) -> Option<PathBuf> {
-        self.behind.index().with(|db| db.hint(id)).ok().flatten()
-    }
-
     fn indexed(&self, id: &str, log: FileLog) -> Box<dyn ThreadLog> {
         Box::new(IndexedLog { id: id.to_owned(), log, files: self.files.clone(), behind: self.behind.clone() })
     }
@@ -77,11 +72,11 @@ impl ThreadStore for FileStore {
     }
 
     fn lease(&self, id: &str) -> Result<Box<dyn ThreadLog>, StoreError> {
-        Ok(self.indexed(id, self.files.lease(id, self.hint(id).as_deref())?))
+        Ok(self.indexed(id, self.files.lease(id, self.behind.hint(id).as_deref())?))
     }
 
     fn lines(&self, id: &str) -> Result<Arc<dyn Lines>, StoreError> {
-        self.files.lines(id, self.hint(id).as_deref())
+        self.files.lines(id, self.behind.hint(id).as_deref())
     }
 
     fn find(&self, id: &str) -> Result<Option<Summary>, StoreError> {
@@ -104,7 +99,7 @@ impl ThreadStore for FileStore {
     }
 
     fn set_archived(&self, id: &str, archived: bool) -> Result<Summary, StoreError> {
-        self.files.set_archived(id, archived, self.hint(id).as_deref())?;
+        self.files.set_archived(id, archived, self.behind.hint(id).as_deref())?;
         let reason = || "it has no first line".to_owned();
         self.find(id)?.ok_or_else(|| StoreError::Damaged { id: id.to_owned(), reason: reason() })
     }
@@ -113,7 +108,7 @@ impl ThreadStore for FileStore {
         if is_base(&self.files, &self.behind, id)? {
             return Err(StoreError::Referenced { id: id.to_owned(), doing: "delete" });
         }
-        self.files.delete(id, self.hint(id).as_deref())?;
+        self.files.delete(id, self.behind.hint(id).as_deref())?;
         // It is gone, whatever the index says; and what has no file is listed no more.
         if let Err(error) = self.behind.index().with(|db| db.remove(id)) {
             tracing::warn!(%error, "a deleted thread stays in the index for now");
@@ -122,7 +117,7 @@ impl ThreadStore for FileStore {
     }
 
     fn set_name(&self, id: &str, name: &str) -> Result<(), StoreError> {
-        match self.files.find(id, self.hint(id).as_deref())? {
+        match self.files.find(id, self.behind.hint(id).as_deref())? {
             Some(_) => self.files.set_name(id, name),
             None => Err(StoreError::NotFound(id.to_owned())),
         }
@@ -137,8 +132,7 @@ impl ThreadStore for FileStore {
 
 /// Whether forks of a thread have their history in its log.
 fn is_base(files: &Files, behind: &Behind, id: &str) -> Result<bool, StoreError> {
-    let hint = behind.index().with(|db| db.hint(id)).ok().flatten();
-    let Some(place) = files.find(id, hint.as_deref())? else { return Ok(false) };
+    let Some(place) = files.find(id, behind.hint(id).as_deref())? else { return Ok(false) };
     let parts = files.layout().parts(&place).map_err(failed("cannot look for", &place.path))?;
     let names: Vec<String> = parts.into_iter().filter_map(|part| part.part).chain([id.to_owned()]).collect();
     behind.catch_up();

@@ -110,7 +110,7 @@ impl Layout {
                 return Ok(Some(place));
             }
         }
-        for day in self.days()? {
+        for day in self.days(usize::MAX)? {
             if let Some(place) = self.newest(&day, &wanted)? {
                 return Ok(Some(place));
             }
@@ -118,15 +118,15 @@ impl Layout {
         Ok(None)
     }
 
-    /// The folders of all days, the newest first.
-    pub(crate) fn days(&self) -> io::Result<Vec<PathBuf>> {
+    /// The folders of days, the newest first: those of so many years, of so many months in each, and so on.
+    pub(crate) fn days(&self, per_level: usize) -> io::Result<Vec<PathBuf>> {
         let mut folders = vec![self.home.join(SESSIONS)];
         for _year_month_day in 0..3 {
             let mut below = Vec::new();
             for folder in folders {
                 let mut entries = subfolders(&folder)?;
                 entries.sort_unstable_by(|a, b| b.cmp(a));
-                below.append(&mut entries);
+                below.extend(entries.into_iter().take(per_level));
             }
             folders = below;
         }
@@ -302,9 +302,10 @@ mod tests {
             put(&layout.home().join("sessions").join(day).join("rollout-x.jsonl"));
         }
         put(&layout.home().join("sessions/notes.txt"));
-        let days = layout.days().unwrap();
-        let days: Vec<_> = days.iter().map(|day| day.strip_prefix(layout.home()).unwrap().to_str().unwrap()).collect();
-        assert_eq!(days, ["sessions/2026/01/10", "sessions/2026/01/02", "sessions/2025/12/31"]);
+        let all = ["2026/01/10", "2026/01/02", "2025/12/31"].map(|day| layout.home().join("sessions").join(day));
+        assert_eq!(layout.days(usize::MAX).unwrap(), all);
+        assert_eq!(layout.days(2).unwrap(), all);
+        assert_eq!(layout.days(1).unwrap(), all[..1]);
         assert_eq!(layout.logs(&layout.home().join("sessions/2026/01/10")).unwrap(), []);
     }
 }

@@ -12,8 +12,7 @@ use super::sync;
 use crate::error::{StoreError, io as failed};
 use crate::line::{NewLine, Position};
 use crate::log::{Direction, Lines, ThreadLog};
-use crate::stamp::Stamp;
-use crate::summary::millis;
+use crate::stamp::{Stamp, millis};
 
 /// How much is read at once in search of the last readable line.
 const STEP: usize = 64 * 1024;

@@ -10,7 +10,7 @@ mod sweep;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
@@ -19,6 +19,7 @@ use self::rows::{Log, Stored};
 use self::search::{In, search};
 use crate::error::StoreError;
 use crate::files::{Files, Place};
+use crate::lock::lock;
 use crate::query::{Found, Page, Query};
 use crate::summary::{ReadState, Summary};
 
@@ -152,7 +153,7 @@ impl Db {
                 }
                 Ok((rows, more))
             })?;
-            let files: Vec<_> = rows.iter().map(|(row, _)| (row.log.clone(), row.stamp)).collect();
+            let files: Vec<_> = rows.iter().map(|(row, _)| (row.log.clone(), row.state)).collect();
             let mut gone = Vec::new();
             if attempt == ATTEMPTS || !passing(self.check(&files, &mut gone))?.unwrap_or_default() {
                 let found = |(row, snippet): (Stored, _)| row.summary.map(|thread| Found { thread, snippet });
@@ -170,7 +171,7 @@ impl Db {
             attempt += 1;
             match self.sweep() {
                 // Another host is making the same index, and leaves the less to do.
-                Err(error) if is_busy(&error) && attempt < PATIENCE => {}
+                Err(error) if is_index_busy(&error) && attempt < PATIENCE => {}
                 result => result?,
             }
         }
@@ -275,10 +276,6 @@ impl Db {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// What came of a change to the index, or nothing if that was not possible at the moment: another process is in the way,
 /// or the disk takes no more. Whoever only reads does not fail because of that, and may not see the latest.
 fn passing<T>(result: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
@@ -297,6 +294,33 @@ fn is_passing(error: &rusqlite::Error) -> bool {
 }
 
 /// Whether another process kept the index for too long.
-pub(crate) fn is_busy(error: &StoreError) -> bool {
-    matches!(error, StoreError::Index(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy))
+pub(crate) fn is_index_busy(error: &StoreError) -> bool {
+    matches!(error, StoreError::Index(error) if schema::is_busy(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::is_index_busy;
+
+    #[test]
+    fn an_index_that_is_busy_is_known_by_either_of_its_errors() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let [writer, other] = [(), ()].map(|()| Connection::open(file.path()).unwrap());
+        writer.execute_batch("CREATE TABLE a (b); INSERT INTO a VALUES (1), (2)").unwrap();
+        {
+            let mut select = writer.prepare("SELECT b FROM a").unwrap();
+            let mut rows = select.query([]).unwrap();
+            rows.next().unwrap();
+            let locked = writer.execute_batch("DROP TABLE a").unwrap_err();
+            assert_eq!(locked.sqlite_error_code(), Some(rusqlite::ErrorCode::DatabaseLocked));
+            assert!(is_index_busy(&locked.into()));
+        }
+        writer.execute_batch("BEGIN EXCLUSIVE").unwrap();
+        other.busy_timeout(std::time::Duration::ZERO).unwrap();
+        let busy = other.execute_batch("DROP TABLE a").unwrap_err();
+        assert_eq!(busy.sqlite_error_code(), Some(rusqlite::ErrorCode::DatabaseBusy));
+        assert!(is_index_busy(&busy.into()));
+    }
 }

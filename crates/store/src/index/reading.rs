@@ -20,14 +20,14 @@ const STEP: usize = 1 << 20;
 
 /// How a file looked. One that looks the same is the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Stamp {
+pub(super) struct FileState {
     pub(super) size: i64,
     /// In nanoseconds since 1970.
     pub(super) mtime: i64,
     pub(super) ino: i64,
 }
 
-impl Stamp {
+impl FileState {
     pub(super) fn of(path: &Path) -> io::Result<Self> {
         Ok(Self::new(&std::fs::metadata(path)?))
     }
@@ -55,7 +55,7 @@ fn inode(_: &Metadata) -> i64 {
 /// How far the index knows a log.
 #[derive(Clone, Debug)]
 pub(super) struct Known {
-    pub(super) stamp: Stamp,
+    pub(super) state: FileState,
     /// All lines before this place are in `fold`.
     pub(super) folded: u64,
     pub(super) fold: Fold,
@@ -78,11 +78,11 @@ pub(super) struct Reading {
 /// Reads a log on. None: there is nothing new. A log that is another file now, or shorter, is read from its start.
 pub(super) fn read_on(files: &Files, log: &Log, known: Option<Known>) -> Result<Option<Reading>, StoreError> {
     let path = files.layout().home().join(&log.path);
-    let stamp = Stamp::of(&path).map_err(failed("cannot look at", &path))?;
+    let state = FileState::of(&path).map_err(failed("cannot look at", &path))?;
     let known = match known {
-        Some(known) if known.stamp == stamp => return Ok(None),
-        Some(known) if known.stamp.ino == stamp.ino && known.stamp.size <= stamp.size => known,
-        _ => Known { stamp, folded: 0, fold: Fold::default(), base: None },
+        Some(known) if known.state == state => return Ok(None),
+        Some(known) if known.state.ino == state.ino && known.state.size <= state.size => known,
+        _ => Known { state, folded: 0, fold: Fold::default(), base: None },
     };
     let mut reading = Reading { from: known.folded, known, said: Vec::new(), bytes: 0 };
     if reading.known.base.is_none() {
@@ -97,10 +97,10 @@ pub(super) fn read_on(files: &Files, log: &Log, known: Option<Known>) -> Result<
             Err(error) => return Err(error),
         }
     }
-    reading.known.stamp = stamp;
+    reading.known.state = state;
     if reading.is_cut() {
         // It is not to look as if all were known.
-        reading.known.stamp.mtime = 0;
+        reading.known.state.mtime = 0;
     }
     Ok(Some(reading))
 }

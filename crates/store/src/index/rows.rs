@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::reading::{Known, Reading, Stamp};
+use super::reading::{FileState, Known, Reading};
 use crate::query::Creator;
 use crate::summary::{Fold, ReadState, Summary};
 
@@ -27,7 +27,7 @@ pub(super) struct Log {
 #[derive(Debug)]
 pub(super) struct Stored {
     pub(super) log: Log,
-    pub(super) stamp: Stamp,
+    pub(super) state: FileState,
     /// None: its log has no head.
     pub(super) summary: Option<Summary>,
 }
@@ -49,7 +49,7 @@ pub(super) fn by_id(db: &Connection, home: &Path, id: &str) -> rusqlite::Result<
 
 fn stored(row: &Row<'_>, home: &Path) -> rusqlite::Result<Stored> {
     let log = Log { id: row.get(0)?, path: row.get(1)?, archived: row.get(2)? };
-    let stamp = Stamp { size: row.get(3)?, mtime: row.get(4)?, ino: row.get(5)? };
+    let state = FileState { size: row.get(3)?, mtime: row.get(4)?, ino: row.get(5)? };
     let mut summary = fold(&row.get::<_, String>(6)?).summary().cloned();
     if let Some(summary) = &mut summary {
         summary.id.clone_from(&log.id);
@@ -60,7 +60,7 @@ fn stored(row: &Row<'_>, home: &Path) -> rusqlite::Result<Stored> {
         let first_unread = row.get(9)?;
         summary.read_state = row.get::<_, Option<String>>(10)?.map(|revision| ReadState { first_unread, revision });
     }
-    Ok(Stored { log, stamp, summary })
+    Ok(Stored { log, state, summary })
 }
 
 /// A fold that cannot be read is begun anew.
@@ -72,9 +72,9 @@ fn fold(json: &str) -> Fold {
 pub(super) fn known(db: &Connection, id: &str) -> rusqlite::Result<Option<Known>> {
     let mut select = db.prepare_cached("SELECT size, mtime, ino, folded, base, fold FROM threads WHERE id = ?")?;
     let known = select.query_row([id], |row| {
-        let stamp = Stamp { size: row.get(0)?, mtime: row.get(1)?, ino: row.get(2)? };
+        let state = FileState { size: row.get(0)?, mtime: row.get(1)?, ino: row.get(2)? };
         let known =
-            Known { stamp, folded: row.get::<_, i64>(3)?.cast_unsigned(), base: row.get(4)?, fold: Fold::default() };
+            Known { state, folded: row.get::<_, i64>(3)?.cast_unsigned(), base: row.get(4)?, fold: Fold::default() };
         Ok((known, row.get::<_, String>(5)?))
     });
     let Some((known, json)) = known.optional()? else { return Ok(None) };
@@ -85,7 +85,7 @@ pub(super) fn known(db: &Connection, id: &str) -> rusqlite::Result<Option<Known>
 struct Before {
     key: i64,
     folded: i64,
-    stamp: Stamp,
+    state: FileState,
     pieces: i64,
     indexed: i64,
     name: Option<String>,
@@ -95,7 +95,7 @@ struct Before {
 impl Before {
     /// Whether another process brought it further since the reading began, or just as far.
     fn is_beyond(&self, reading: &Reading) -> bool {
-        let same = self.stamp == reading.known.stamp && self.folded >= reading.known.folded.cast_signed();
+        let same = self.state == reading.known.state && self.folded >= reading.known.folded.cast_signed();
         same || (reading.from > 0 && self.folded != reading.from.cast_signed())
     }
 }
@@ -103,12 +103,12 @@ impl Before {
 fn before(db: &Connection, id: &str) -> rusqlite::Result<Option<Before>> {
     let sql = "SELECT key, folded, size, mtime, ino, pieces, indexed, name, preview FROM threads WHERE id = ?";
     let read = |row: &Row<'_>| {
-        let stamp = Stamp { size: row.get(2)?, mtime: row.get(3)?, ino: row.get(4)? };
+        let state = FileState { size: row.get(2)?, mtime: row.get(3)?, ino: row.get(4)? };
         let (key, folded) = (row.get(0)?, row.get(1)?);
         Ok(Before {
             key,
             folded,
-            stamp,
+            state,
             pieces: row.get(5)?,
             indexed: row.get(6)?,
             name: row.get(7)?,
@@ -170,7 +170,7 @@ fn upsert(db: &Connection, log: &Log, known: &Known, columns: &Columns<'_>) -> r
           fold = ?8, listed = ?9, created = ?10, updated = ?11, recency = ?12, cwd = ?13, source = ?14,
           provider = ?15, account = ?16, user = ?17, name = ?18, preview = ?19, base = ?20, pieces = ?21, indexed = ?22
         RETURNING key";
-    let Known { stamp, folded, fold, .. } = known;
+    let Known { state, folded, fold, .. } = known;
     // Without a head there is nothing to list, but to know the file saves reading it again.
     let nothing = Summary::default();
     let summary = fold.summary().unwrap_or(&nothing);
@@ -184,9 +184,9 @@ fn upsert(db: &Connection, log: &Log, known: &Known, columns: &Columns<'_>) -> r
             log.id,
             log.path,
             log.archived,
-            stamp.size,
-            stamp.mtime,
-            stamp.ino,
+            state.size,
+            state.mtime,
+            state.ino,
             folded.cast_signed(),
             json,
             !columns.preview.is_empty(),

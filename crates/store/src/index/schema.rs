@@ -14,7 +14,7 @@ const VERSION: i32 = 1;
 
 /// How often another process may be in the way of opening, and how long each time.
 const ATTEMPTS: u32 = 50;
-const PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// How long one waits for another process. Nobody writes for longer than a batch.
 const BUSY: Duration = Duration::from_secs(1);

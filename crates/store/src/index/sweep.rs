@@ -12,10 +12,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Db;
-use super::reading::{Reading, Stamp, mtime, read_on};
+use super::reading::{FileState, Reading, mtime, read_on};
 use super::rows::{self, Log};
 use super::schema;
 use crate::error::{StoreError, io as failed};
+use crate::lock::lock;
 
 /// So many logs are read, then written in one transaction, so that nobody waits long for the writer.
 const BATCH: usize = 32;
@@ -34,13 +35,14 @@ impl Db {
     /// Brings in what changes most: new threads of these days, changes of the latest threads, names, the archive.
     pub(super) fn glance(&self) -> Result<(), StoreError> {
         self.names()?;
-        let mut gone = Vec::new();
-        for folder in newest_days(self.files.layout().home()).into_iter().chain([self.files.layout().archive()]) {
+        let (layout, mut gone) = (self.files.layout(), Vec::new());
+        let days = layout.days(NEWEST).map_err(failed("cannot look into", layout.home()))?;
+        for folder in days.into_iter().chain([layout.archive()]) {
             self.folder(&folder, false, &mut gone)?;
         }
         let latest = self.read(|db| {
             let sql = "SELECT id, path, archived, size, mtime, ino FROM threads ORDER BY mtime DESC LIMIT ?";
-            db.prepare_cached(sql)?.query_map([LATEST], log_and_stamp)?.collect::<Result<Vec<_>, _>>()
+            db.prepare_cached(sql)?.query_map([LATEST], log_and_state)?.collect::<Result<Vec<_>, _>>()
         })?;
         self.check(&latest, &mut gone)?;
         self.drop_gone(&gone, false)
@@ -48,10 +50,10 @@ impl Db {
 
     /// Compares everything with the files, the newest first.
     pub(crate) fn sweep(&self) -> Result<(), StoreError> {
-        let _one = self.sweeping.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let _one = lock(&self.sweeping);
         let (layout, mut gone) = (self.files.layout(), Vec::new());
         self.names()?;
-        let days = layout.days().map_err(failed("cannot look into", layout.home()))?;
+        let days = layout.days(usize::MAX).map_err(failed("cannot look into", layout.home()))?;
         let mut folders: Vec<PathBuf> = days.into_iter().chain([layout.archive()]).collect();
         for folder in &folders {
             if self.stop.load(Ordering::Relaxed) {
@@ -71,11 +73,11 @@ impl Db {
     }
 
     /// Looks at the files of threads. Returns whether anything had changed; what is no more is put to the `gone`.
-    pub(super) fn check(&self, threads: &[(Log, Stamp)], gone: &mut Vec<Log>) -> Result<bool, StoreError> {
+    pub(super) fn check(&self, threads: &[(Log, FileState)], gone: &mut Vec<Log>) -> Result<bool, StoreError> {
         let (mut changed, before) = (Vec::new(), gone.len());
-        for (log, stamp) in threads {
-            match Stamp::of(&self.path(log)) {
-                Ok(now) if now == *stamp => {}
+        for (log, state) in threads {
+            match FileState::of(&self.path(log)) {
+                Ok(now) if now == *state => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound => gone.push(log.clone()),
                 _ => changed.push(log.clone()),
             }
@@ -106,7 +108,7 @@ impl Db {
             return self.batch(logs);
         }
         let batches = Mutex::new(logs.chunks(BATCH));
-        let next = || batches.lock().unwrap_or_else(std::sync::PoisonError::into_inner).next();
+        let next = || lock(&batches).next();
         let work = || {
             while let Some(batch) = next().filter(|_| !self.stop.load(Ordering::Relaxed)) {
                 self.batch(batch)?;
@@ -186,10 +188,10 @@ impl Db {
         let mut there: HashMap<String, Log> =
             logs.into_iter().map(|place| self.log(place)).map(|log| (log.path.clone(), log)).collect();
         let mut both = Vec::new();
-        for (log, stamp) in known {
+        for (log, state) in known {
             match there.remove(&log.path) {
                 Some(_) if !files => {}
-                Some(_) => both.push((log, stamp)),
+                Some(_) => both.push((log, state)),
                 None => gone.push(log),
             }
         }
@@ -222,13 +224,13 @@ impl Db {
 
     /// Takes over the names, if their file changed.
     pub(super) fn names(&self) -> Result<(), StoreError> {
-        let stamp = Stamp::of(&self.files.names_path()).unwrap_or_default();
-        let stamp = format!("{} {} {}", stamp.size, stamp.mtime, stamp.ino);
+        let state = FileState::of(&self.files.names_path()).unwrap_or_default();
+        let state = format!("{} {} {}", state.size, state.mtime, state.ino);
         let known: Option<String> = self.read(|db| {
             let sql = "SELECT value FROM meta WHERE name = 'names'";
             db.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()
         })?;
-        if known.as_ref() == Some(&stamp) {
+        if known.as_ref() == Some(&state) {
             return Ok(());
         }
         let names = self.files.names()?;
@@ -244,44 +246,23 @@ impl Db {
                 db.prepare_cached("INSERT OR REPLACE INTO names (id, name) VALUES (?, ?)")?.execute([id, name])?;
                 rows::rename(db, id, Some(name))?;
             }
-            db.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('names', ?)", [&stamp]).map(drop)
+            db.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('names', ?)", [&state]).map(drop)
         })
     }
 }
 
-fn in_folder(db: &Connection, name: &str) -> rusqlite::Result<Vec<(Log, Stamp)>> {
+fn in_folder(db: &Connection, name: &str) -> rusqlite::Result<Vec<(Log, FileState)>> {
     // `0` is what comes after `/`.
     let sql = "SELECT id, path, archived, size, mtime, ino FROM threads WHERE path > ? || '/' AND path < ? || '0'";
-    db.prepare_cached(sql)?.query_map([name, name], log_and_stamp)?.collect()
+    db.prepare_cached(sql)?.query_map([name, name], log_and_state)?.collect()
 }
 
-fn log_and_stamp(row: &Row<'_>) -> rusqlite::Result<(Log, Stamp)> {
+fn log_and_state(row: &Row<'_>) -> rusqlite::Result<(Log, FileState)> {
     let log = Log { id: row.get(0)?, path: row.get(1)?, archived: row.get(2)? };
-    Ok((log, Stamp { size: row.get(3)?, mtime: row.get(4)?, ino: row.get(5)? }))
+    Ok((log, FileState { size: row.get(3)?, mtime: row.get(4)?, ino: row.get(5)? }))
 }
 
 fn is_settled(mtime: i64) -> bool {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i128::from(mtime) < now.saturating_sub(SETTLED).as_nanos().cast_signed()
-}
-
-/// The folders of the last days in which threads were started.
-fn newest_days(home: &Path) -> Vec<PathBuf> {
-    let mut folders = vec![home.join("sessions")];
-    for _year_month_day in 0..3 {
-        let mut below = Vec::new();
-        for folder in folders {
-            let mut entries: Vec<PathBuf> = fs::read_dir(folder)
-                .into_iter()
-                .flatten()
-                .flatten()
-                .map(|e| e.path())
-                .filter(|path| path.is_dir())
-                .collect();
-            entries.sort_unstable_by(|a, b| b.cmp(a));
-            below.extend(entries.into_iter().take(NEWEST));
-        }
-        folders = below;
-    }
-    folders
 }

@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{GitInfo, Summary};
 use crate::line::Envelope;
 use crate::query::Creator;
+use crate::stamp::millis;
 
 /// How far a log has been understood. It can be put away as JSON, and goes on with the next line.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -128,11 +128,6 @@ impl Summary {
     }
 }
 
-/// The time of a line in unix milliseconds.
-pub(crate) fn millis(timestamp: &str) -> Option<i64> {
-    Some(DateTime::parse_from_rfc3339(timestamp).ok()?.timestamp_millis())
-}
-
 fn parse<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {
     serde_json::from_str(raw.get()).ok()
 }
@@ -245,8 +240,9 @@ mod tests {
     use pretty_assertions::assert_eq;
     use serde_json::{Value, json};
 
-    use super::{Base, Fold, millis};
+    use super::{Base, Fold};
     use crate::query::Creator;
+    use crate::stamp::millis;
     use crate::summary::Summary;
 
     fn line(second: u32, kind: &str, payload: Value) -> String {

@@ -4,7 +4,6 @@ mod fold;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::fold::millis;
 pub use self::fold::{Base, Fold};
 use crate::query::Creator;
 

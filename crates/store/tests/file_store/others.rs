@@ -34,6 +34,20 @@ fn what_another_program_appends_is_in_the_next_list() {
     assert_eq!(found(&store, "NEEDLE"), [after.id]);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_list_says_when_the_folders_of_the_threads_cannot_be_read() {
+    let home = Home::new();
+    let store = home.store();
+    home.foreign("2026/01/02", &["Hello"]);
+    assert_eq!(list(&store).len(), 1);
+    let sessions = home.path().join("sessions");
+    fs::rename(&sessions, home.path().join("elsewhere")).unwrap();
+    std::os::unix::fs::symlink(&sessions, &sessions).unwrap();
+    let error = store.list(&all()).unwrap_err();
+    assert!(matches!(&error, StoreError::Io { .. }), "{error}");
+}
+
 #[test]
 fn a_silent_thread_is_listed_when_somebody_speaks_in_it() {
     let home = Home::new();

@@ -20,6 +20,7 @@ use valet_protocol::v2;
 use crate::wallet::{Wallet, WalletError};
 pub use forecast::Forecast;
 use standing::Known;
+pub(crate) use standing::stops_turns;
 pub use standing::{Failure, Reached, Standing, Window};
 
 /// What is younger than this need not be fetched again for a decision.

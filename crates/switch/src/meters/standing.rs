@@ -113,13 +113,26 @@ pub(super) struct Known {
     pub(super) fetches: u64,
 }
 
+/// Whether a response tells of the limit of turns, and not of another one.
+fn is_of_turns(snapshot: &v2::RateLimitSnapshot) -> bool {
+    snapshot.limit_id.as_deref().is_none_or(|id| id == usage::TURNS)
+}
+
+/// Whether no turn is to be had any more after what a response has told.
+pub(crate) fn stops_turns(snapshot: &v2::RateLimitSnapshot) -> bool {
+    let mut windows = [&snapshot.primary, &snapshot.secondary].into_iter().flatten();
+    is_of_turns(snapshot)
+        && (snapshot.rate_limit_reached_type.is_some()
+            || snapshot.spend_control_reached == Some(true)
+            || windows.any(|window| f64::from(window.used_percent) >= FULL))
+}
+
 impl Known {
     /// What a response has told. A null is "not told", except for what stops turns: one that was given was not stopped.
     pub(super) fn told(&mut self, snapshot: &v2::RateLimitSnapshot, now: i64) {
-        let of_turns = snapshot.limit_id.as_deref().is_none_or(|id| id == usage::TURNS);
-        let stopped = snapshot.rate_limit_reached_type.is_some() || snapshot.spend_control_reached == Some(true);
+        let stopped = stops_turns(snapshot);
         let anything = snapshot.primary.is_some() || snapshot.secondary.is_some() || stopped;
-        if !of_turns || !anything {
+        if !is_of_turns(snapshot) || !anything {
             return;
         }
         let window = |window: &v2::RateLimitWindow| Window {

@@ -184,7 +184,7 @@ fn the_words_say_until_when_and_what_to_do() {
     let alone = decide(Policy::Tell, &[standing("a", 100.0, 3 * 24 * HOUR)]);
     let date = clock(NOW + 3 * 24 * HOUR);
     assert_eq!(alone.words(NOW).unwrap(), format!("no account is left; a comes back first, at {date}"));
-    assert_eq!(date.len(), "2027-01-18 09:00".len(), "another day is named");
+    assert_eq!(date.len(), "Mon 2027-01-18 09:00".len(), "another day is named");
 }
 
 #[test]

@@ -54,7 +54,21 @@ pub enum AuthError {
 impl Auth {
     /// Takes the token in the file, without the white space around it.
     pub fn token_file(path: &Path) -> Result<Self, AuthError> {
-        Ok(Self::token(read(path)?.trim()))
+        Ok(Self::token(&Self::read_token(path)?))
+    }
+
+    /// The token in the file, without the white space around it, for whoever has to show it.
+    pub fn read_token(path: &Path) -> Result<Zeroizing<String>, AuthError> {
+        let failed = |error| AuthError::Read { path: path.to_owned(), error };
+        let text = String::from_utf8(std::fs::read(path).map_err(failed)?).map_err(|error| {
+            error.into_bytes().zeroize();
+            failed(std::io::Error::new(std::io::ErrorKind::InvalidData, "it is not UTF-8"))
+        })?;
+        let text = Zeroizing::new(text);
+        match text.trim() {
+            "" => Err(AuthError::Empty(path.to_owned())),
+            token => Ok(Zeroizing::new(token.to_owned())),
+        }
     }
 
     /// Takes this token.
@@ -69,12 +83,11 @@ impl Auth {
 
     /// Takes tokens that are signed with the secret in the file, without the white space around it.
     pub fn signed(secret_file: &Path, rules: SignedRules) -> Result<Self, AuthError> {
-        let secret = read(secret_file)?;
-        let secret = secret.trim().as_bytes();
+        let secret = Self::read_token(secret_file)?;
         if secret.len() < SECRET_BYTES {
             return Err(AuthError::Short(secret_file.to_owned()));
         }
-        Ok(Self(Arc::new(Mode::Signed(Box::new(Signed::new(secret, rules))))))
+        Ok(Self(Arc::new(Mode::Signed(Box::new(Signed::new(secret.as_bytes(), rules))))))
     }
 
     /// Judges the headers of a request.
@@ -128,19 +141,6 @@ fn bearer(headers: &HeaderMap) -> Result<&str, Refusal> {
         return Err(Refusal::Header);
     }
     Ok(token)
-}
-
-fn read(path: &Path) -> Result<Zeroizing<String>, AuthError> {
-    let failed = |error| AuthError::Read { path: path.to_owned(), error };
-    let text = String::from_utf8(std::fs::read(path).map_err(failed)?).map_err(|error| {
-        error.into_bytes().zeroize();
-        failed(std::io::Error::new(std::io::ErrorKind::InvalidData, "it is not UTF-8"))
-    })?;
-    let text = Zeroizing::new(text);
-    if text.trim().is_empty() {
-        return Err(AuthError::Empty(path.to_owned()));
-    }
-    Ok(text)
 }
 
 fn sha256(data: &[u8]) -> [u8; SHA256_OUTPUT_LEN] {

@@ -27,7 +27,7 @@ struct Account {
 }
 
 pub(super) fn run(args: &UsageArgs) -> anyhow::Result<()> {
-    let config = args.config.load()?;
+    let config = args.config.load_for_logins()?;
     let wallet = wallet(&config);
     let meters = Meters::new(wallet.clone(), config.chatgpt_base_url());
     block_on(async {

@@ -6,6 +6,7 @@ use std::process::Stdio;
 use std::time::Instant;
 
 use pretty_assertions::assert_eq;
+use tokio::io::AsyncWriteExt;
 use valet_sim::Script;
 
 use super::{Stage, app_servers, kill, terminate};
@@ -56,6 +57,19 @@ async fn the_client_is_given_the_session_and_its_exit_code_is_passed_on() {
         let files = stage.files();
         assert!(!files.iter().any(|file| file.contains("ws-token")), "{files:?}");
     }
+}
+
+#[tokio::test]
+async fn the_token_of_the_clients_may_come_from_a_pipe() {
+    let stage = Stage::open(Script::text("hi"), &["acct-1"]).await;
+    let program = stage.program("client", &client("exit 0"));
+    let args = ["run", "--client", program.to_str().unwrap(), "--ws-token-file", "/dev/stdin"];
+    let mut child = stage.command(&args).stdin(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"of-a-pipe\n").await.unwrap();
+    let output = in_time(child.wait_with_output()).await.unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let given = std::fs::read_to_string(stage.path("given")).unwrap();
+    assert_eq!(given.lines().last(), Some("of-a-pipe"));
 }
 
 #[tokio::test]

@@ -32,19 +32,3 @@ pub(super) fn page(shared: &Shared, call: &Call) -> Reply {
     let query = call.query();
     pages::device(query.get("user_code").map_or("", String::as_str), &shared.issuer.accounts())
 }
-
-/// A button of the page was pressed.
-pub(super) fn decide(shared: &Shared, call: &Call) -> Reply {
-    let fields = call.fields();
-    let user_code = fields.get("user_code").map_or("", |code| code.trim());
-    let decided = match fields.get("account") {
-        Some(account) => shared.issuer.approve(user_code, account),
-        None => shared.issuer.deny(user_code),
-    };
-    match decided {
-        // The id of a browser login does not belong here, yet it is decided now.
-        Ok(Some(location)) => Reply::redirect(location),
-        Ok(None) => pages::done(),
-        Err(error) => pages::problem(&error.to_string()),
-    }
-}
