@@ -20,7 +20,7 @@ use crate::session::Session;
 use crate::traffic::{Traffic, Verdict};
 
 /// How long a side may take to take its farewell.
-const FAREWELL: Duration = Duration::from_secs(2);
+pub(crate) const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Where messages come from and go to.
 struct Pump<'a> {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
 use valet_auth::login::random;
 use valet_transport::listener::Auth;
 use zeroize::Zeroizing;
@@ -65,6 +66,8 @@ pub struct Switch {
     server: Arc<Server>,
     address: SocketAddr,
     tasks: JoinSet<()>,
+    /// Nobody else is let in.
+    closing: CancellationToken,
     /// Ends with the app server.
     parent: AbortHandle,
 }
@@ -91,8 +94,9 @@ impl Switch {
         };
         let mut tasks = JoinSet::new();
         let parent = tasks.spawn(parent.run(news, Watch::new(plan.folders)));
-        tasks.spawn(serve(listener, plan.auth, Arc::clone(&server), token, session));
-        Ok(Self { server, address, tasks, parent })
+        let closing = CancellationToken::new();
+        tasks.spawn(serve(listener, plan.auth, Arc::clone(&server), token, session, closing.clone()));
+        Ok(Self { server, address, tasks, closing, parent })
     }
 
     /// Where clients come in.
@@ -114,6 +118,10 @@ impl Switch {
     /// Ends the app server, so that it tells its clients, and returns when nothing is left.
     pub async fn end(mut self) {
         self.server.end().await;
+        self.closing.cancel();
+        // With the app server all end by themselves, when its farewell has reached the clients.
+        let told = async { while self.tasks.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(2 * relay::FAREWELL, told).await;
         self.tasks.shutdown().await;
     }
 }
@@ -125,10 +133,11 @@ async fn serve(
     server: Arc<Server>,
     token: Zeroizing<String>,
     session: Arc<Session>,
+    closing: CancellationToken,
 ) {
     let mut clients = JoinSet::new();
-    loop {
-        let stream = match listener.accept().await {
+    while let Some(accepted) = closing.run_until_cancelled(listener.accept()).await {
+        let stream = match accepted {
             Ok((stream, _address)) => stream,
             Err(error) => {
                 // Mostly that there are too many open files. That passes.
@@ -153,4 +162,5 @@ async fn serve(
             }
         });
     }
+    while clients.join_next().await.is_some() {}
 }

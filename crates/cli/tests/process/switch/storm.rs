@@ -52,7 +52,15 @@ impl Wanderer {
         match &self.thread {
             Some(thread) => {
                 let params = v2::ThreadResumeParams { thread_id: thread.clone(), ..Default::default() };
-                client.request::<m::ThreadResume>(params).await.ok()?;
+                if let Err(error) = client.request::<m::ThreadResume>(params).await {
+                    // The session was killed before anything of the thread was written.
+                    if error.to_string().contains("no rollout found") {
+                        assert!(self.turns.values().all(Option::is_none), "{error}: {:?}", self.turns);
+                        self.turns.clear();
+                        self.thread = None;
+                    }
+                    return None;
+                }
             }
             None => {
                 let params = v2::ThreadStartParams {
