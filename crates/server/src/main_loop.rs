@@ -110,7 +110,10 @@ impl MainLoop {
     }
 
     fn disconnected(&mut self, id: ConnectionId) {
-        // Gone first: whoever enters something for this connection looks here afterwards.
+        // Before anybody can see that it is gone, its owner is known not to be there: who waits for the owner is woken by
+        // an arrival only.
+        self.host.owners.left(id);
+        // Then gone, before all else: whoever enters something for this connection looks here afterwards.
         let connection = self.host.connections.remove(id);
         self.callbacks.drop_where(|asked| *asked == Target::One(id));
         self.host.forget(id);
