@@ -63,12 +63,13 @@ impl MainLoop {
         self.host.ended.send_replace(true);
     }
 
-    fn drain(&self, limit: Option<Duration>, close: Close) {
+    fn drain(&mut self, limit: Option<Duration>, close: Close) {
         if self.host.drain() {
             let turns = *self.host.threads.running().borrow();
             let seconds = limit.map(|limit| limit.as_secs());
             tracing::info!(turns, seconds, "no new work is taken; turns that run may come to their end");
-            tokio::spawn(self.ending(close).drain(limit));
+            let begun = self.lanes.of_threads();
+            tokio::spawn(self.ending(close).drain(begun, limit));
         }
     }
 

@@ -14,9 +14,10 @@ impl Handler for ThreadRevert {
     async fn handle(context: Context, params: ThreadRevertParams, responder: Responder<Self>) {
         match revert(&context, &params).await {
             Ok(response) => {
-                let creator = context.thread(&params.thread_id).ok().and_then(|thread| thread.creator());
+                let thread_id = response.thread.id.clone();
+                let creator = context.thread(&thread_id).ok().and_then(|thread| thread.creator());
                 responder.respond(Ok(response));
-                let params = ThreadRevertedNotification { thread_id: params.thread_id };
+                let params = ThreadRevertedNotification { thread_id };
                 context.tell_of::<ThreadReverted>(creator.as_ref(), &params);
             }
             Err(error) => responder.respond(Err(error)),

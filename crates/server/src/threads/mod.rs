@@ -209,10 +209,17 @@ impl Threads {
         self.running.subscribe()
     }
 
-    /// Waits until no turn runs.
+    /// Waits until no turn runs, nor will of those that were asked for.
     pub(crate) async fn all_idle(&self) {
-        // The sender lives in `self`, so waiting cannot fail.
-        let _ = self.running().wait_for(|running| *running == 0).await;
+        loop {
+            // The sender lives in `self`, so waiting cannot fail.
+            let _ = self.running().wait_for(|running| *running == 0).await;
+            // One that waited behind another may have begun.
+            let threads = self.all();
+            if !join_all(threads.iter().map(|thread| thread.conversation.is_at_work())).await.contains(&true) {
+                return;
+            }
+        }
     }
 
     /// Interrupts every turn that runs or would, and waits until the end of each was told.
