@@ -144,10 +144,7 @@ impl Workspace {
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, FileError> + Send + 'static,
 ) -> Result<T, ErrorObject> {
-    match crate::blocking::blocking(work).await {
-        Ok(done) => done.map_err(|error| file_error(&error)),
-        Err(error) => Err(ErrorObject::internal(format!("the work ended half-way: {error}"))),
-    }
+    crate::blocking::blocking(|| work().map_err(|error| file_error(&error))).await
 }
 
 fn file_error(error: &FileError) -> ErrorObject {

@@ -13,7 +13,7 @@ use valet_protocol::{ErrorKind, ErrorObject, Order};
 use valet_store::{Position, StoreError};
 
 use super::thread_resume::{check_path, lane, named};
-use super::{TURNS_OF_AN_OPENED_THREAD, opened, reading};
+use super::{TURNS_OF_AN_OPENED_THREAD, opened};
 use crate::blocking::blocking;
 use crate::context::Context;
 use crate::convert;
@@ -91,7 +91,7 @@ async fn plan(context: &Context, params: &ThreadForkParams) -> Result<Plan, Erro
     let history = context.history(&source_id).await?.flatten();
     let history = history.ok_or_else(not_found)?;
     let (last, before) = (params.last_turn_id.clone(), params.before_turn_id.clone());
-    let (cut, history) = reading(move || Ok((cut(&history, last.as_deref(), before.as_deref())?, history))).await?;
+    let (cut, history) = blocking(move || Ok((cut(&history, last.as_deref(), before.as_deref())?, history))).await?;
     let fork = Fork {
         id: Uuid::now_v7(),
         source_id,
@@ -121,7 +121,7 @@ async fn carry_out(context: &Context, plan: Plan, params: ThreadForkParams) -> R
         let stored = fork.write(&*store, history)?;
         Ok((stored, store.find(&id)?.ok_or(StoreError::NotFound(id))?))
     };
-    let (stored, summary) = reading(move || written().map_err(convert::store_error)).await?;
+    let (stored, summary) = blocking(move || written().map_err(convert::store_error)).await?;
     let listener = Some(Arc::clone(&context.connection));
     let thread = open(context, &summary, stored, &params.overrides, params.ephemeral, listener, account)?;
     thread.store()?;
@@ -130,7 +130,7 @@ async fn carry_out(context: &Context, plan: Plan, params: ThreadForkParams) -> R
     let (joining, mut moment) = joined.ok_or_else(not_found)?;
     let mut response = opened(&moment.thread, &moment.settings);
     if let Some(history) = moment.history.take().filter(|_| !params.exclude_turns) {
-        response.thread.turns = reading(move || history.turns()).await?;
+        response.thread.turns = blocking(move || history.turns()).await?;
     }
     Ok(Forked { thread, joining, moment, response })
 }
@@ -143,7 +143,7 @@ async fn discard(context: &Context, id: String, ephemeral: bool) {
     }
     let store = threads.store(ephemeral);
     // There may be nothing to take away.
-    let _ = blocking(move || store.delete(&id)).await;
+    let _ = blocking(move || store.delete(&id).map_err(convert::store_error)).await;
 }
 
 /// The account that was chosen, or else the one that the source runs under.

@@ -12,7 +12,8 @@ use valet_protocol::v2::{
 };
 use valet_protocol::{ErrorKind, ErrorObject, Order};
 
-use super::{TURNS_OF_AN_OPENED_THREAD, opened, reading, session_id_of};
+use super::{TURNS_OF_AN_OPENED_THREAD, opened, session_id_of};
+use crate::blocking::blocking;
 use crate::context::Context;
 use crate::convert;
 use crate::dispatch::Handler;
@@ -167,7 +168,7 @@ async fn answer(moment: Moment, params: ThreadResumeParams) -> Result<ThreadResu
         let turns = if with_turns { history.turns()? } else { Vec::new() };
         Ok((page, turns, history.end_cursors()?))
     };
-    let (page, turns, (turns_cursor, items_cursor)) = reading(read).await?;
+    let (page, turns, (turns_cursor, items_cursor)) = blocking(read).await?;
     response.initial_turns_page = page;
     response.opened.thread.turns = turns;
     response.turns_backwards_cursor = turns_cursor;

@@ -4,7 +4,7 @@ use valet_protocol::methods::{ThreadRevert, ThreadReverted};
 use valet_protocol::v2::{ThreadRevertParams, ThreadRevertResponse, ThreadRevertedNotification};
 use valet_protocol::{ErrorKind, ErrorObject};
 
-use super::reading;
+use crate::blocking::blocking;
 use crate::context::Context;
 use crate::convert;
 use crate::dispatch::Handler;
@@ -37,7 +37,7 @@ async fn revert(context: &Context, params: &ThreadRevertParams) -> Result<Thread
     thread.tell_reloaded(unread);
     let moment = thread.shared.moment().map_err(convert::store_error)?;
     let (turns_backwards_cursor, items_backwards_cursor) = match moment.history {
-        Some(history) => reading(move || history.end_cursors()).await?,
+        Some(history) => blocking(move || history.end_cursors()).await?,
         None => (None, None),
     };
     Ok(ThreadRevertResponse { thread: moment.thread, turns_backwards_cursor, items_backwards_cursor })

@@ -4,7 +4,7 @@ use valet_protocol::methods::{ThreadReverted, ThreadRollback};
 use valet_protocol::v2::{Thread, ThreadRevertedNotification, ThreadRollbackParams, ThreadRollbackResponse};
 use valet_protocol::{ErrorKind, ErrorObject};
 
-use super::reading;
+use crate::blocking::blocking;
 use crate::context::Context;
 use crate::convert;
 use crate::dispatch::Handler;
@@ -48,7 +48,7 @@ async fn roll_back(context: &Context, params: &ThreadRollbackParams) -> Result<T
 impl Context {
     async fn turns_of(&self, thread_id: &str) -> Result<Vec<valet_protocol::v2::Turn>, ErrorObject> {
         match self.history(thread_id).await?.flatten() {
-            Some(history) => reading(move || history.turns()).await,
+            Some(history) => blocking(move || history.turns()).await,
             None => Ok(Vec::new()),
         }
     }

@@ -158,10 +158,7 @@ impl Shared {
     /// It cannot be stored; that is in the log.
     pub(crate) async fn noted(self: &Arc<Self>) -> Result<(), ErrorObject> {
         let shared = Arc::clone(self);
-        match blocking(move || shared.note_read_state()).await {
-            Ok(noted) => noted.map_err(convert::store_error),
-            Err(error) => Err(ErrorObject::internal(error.to_string())),
-        }
+        blocking(move || shared.note_read_state().map_err(convert::store_error)).await
     }
 
     /// The same, where it may wait for a disk.
