@@ -71,9 +71,10 @@ async fn a_turn_that_was_taken_before_a_drain_runs_to_its_end() {
     let host = TestHost::start(Script::respond(short())).await;
     let mut parent = host.parent().await;
     let thread = parent.thread().await;
+    parent.turn(&thread, "hello").await;
     let read = json!({ "threadId": thread });
-    // It waits behind these, and is not yet a turn when the drain begins.
-    let before: Vec<_> = (0..20).map(|_| parent.begin("thread/turns/list", read.clone())).collect();
+    // It waits behind these, each of which reads a file, and is not yet a turn when the drain begins.
+    let before: Vec<_> = (0..50).map(|_| parent.begin("thread/turns/list", read.clone())).collect();
     let input = json!([{ "type": "text", "text": "hello" }]);
     let started = parent.begin("turn/start", json!({ "threadId": thread, "input": input }));
     let behind = parent.begin("thread/compact/start", read);

@@ -104,7 +104,8 @@ async fn a_question_to_a_tenant_that_took_a_turn_over_does_not_outlive_it() {
     two.asked().await;
     drop(two);
     // Returns when no turn runs.
-    host.host().drain(None, End::Shutdown).await;
+    let drained = tokio::time::timeout(std::time::Duration::from_secs(20), host.host().drain(None, End::Shutdown));
+    drained.await.unwrap();
 }
 
 #[tokio::test]
