@@ -10,11 +10,15 @@ use valet_server::{End, Host};
 use valet_sim::{Chunks, Response, Rule, Script, TokenRequest};
 use valet_tests::{TestClient, TestHost};
 
+/// It ends after half a second.
+fn short() -> Response {
+    Response::new().chunks(Chunks::repeat("w ", 50).every(Duration::from_millis(10)))
+}
+
 /// A turn that ends after half a second, and one that would go on for minutes.
 fn script() -> Script {
-    let ends = Response::new().chunks(Chunks::repeat("w ", 50).every(Duration::from_millis(10)));
     let endless = Response::new().chunks(Chunks::repeat("w ", 60_000).every(Duration::from_millis(5)));
-    Script::new().rule(Rule::when("short").respond(ends)).rule(Rule::always().respond(endless))
+    Script::new().rule(Rule::when("short").respond(short())).rule(Rule::always().respond(endless))
 }
 
 /// Begins to drain; returns when the host does.
@@ -60,6 +64,29 @@ async fn t_4_a_host_that_drains_refuses_new_work_serves_the_rest_and_ends_with_t
     host.host().ended().await;
     parent.closed().await;
     newcomer.closed().await;
+}
+
+#[tokio::test]
+async fn a_turn_that_was_taken_before_a_drain_runs_to_its_end() {
+    let host = TestHost::start(Script::respond(short())).await;
+    let mut parent = host.parent().await;
+    let thread = parent.thread().await;
+    parent.turn(&thread, "hello").await;
+    let read = json!({ "threadId": thread });
+    // It waits behind these, each of which reads a file, and is not yet a turn when the drain begins.
+    let before: Vec<_> = (0..50).map(|_| parent.begin("thread/turns/list", read.clone())).collect();
+    let input = json!([{ "type": "text", "text": "hello" }]);
+    let started = parent.begin("turn/start", json!({ "threadId": thread, "input": input }));
+    let behind = parent.begin("thread/compact/start", read);
+    parent.call("account/read", json!({})).await.unwrap();
+    drain(host.host(), None).await;
+    let turn = started.await.unwrap()["turn"]["id"].as_str().unwrap().to_owned();
+    assert_eq!(parent.end_of(&turn).await.turn.status, TurnStatus::Completed);
+    behind.await.unwrap();
+    let compacted = parent.wait_for::<m::TurnCompleted>().await;
+    assert_eq!(compacted.turn.status, TurnStatus::Completed);
+    host.host().ended().await;
+    drop(before);
 }
 
 #[tokio::test]

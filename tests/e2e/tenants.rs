@@ -6,6 +6,7 @@ use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
 use valet_protocol::methods as m;
 use valet_protocol::v2::{GetAccountParams, TurnStatus};
+use valet_server::End;
 use valet_sim::{RecordedRequest, Script, TokenPolicy, TokenRequest};
 use valet_tests::{Direction, TestClient, TestHost};
 
@@ -79,6 +80,32 @@ async fn a_tenant_that_leaves_is_forgotten_and_a_turn_that_runs_ends_under_its_o
     host.sim.wait_for_requests(finished, 1).await;
     let mut two = tenant(&host, "acct-2").await;
     assert_eq!(two.call("thread/loaded/list", json!({})).await.unwrap()["data"], json!([]));
+}
+
+#[tokio::test]
+async fn a_question_to_a_tenant_that_took_a_turn_over_does_not_outlive_it() {
+    let slow = valet_sim::Chunks::repeat("w ", 50).every(std::time::Duration::from_millis(10));
+    let command = json!({ "cmd": "touch made", "login": false, "shell": "/bin/sh" });
+    let asks = valet_sim::Response::new().chunks(slow).function_call("exec_command", command);
+    let script = Script::responses([asks, valet_sim::Response::new().text("Done.")]);
+    let host = TestHost::builder()
+        .script(script)
+        .config("approval_policy = \"untrusted\"")
+        .with("valet.auth_scope=connection")
+        .start()
+        .await;
+    let mut one = tenant(&host, "acct-1").await;
+    let thread = one.thread().await;
+    one.start_turn(&thread, "hello").await;
+    one.wait_for::<m::AgentMessageDelta>().await;
+    drop(one);
+    let mut two = tenant(&host, "acct-1").await;
+    two.call("thread/resume", json!({ "threadId": thread })).await.unwrap();
+    two.asked().await;
+    drop(two);
+    // Returns when no turn runs.
+    let drained = tokio::time::timeout(std::time::Duration::from_secs(20), host.host().drain(None, End::Shutdown));
+    drained.await.unwrap();
 }
 
 #[tokio::test]

@@ -67,6 +67,21 @@ async fn a_profile_of_permissions_stands_for_a_sandbox_and_an_unknown_one_is_ref
 }
 
 #[tokio::test]
+async fn a_profile_means_what_the_configuration_of_the_thread_says_of_it() {
+    let host = TestHost::builder().config("sandbox_workspace_write.network_access = true").start().await;
+    let mut parent = host.parent().await;
+    let config = json!({ "sandbox_workspace_write.network_access": false });
+    let params = json!({ "sandbox": "read-only", "config": config });
+    for method in ["turn/start", "thread/settings/update"] {
+        let started = parent.call("thread/start", params.clone()).await.unwrap();
+        let change = json!({ "threadId": started["thread"]["id"], "permissions": ":workspace", "input": [] });
+        parent.call(method, change).await.unwrap();
+        let now = parent.wait_for::<m::ThreadSettingsUpdated>().await.thread_settings.sandbox_policy;
+        assert!(matches!(now, v2::SandboxPolicy::WorkspaceWrite { network_access: false, .. }), "{method}: {now:?}");
+    }
+}
+
+#[tokio::test]
 async fn everybody_is_told_of_a_new_thread_after_its_starter_got_the_answer() {
     let host = TestHost::start(Script::new()).await;
     let mut starter = host.client().await;

@@ -109,10 +109,7 @@ impl Context {
         work: impl FnOnce(&dyn ThreadStore) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, ErrorObject> {
         let store = Arc::clone(&self.host.threads.stored);
-        match blocking(move || work(&*store)).await {
-            Ok(result) => result.map_err(convert::store_error),
-            Err(error) => Err(ErrorObject::internal(format!("the store of threads failed: {error}"))),
-        }
+        blocking(move || work(&*store).map_err(convert::store_error)).await
     }
 
     /// A thread that is stored, whether it is loaded or not.

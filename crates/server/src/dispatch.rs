@@ -29,6 +29,11 @@ const OURS: Gate = Gate::Field("valet");
 pub(crate) trait Handler: ClientRequestMethod + Sized {
     /// Must answer, sooner or later, through the responder.
     fn handle(context: Context, params: Self::Params, responder: Responder<Self>) -> impl Future<Output = ()> + Send;
+
+    /// Which requests this one must not overtake, where the row of the table cannot tell.
+    fn lane(params: &Self::Params) -> Order {
+        Self::order(params)
+    }
 }
 
 /// Finds the handler and runs it in its order. Every path leads to exactly one answer.
@@ -81,7 +86,7 @@ fn begin<M: Handler>(
         Ok(params)
     };
     match read() {
-        Ok(params) => Some((M::order(&params), M::handle(context, params, responder).boxed())),
+        Ok(params) => Some((M::lane(&params), M::handle(context, params, responder).boxed())),
         Err(error) => {
             responder.respond(Err(error));
             None

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::future::{join, join_all, join3};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -42,9 +43,10 @@ pub(crate) struct Ending {
 }
 
 impl Ending {
-    /// Waits for the turns that run, but no longer than the limit; then has the host ended.
-    pub(crate) async fn drain(self, limit: Option<Duration>) {
-        let idle = self.host.threads.all_idle();
+    /// Waits for the requests that were begun, and the turns that run or will by then, but no longer than the limit;
+    /// then has the host ended.
+    pub(crate) async fn drain(self, begun: impl Future<Output = ()>, limit: Option<Duration>) {
+        let idle = begun.then(|()| self.host.threads.all_idle());
         match limit {
             None => idle.await,
             Some(limit) => {

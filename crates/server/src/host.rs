@@ -230,14 +230,20 @@ impl HostState {
 
     /// Takes out everything that is kept for a connection that has left.
     pub(crate) fn forget(&self, connection: ConnectionId) {
-        self.owners.left(connection);
-        self.threads.leave_all(connection);
         self.workspace.forget(connection);
         self.processes.forget(connection);
-        if self.config.per_connection() {
+        let is_tenant = self.config.per_connection();
+        if is_tenant {
             self.accounts.forget(connection);
-            self.threads.retire(connection);
         }
+        let threads = Arc::clone(&self.threads);
+        // Leases are given back, and that may wait for a disk.
+        tokio::task::spawn_blocking(move || {
+            threads.leave_all(connection);
+            if is_tenant {
+                threads.retire(connection);
+            }
+        });
     }
 
     fn new(config: Config, outgoing: OutgoingMessageSender, launcher: Launcher) -> Arc<Self> {

@@ -63,12 +63,13 @@ impl MainLoop {
         self.host.ended.send_replace(true);
     }
 
-    fn drain(&self, limit: Option<Duration>, close: Close) {
+    fn drain(&mut self, limit: Option<Duration>, close: Close) {
         if self.host.drain() {
             let turns = *self.host.threads.running().borrow();
             let seconds = limit.map(|limit| limit.as_secs());
             tracing::info!(turns, seconds, "no new work is taken; turns that run may come to their end");
-            tokio::spawn(self.ending(close).drain(limit));
+            let begun = self.lanes.of_threads();
+            tokio::spawn(self.ending(close).drain(begun, limit));
         }
     }
 
@@ -110,7 +111,10 @@ impl MainLoop {
     }
 
     fn disconnected(&mut self, id: ConnectionId) {
-        // Gone first: whoever enters something for this connection looks here afterwards.
+        // Before anybody can see that it is gone, its owner is known not to be there: who waits for the owner is woken by
+        // an arrival only.
+        self.host.owners.left(id);
+        // Then gone, before all else: whoever enters something for this connection looks here afterwards.
         let connection = self.host.connections.remove(id);
         self.callbacks.drop_where(|asked| *asked == Target::One(id));
         self.host.forget(id);

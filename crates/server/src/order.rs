@@ -6,11 +6,13 @@ use std::future::Future;
 use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt;
+use futures_util::future::join_all;
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 use valet_protocol::Order;
 
 use crate::connection::ConnectionId;
+use crate::context::thread_id_of;
 
 /// Finished lanes are swept when there are this many, and then when there are twice as many as were left.
 const SWEEP_AT: usize = 64;
@@ -46,6 +48,11 @@ impl Lanes {
         order: Order,
         request: impl Future<Output = ()> + Send + 'static,
     ) {
+        // A thread has one lane, however its id is written.
+        let order = match order {
+            Order::Thread(id) => Order::Thread(thread_id_of(&id).unwrap_or(id)),
+            order => order,
+        };
         let whose = matches!(order, Order::Process(_)).then_some(connection);
         match order {
             Order::Immediate => request.await,
@@ -72,6 +79,21 @@ impl Lanes {
                 }
             }
         }
+    }
+
+    /// Resolves when every request about a thread is over that came before this call.
+    pub(crate) fn of_threads(&mut self) -> impl Future<Output = ()> + use<> {
+        let lanes = self.last.iter_mut().filter(|((_, order), _)| matches!(order, Order::Thread(_)));
+        let over = lanes.map(|(_, end)| {
+            let (done, next) = oneshot::channel::<()>();
+            let before = std::mem::replace(end, next);
+            // A task of its own: what comes later waits for it, even if nobody else does.
+            self.tasks.spawn(async move {
+                let _done = done;
+                let _ = before.await;
+            })
+        });
+        join_all(over.collect::<Vec<_>>()).map(drop)
     }
 
     fn sweep(&mut self) {
@@ -112,6 +134,28 @@ mod tests {
         for number in 0..10 {
             assert_eq!(receiver.recv().await, Some(number));
         }
+    }
+
+    #[tokio::test]
+    async fn a_thread_whose_id_is_written_in_another_way_is_the_same_thread() {
+        let mut lanes = Lanes::default();
+        let id = "01984de2-8f74-7c91-a3b2-5c5e937cf318";
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        for (number, id) in
+            [id.to_owned(), id.to_uppercase(), id.replace('-', ""), format!("{{{id}}}")].into_iter().enumerate()
+        {
+            let sender = sender.clone();
+            let request = async move {
+                for _ in number..10 {
+                    tokio::task::yield_now().await;
+                }
+                sender.send(number).unwrap();
+            };
+            lanes.run(ONE, Order::Thread(id), request).await;
+        }
+        lanes.of_threads().await;
+        let order: Vec<_> = std::iter::from_fn(|| receiver.try_recv().ok()).collect();
+        assert_eq!(order, [0, 1, 2, 3]);
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use valet_protocol::v2::{AbsolutePath, FuzzyFileSearchMatchType, FuzzyFileSearchResult};
 use valet_protocol::{ErrorKind, ErrorObject};
@@ -24,8 +24,8 @@ type Key = (ConnectionId, String);
 #[derive(Debug, Default)]
 pub(crate) struct Workspace {
     watcher: Arc<Watcher>,
-    /// None: the watch is being set up.
-    watches: Mutex<HashMap<Key, Option<Watch>>>,
+    /// Empty: the watch is being set up.
+    watches: Mutex<HashMap<Key, Arc<OnceLock<Watch>>>>,
     sessions: Mutex<HashMap<Key, Session>>,
     searches: Mutex<HashMap<Key, Arc<Catalog>>>,
 }
@@ -56,25 +56,26 @@ impl Workspace {
         path: AbsolutePath,
     ) -> Result<Changes, ErrorObject> {
         let key = (connection, id);
+        let own = Arc::default();
         match lock(&self.watches).entry(key.clone()) {
             Entry::Occupied(_) => {
                 return Err(ErrorObject::invalid_request(format!("watchId already exists: {}", key.1)));
             }
-            Entry::Vacant(entry) => entry.insert(None),
+            Entry::Vacant(entry) => entry.insert(Arc::clone(&own)),
         };
         let watcher = Arc::clone(&self.watcher);
-        let begun = blocking(move || Ok(watcher.watch(path.as_ref())?)).await;
-        let mut watches = lock(&self.watches);
-        match begun {
+        match blocking(move || Ok(watcher.watch(path.as_ref())?)).await {
             Ok((watch, changes)) => {
-                // Whoever took the entry out meanwhile wants no watch.
-                if let Some(entry) = watches.get_mut(&key) {
-                    *entry = Some(watch);
-                }
+                // If it was taken out meanwhile, nobody wants the watch, and it ends here.
+                let _ = own.set(watch);
                 Ok(changes)
             }
             Err(error) => {
-                watches.remove(&key);
+                let mut watches = lock(&self.watches);
+                // The id may stand for a later watch by now.
+                if watches.get(&key).is_some_and(|current| Arc::ptr_eq(current, &own)) {
+                    watches.remove(&key);
+                }
                 Err(error)
             }
         }
@@ -143,10 +144,7 @@ impl Workspace {
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, FileError> + Send + 'static,
 ) -> Result<T, ErrorObject> {
-    match crate::blocking::blocking(work).await {
-        Ok(done) => done.map_err(|error| file_error(&error)),
-        Err(error) => Err(ErrorObject::internal(format!("the work ended half-way: {error}"))),
-    }
+    crate::blocking::blocking(|| work().map_err(|error| file_error(&error))).await
 }
 
 fn file_error(error: &FileError) -> ErrorObject {
@@ -176,5 +174,55 @@ pub(crate) fn file_match(found: Found) -> FuzzyFileSearchResult {
         match_type: if found.is_directory { directory } else { file },
         score: found.score,
         indices: Some(found.indices),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Workspace;
+    use pretty_assertions::assert_eq;
+    use valet_protocol::v2::AbsolutePath;
+
+    use crate::connection::ConnectionId;
+
+    const ONE: ConnectionId = ConnectionId(1);
+
+    #[test]
+    fn a_watch_that_is_given_up_while_it_is_set_up_leaves_the_next_of_its_name_alone() {
+        // One thing after another is done for them all.
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build().unwrap();
+        runtime.block_on(async {
+            let folder = tempfile::tempdir().unwrap();
+            let there = AbsolutePath::new(folder.path()).unwrap();
+            let missing = AbsolutePath::new(&folder.path().join("missing/file")).unwrap();
+            for path in [there.clone(), missing] {
+                let workspace = Workspace::default();
+                let watch = |path: &AbsolutePath| Box::pin(workspace.watch(ONE, "w".to_owned(), path.clone()));
+                let (go_on, wait) = std::sync::mpsc::channel::<()>();
+                tokio::task::spawn_blocking(move || wait.recv());
+                let mut first = watch(&path);
+                assert!(futures_util::poll!(&mut first).is_pending());
+                workspace.unwatch(ONE, "w".to_owned());
+                let mut second = watch(&there);
+                assert!(futures_util::poll!(&mut second).is_pending());
+                drop(go_on);
+                // Whichever comes last, the second is the one that counts.
+                let (second, first) = if path == there {
+                    let second = second.await;
+                    (second, first.await)
+                } else {
+                    let first = first.await;
+                    (second.await, first)
+                };
+                assert_eq!(first.is_ok(), path == there);
+                std::fs::write(folder.path().join("file"), "text").unwrap();
+                assert!(second.unwrap().next().await.is_some());
+                assert_eq!(watch(&there).await.unwrap_err().message, "watchId already exists: w");
+                if let Ok(mut given_up) = first {
+                    assert_eq!(given_up.next().await, None);
+                }
+            }
+        });
     }
 }

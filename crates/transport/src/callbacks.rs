@@ -1,5 +1,5 @@
-//! Requests of ours that wait for an answer. One engine for both ends: the server keys the waiters by
-//! connection, thread and turn, the client needs no key.
+//! Requests of ours that wait for an answer. One engine for both ends: the server keys the waiters by whoever was
+//! asked, the client needs no key.
 
 use std::collections::HashMap;
 

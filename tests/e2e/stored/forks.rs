@@ -103,6 +103,33 @@ async fn a_fork_without_turns_says_less_and_can_be_kept_nowhere() {
 }
 
 #[tokio::test]
+async fn a_fork_that_is_refused_leaves_nothing_behind() {
+    let mut bench = Bench::start(words()).await;
+    let config = json!({
+        "model_provider": "mine",
+        "model_providers.mine.base_url": bench.host.sim.base_url(),
+        "model_providers.mine.http_headers.authorization": "Bearer sk-mine",
+    });
+    let source = id_of(&bench.call("thread/start", json!({ "config": config })).await);
+    bench.say(&source, "one").await;
+    // The next day nobody knows of the provider.
+    let mut bench = bench.restarted().await;
+    let refusals = [
+        (json!({}), "Model provider `mine` not found"),
+        (json!({ "permissions": "strict" }), "unknown permission profile `strict`"),
+        (json!({ "permissions": ":workspace", "sandbox": "read-only" }), "`permissions` cannot be combined with"),
+        (json!({ "excludeTurns": true, "ephemeral": true }), "Model provider `mine` not found"),
+    ];
+    for (mut params, words) in refusals {
+        params["threadId"] = json!(source);
+        let (_, message) = bench.refused("thread/fork", params).await;
+        assert!(message.contains(words), "{message}");
+        assert_eq!(bench.listed(json!({ "modelProviders": [] })).await, [source.as_str()], "{words}");
+        assert_eq!(bench.call("thread/loaded/list", json!({})).await["data"], json!([]), "{words}");
+    }
+}
+
+#[tokio::test]
 async fn a_fork_takes_settings_of_its_own() {
     let mut bench = Bench::start(words()).await;
     let source = bench.talk(&["one"]).await;

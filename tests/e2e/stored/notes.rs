@@ -12,8 +12,9 @@ async fn everybody_is_told_a_name_after_the_answer_and_it_stays() {
     let thread = bench.talk(&["hello"]).await;
     let mut other = bench.host.client().await;
     let start = mark(&bench.parent);
-    bench.call("thread/name/set", json!({ "threadId": thread, "name": "  A name \n" })).await;
-    assert_eq!(other.wait_for::<m::ThreadNameUpdated>().await.thread_name.as_deref(), Some("A name"));
+    bench.call("thread/name/set", json!({ "threadId": thread.to_uppercase(), "name": "  A name \n" })).await;
+    let told = other.wait_for::<m::ThreadNameUpdated>().await;
+    assert_eq!((told.thread_id.as_str(), told.thread_name.as_deref()), (thread.as_str(), Some("A name")));
     bench.parent.wait_for::<m::ThreadNameUpdated>().await;
     assert_eq!(story(&bench.parent, start), ["result", "thread/name/updated"]);
     for restart in [false, true] {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
 use valet_protocol::methods as m;
+use valet_protocol::v2::TurnStatus;
 use valet_sim::{Chunks, Response};
 
 use super::{Bench, MISSING, kinds, mark, model, story, str_of, words};
@@ -168,4 +169,18 @@ async fn what_cannot_be_taken_back_is_refused_and_changes_nothing() {
     }
     bench.say(&thread, "two").await;
     assert_eq!(bench.given(), ["one", "A word.", "two"]);
+}
+
+#[tokio::test]
+async fn a_rollback_behind_a_turn_that_has_not_begun_is_refused_and_the_turn_runs() {
+    let mut bench = Bench::start(words()).await;
+    let thread = bench.talk(&["one"]).await;
+    let input = json!([{ "type": "text", "text": "two" }]);
+    let started = bench.parent.begin("turn/start", json!({ "threadId": thread, "input": input }));
+    let refused = bench.parent.begin("thread/rollback", json!({ "threadId": thread, "numTurns": 1 }));
+    let turn = started.await.unwrap();
+    assert_eq!(refused.await.unwrap_err().kind.as_deref(), Some("threadBusy"));
+    let ended = bench.parent.end_of(str_of(&turn["turn"], "id")).await;
+    assert_eq!(ended.turn.status, TurnStatus::Completed);
+    assert_eq!(bench.turns(&thread).await.len(), 2);
 }

@@ -15,11 +15,11 @@ impl Handler for AccountLoginStart {
     async fn handle(context: Context, params: LoginAccountParams, responder: Responder<Self>) {
         match log_in(&context, params).await {
             Ok((response, change)) => {
-                context.forget_if_gone();
                 responder.respond(Ok(response));
                 if let Some(change) = change {
                     context.host.accounts.announce(change);
                 }
+                context.forget_if_gone();
             }
             Err(error) => responder.respond(Err(error)),
         }

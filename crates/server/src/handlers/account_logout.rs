@@ -14,6 +14,7 @@ impl Handler for AccountLogout {
             Ok(change) => {
                 responder.respond(Ok(LogoutAccountResponse {}));
                 context.host.accounts.announce(change);
+                context.forget_if_gone();
             }
             Err(error) => {
                 let message = format!("logout failed: {error}");

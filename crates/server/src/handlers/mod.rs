@@ -74,7 +74,6 @@ mod valet_thread_account_set;
 
 use valet_protocol::{ErrorKind, ErrorObject, v2};
 
-use crate::blocking::blocking;
 use crate::context::thread_id_of;
 use crate::threads::ThreadSettings;
 
@@ -88,13 +87,6 @@ fn session_id_of(text: &str) -> Result<String, ErrorObject> {
 
 /// Why whole histories are told with a notice.
 const TURNS_OF_AN_OPENED_THREAD: &str = "Full-history hydration is deprecated for paginated threads; use `excludeTurns: true`, then page with `thread/turns/list` and `thread/items/list`.";
-
-/// Reads a history, where it may wait for a disk.
-async fn reading<T: Send + 'static>(
-    read: impl FnOnce() -> Result<T, ErrorObject> + Send + 'static,
-) -> Result<T, ErrorObject> {
-    blocking(read).await.unwrap_or_else(|error| Err(ErrorObject::internal(error.to_string())))
-}
 
 /// What is told of a thread that was started, resumed or forked.
 fn opened(thread: &v2::Thread, settings: &ThreadSettings) -> v2::ThreadStartResponse {

@@ -3,7 +3,7 @@
 use valet_protocol::methods::{ThreadDelete, ThreadDeleted};
 use valet_protocol::v2::{ThreadDeleteParams, ThreadDeleteResponse, ThreadDeletedNotification};
 use valet_protocol::{ErrorKind, ErrorObject};
-use valet_store::Creator;
+use valet_store::{Creator, Summary};
 
 use super::thread_id_of;
 use crate::context::Context;
@@ -12,10 +12,14 @@ use crate::responder::Responder;
 
 impl Handler for ThreadDelete {
     async fn handle(context: Context, params: ThreadDeleteParams, responder: Responder<Self>) {
-        match delete(&context, &params.thread_id).await {
-            Ok(creator) => {
+        let deleted = async {
+            let id = thread_id_of(&params.thread_id)?;
+            Ok((delete(&context, &id).await?, id))
+        };
+        match deleted.await {
+            Ok((creator, thread_id)) => {
                 responder.respond(Ok(ThreadDeleteResponse {}));
-                let params = ThreadDeletedNotification { thread_id: params.thread_id };
+                let params = ThreadDeletedNotification { thread_id };
                 context.tell_of::<ThreadDeleted>(creator.as_ref(), &params);
             }
             Err(error) => responder.respond(Err(error)),
@@ -23,21 +27,21 @@ impl Handler for ThreadDelete {
     }
 }
 
-async fn delete(context: &Context, thread_id: &str) -> Result<Option<Creator>, ErrorObject> {
-    let id = thread_id_of(thread_id)?;
-    if let Some(thread) = context.loaded_thread(&id)? {
+async fn delete(context: &Context, id: &str) -> Result<Option<Creator>, ErrorObject> {
+    if let Some(thread) = context.loaded_thread(id)? {
         if thread.shared.stage().record.thread.ephemeral {
             let message = format!("thread is not persisted and cannot be deleted: {id}");
             return Err(ErrorObject::invalid_request(message).kind(ErrorKind::NotSupported));
         }
         if !thread.shared.is_stored() {
             let creator = thread.creator();
-            context.let_go(&id).await;
+            context.let_go(id).await;
             return Ok(creator);
         }
     }
-    let summary = context.stored_or_none_found(&id).await?;
-    context.let_go(&id).await;
+    let summary = context.stored_or_none_found(id).await?;
+    context.let_go(id).await;
+    let Summary { id, creator, .. } = summary;
     context.store(move |store| store.delete(&id)).await?;
-    Ok(summary.creator)
+    Ok(creator)
 }

@@ -6,40 +6,41 @@ use uuid::Uuid;
 use valet_auth::Identity;
 use valet_protocol::methods::{DeprecationNotice, ThreadFork, ThreadStarted, ThreadTokenUsageUpdated};
 use valet_protocol::v2::{
-    DeprecationNoticeNotification, ThreadForkParams, ThreadForkResponse, ThreadStartedNotification,
-    ThreadTokenUsageUpdatedNotification,
+    DeprecationNoticeNotification, ThreadForkParams, ThreadForkResponse, ThreadStartResponse,
+    ThreadStartedNotification, ThreadTokenUsageUpdatedNotification,
 };
-use valet_protocol::{ErrorKind, ErrorObject};
+use valet_protocol::{ErrorKind, ErrorObject, Order};
 use valet_store::{Position, StoreError};
 
-use super::thread_resume::{check_path, id_in};
-use super::{TURNS_OF_AN_OPENED_THREAD, opened, reading, session_id_of};
+use super::thread_resume::{check_path, lane, named};
+use super::{TURNS_OF_AN_OPENED_THREAD, opened};
+use crate::blocking::blocking;
 use crate::context::Context;
 use crate::convert;
 use crate::dispatch::Handler;
 use crate::responder::Responder;
-use crate::threads::{Fork, History, Thread, configuration, open, refused};
+use crate::threads::{Fork, History, Joining, Moment, Thread, configuration, open, refused, sandbox_or_profile};
 
 impl Handler for ThreadFork {
+    fn lane(params: &ThreadForkParams) -> Order {
+        lane(params.path.as_deref(), &params.thread_id)
+    }
+
     async fn handle(context: Context, params: ThreadForkParams, responder: Responder<Self>) {
         let with_turns = !params.exclude_turns;
-        let thread = match fork(&context, params).await {
-            Ok(thread) => thread,
+        let plan = match plan(&context, &params).await {
+            Ok(plan) => plan,
             Err(error) => return responder.respond(Err(error)),
         };
-        let joined = thread.shared.join(&context.connection);
-        let (joining, moment) = match joined.and_then(|joined| joined.ok_or(StoreError::NotFound(thread.id.clone()))) {
-            Ok(joined) => joined,
-            Err(error) => return responder.respond(Err(convert::store_error(error))),
+        let (id, ephemeral) = (plan.fork.id.to_string(), params.ephemeral);
+        let Forked { thread, joining, moment, response } = match carry_out(&context, plan, params).await {
+            Ok(forked) => forked,
+            Err(error) => {
+                discard(&context, id, ephemeral).await;
+                return responder.respond(Err(error));
+            }
         };
         context.forget_if_gone();
-        let mut response = opened(&moment.thread, &moment.settings);
-        if let Some(history) = moment.history.filter(|_| with_turns) {
-            match reading(move || history.turns()).await {
-                Ok(turns) => response.thread.turns = turns,
-                Err(error) => return responder.respond(Err(error)),
-            }
-        }
         responder.respond(Ok(ThreadForkResponse(response)));
         if let Some((turn_id, token_usage)) = moment.token_usage.filter(|_| with_turns) {
             let params = ThreadTokenUsageUpdatedNotification { thread_id: thread.id.clone(), turn_id, token_usage };
@@ -50,23 +51,28 @@ impl Handler for ThreadFork {
     }
 }
 
-async fn fork(context: &Context, params: ThreadForkParams) -> Result<Arc<Thread>, ErrorObject> {
+/// What is to be written, and from what.
+struct Plan {
+    fork: Fork,
+    history: History,
+    account: Option<Identity>,
+}
+
+/// What is not allowed is refused here, before anything is written.
+async fn plan(context: &Context, params: &ThreadForkParams) -> Result<Plan, ErrorObject> {
     if params.last_turn_id.is_some() && params.before_turn_id.is_some() {
         return Err(ErrorObject::invalid_request("`beforeTurnId` cannot be combined with `lastTurnId`")
             .kind(ErrorKind::InvalidParams));
     }
     let path = params.path.as_deref().filter(|path| !path.is_empty());
-    let source_id = match path.and_then(id_in) {
-        Some(id) => id,
-        None => session_id_of(&params.thread_id)?,
-    };
-    // What is not allowed is refused before anything is written.
+    let source_id = named(path, &params.thread_id)?;
     let config = configuration(&context.host.config, &params.overrides)?;
     if let Some(provider) = &params.overrides.model_provider {
         config.check_provider(provider).map_err(refused)?;
     }
+    sandbox_or_profile(params.overrides.sandbox, params.overrides.permissions.as_deref())?;
     let not_found = || convert::store_error(StoreError::NotFound(source_id.clone()));
-    let account = account(context, &params, &source_id)?;
+    let account = account(context, params, &source_id)?;
     let source = context.stored(&source_id).await?.ok_or_else(not_found)?;
     if source.archived {
         return Err(convert::store_error(StoreError::Archived(source_id)));
@@ -85,31 +91,59 @@ async fn fork(context: &Context, params: ThreadForkParams) -> Result<Arc<Thread>
     let history = context.history(&source_id).await?.flatten();
     let history = history.ok_or_else(not_found)?;
     let (last, before) = (params.last_turn_id.clone(), params.before_turn_id.clone());
-    let (cut, history) = reading(move || Ok((cut(&history, last.as_deref(), before.as_deref())?, history))).await?;
-    let plan = Fork {
+    let (cut, history) = blocking(move || Ok((cut(&history, last.as_deref(), before.as_deref())?, history))).await?;
+    let fork = Fork {
         id: Uuid::now_v7(),
         source_id,
         name: source.name,
         originator: context.connection.session().map(|session| session.origin.originator.clone()),
-        thread_source: params.thread_source,
+        thread_source: params.thread_source.clone(),
         creator: context.creator_under(account.as_ref())?,
         git: source.git,
         cut,
     };
-    let id = plan.id.to_string();
+    Ok(Plan { fork, history, account })
+}
+
+/// A fork that is stored and loaded, and that its connection listens to.
+struct Forked {
+    thread: Arc<Thread>,
+    joining: Joining,
+    moment: Moment,
+    response: ThreadStartResponse,
+}
+
+async fn carry_out(context: &Context, plan: Plan, params: ThreadForkParams) -> Result<Forked, ErrorObject> {
+    let Plan { fork, history, account } = plan;
+    let id = fork.id.to_string();
     let store = context.host.threads.store(params.ephemeral);
     let written = move || {
-        let stored = plan.write(&*store, history).inspect_err(|_| {
-            // A part of a history is no thread.
-            let _ = store.delete(&id);
-        })?;
+        let stored = fork.write(&*store, history)?;
         Ok((stored, store.find(&id)?.ok_or(StoreError::NotFound(id))?))
     };
-    let (stored, summary) = reading(move || written().map_err(convert::store_error)).await?;
+    let (stored, summary) = blocking(move || written().map_err(convert::store_error)).await?;
     let listener = Some(Arc::clone(&context.connection));
     let thread = open(context, &summary, stored, &params.overrides, params.ephemeral, listener, account)?;
     thread.store()?;
-    Ok(thread)
+    let joined = thread.shared.join(&context.connection).map_err(convert::store_error)?;
+    let not_found = || convert::store_error(StoreError::NotFound(thread.id.clone()));
+    let (joining, mut moment) = joined.ok_or_else(not_found)?;
+    let mut response = opened(&moment.thread, &moment.settings);
+    if let Some(history) = moment.history.take().filter(|_| !params.exclude_turns) {
+        response.thread.turns = blocking(move || history.turns()).await?;
+    }
+    Ok(Forked { thread, joining, moment, response })
+}
+
+/// A fork that its client does not come to know is taken away again: a part of a history is no thread.
+async fn discard(context: &Context, id: String, ephemeral: bool) {
+    let threads = &context.host.threads;
+    if let Some(thread) = threads.get(&id) {
+        threads.let_go(&thread);
+    }
+    let store = threads.store(ephemeral);
+    // There may be nothing to take away.
+    let _ = blocking(move || store.delete(&id).map_err(convert::store_error)).await;
 }
 
 /// The account that was chosen, or else the one that the source runs under.

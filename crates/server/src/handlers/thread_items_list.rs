@@ -4,7 +4,7 @@ use valet_protocol::ErrorObject;
 use valet_protocol::methods::ThreadItemsList;
 use valet_protocol::v2::{ThreadItemsListParams, ThreadItemsListResponse};
 
-use super::reading;
+use crate::blocking::blocking;
 use crate::context::Context;
 use crate::dispatch::Handler;
 use crate::responder::Responder;
@@ -21,7 +21,7 @@ async fn list(context: &Context, params: ThreadItemsListParams) -> Result<Thread
     let ephemeral = |thread: &Thread| thread.shared.stage().record.thread.ephemeral;
     let is_ephemeral = context.loaded_thread(id)?.is_some_and(|thread| ephemeral(&thread));
     match context.history(id).await?.flatten().filter(|_| !is_ephemeral) {
-        Some(history) => reading(move || history.items_page(&params)).await,
+        Some(history) => blocking(move || history.items_page(&params)).await,
         None => Err(no_items()),
     }
 }

@@ -3,7 +3,7 @@
 use valet_protocol::methods::{ThreadNameSet, ThreadNameUpdated};
 use valet_protocol::v2::{ThreadNameUpdatedNotification, ThreadSetNameParams, ThreadSetNameResponse};
 use valet_protocol::{ErrorKind, ErrorObject};
-use valet_store::Creator;
+use valet_store::Summary;
 
 use super::thread_id_of;
 use crate::context::Context;
@@ -14,17 +14,17 @@ impl Handler for ThreadNameSet {
     async fn handle(context: Context, params: ThreadSetNameParams, responder: Responder<Self>) {
         let name = params.name.trim().to_owned();
         match set_name(&context, &params.thread_id, &name).await {
-            Ok(creator) => {
+            Ok(summary) => {
                 responder.respond(Ok(ThreadSetNameResponse {}));
-                let params = ThreadNameUpdatedNotification { thread_id: params.thread_id, thread_name: Some(name) };
-                context.tell_of::<ThreadNameUpdated>(creator.as_ref(), &params);
+                let params = ThreadNameUpdatedNotification { thread_id: summary.id, thread_name: Some(name) };
+                context.tell_of::<ThreadNameUpdated>(summary.creator.as_ref(), &params);
             }
             Err(error) => responder.respond(Err(error)),
         }
     }
 }
 
-async fn set_name(context: &Context, thread_id: &str, name: &str) -> Result<Option<Creator>, ErrorObject> {
+async fn set_name(context: &Context, thread_id: &str, name: &str) -> Result<Summary, ErrorObject> {
     let id = thread_id_of(thread_id)?;
     if name.is_empty() {
         return Err(ErrorObject::invalid_request("thread name must not be empty").kind(ErrorKind::InvalidParams));
@@ -33,11 +33,11 @@ async fn set_name(context: &Context, thread_id: &str, name: &str) -> Result<Opti
     if let Some(thread) = &loaded {
         thread.check_stored("metadata updates")?;
     }
-    let creator = context.kept(&id).await?.creator;
+    let summary = context.kept(&id).await?;
     let stored_name = name.to_owned();
     context.store(move |store| store.set_name(&id, &stored_name)).await?;
     if let Some(thread) = loaded {
         thread.shared.stage().record.thread.name = Some(name.to_owned());
     }
-    Ok(creator)
+    Ok(summary)
 }

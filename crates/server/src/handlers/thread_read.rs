@@ -4,7 +4,8 @@ use valet_protocol::methods::{DeprecationNotice, ThreadRead};
 use valet_protocol::v2::{DeprecationNoticeNotification, ThreadReadParams, ThreadReadResponse};
 use valet_protocol::{ErrorKind, ErrorObject};
 
-use super::{not_loaded, reading, thread_id_of};
+use super::{not_loaded, thread_id_of};
+use crate::blocking::blocking;
 use crate::context::Context;
 use crate::convert;
 use crate::dispatch::Handler;
@@ -46,6 +47,6 @@ async fn read(context: &Context, params: ThreadReadParams) -> Result<ThreadReadR
     };
     let notice = DeprecationNoticeNotification { summary: WHOLE_HISTORY.to_owned(), details: None };
     context.connection.notify::<DeprecationNotice>(&notice);
-    thread.turns = reading(move || history.turns()).await?;
+    thread.turns = blocking(move || history.turns()).await?;
     Ok(ThreadReadResponse { thread, read_state })
 }

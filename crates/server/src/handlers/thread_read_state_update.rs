@@ -25,35 +25,33 @@ async fn update(
     params: ThreadReadStateUpdateParams,
 ) -> Result<ThreadReadStateUpdateResponse, ErrorObject> {
     let id = thread_id_of(&params.thread_id).map_err(|error| ErrorObject::contradiction(error.message))?;
-    let loaded = context.loaded_thread(&id)?;
-    let (known, creator) = match &loaded {
-        Some(thread) => {
-            let stage = thread.shared.stage();
-            (stage.record.read_state.clone(), stage.record.creator.clone())
-        }
-        None => {
-            let summary = context.stored(&id).await?.ok_or_else(|| not_loaded(&id))?;
-            (summary.read_state.as_ref().map(convert::read_state), summary.creator)
-        }
-    };
-    let known = known.unwrap_or_else(|| convert::unread_nothing(&id));
-    if known.revision != params.expected_revision {
-        return Err(ErrorObject::read_state_conflict(known));
-    }
     let first_unread = match params.operation {
         ThreadReadStateOperation::Read {} => None,
         ThreadReadStateOperation::Unread {} => Some(ThreadUnreadPosition::ThreadStart {}),
     };
     let read_state = ThreadReadState { first_unread, revision: Uuid::new_v4().to_string() };
-    let stored = convert::stored_read_state(&read_state);
-    let (thread_id, told) = (id.clone(), read_state.clone());
-    if let Some(thread) = &loaded {
-        thread.shared.stage().record.read_state = Some(read_state.clone());
-    }
-    if !loaded.is_some_and(|thread| thread.shared.stage().record.thread.ephemeral) {
-        context.store(move |store| store.set_read_state(&id, &stored)).await?;
-    }
-    let params = ThreadReadStateChangedNotification { thread_id, read_state: told };
+    let creator = match context.loaded_thread(&id)? {
+        Some(thread) => {
+            let set = thread.shared.set_read_state(&params.expected_revision, read_state.clone());
+            set.map_err(ErrorObject::read_state_conflict)?;
+            if !thread.shared.stage().record.thread.ephemeral {
+                thread.shared.noted().await?;
+            }
+            thread.creator()
+        }
+        None => {
+            let summary = context.stored(&id).await?.ok_or_else(|| not_loaded(&id))?;
+            let known = summary.read_state.as_ref().map(convert::read_state);
+            let known = known.unwrap_or_else(|| convert::unread_nothing(&id));
+            if known.revision != params.expected_revision {
+                return Err(ErrorObject::read_state_conflict(known));
+            }
+            let (id, stored) = (id.clone(), convert::stored_read_state(&read_state));
+            context.store(move |store| store.set_read_state(&id, &stored)).await?;
+            summary.creator
+        }
+    };
+    let params = ThreadReadStateChangedNotification { thread_id: id, read_state: read_state.clone() };
     context.tell_of::<ThreadReadStateChanged>(creator.as_ref(), &params);
     Ok(ThreadReadStateUpdateResponse { read_state })
 }

@@ -10,9 +10,10 @@ use valet_protocol::v2::{
     ThreadResumeParams, ThreadResumeResponse, ThreadStatus, ThreadTokenUsage, ThreadTokenUsageUpdatedNotification,
     ThreadTurnsListParams,
 };
-use valet_protocol::{ErrorKind, ErrorObject};
+use valet_protocol::{ErrorKind, ErrorObject, Order};
 
-use super::{TURNS_OF_AN_OPENED_THREAD, opened, reading, session_id_of};
+use super::{TURNS_OF_AN_OPENED_THREAD, opened, session_id_of};
+use crate::blocking::blocking;
 use crate::context::Context;
 use crate::convert;
 use crate::dispatch::Handler;
@@ -20,6 +21,10 @@ use crate::responder::Responder;
 use crate::threads::{Joining, Moment, Stored, Thread, open};
 
 impl Handler for ThreadResume {
+    fn lane(params: &ThreadResumeParams) -> Order {
+        lane(params.path.as_deref(), &params.thread_id)
+    }
+
     async fn handle(context: Context, params: ThreadResumeParams, responder: Responder<Self>) {
         let Joined { thread, was_loaded, joining, moment } = match join(&context, &params).await {
             Ok(joined) => joined,
@@ -80,10 +85,7 @@ async fn find(context: &Context, params: &ThreadResumeParams) -> Result<(Arc<Thr
         return Err(ErrorObject::invalid_request(message).kind(ErrorKind::NotSupported));
     }
     let path = params.path.as_deref().filter(|path| !path.is_empty());
-    let id = match path.and_then(id_in) {
-        Some(id) => id,
-        None => session_id_of(&params.thread_id)?,
-    };
+    let id = named(path, &params.thread_id)?;
     let choice = context.choice(params.overrides.valet.as_ref())?;
     if let Some(thread) = context.loaded_thread(&id)? {
         let active = thread.shared.stage().record.thread.path.clone();
@@ -119,8 +121,18 @@ async fn load(
     open(context, &summary, stored, overrides, false, None, account)
 }
 
+/// The id of the thread that is meant: a file goes before an id.
+pub(super) fn named(path: Option<&str>, thread_id: &str) -> Result<String, ErrorObject> {
+    path.and_then(id_in).map_or_else(|| session_id_of(thread_id), Ok)
+}
+
+/// The lane of that thread.
+pub(super) fn lane(path: Option<&str>, thread_id: &str) -> Order {
+    Order::Thread(named(path, thread_id).unwrap_or_else(|_| thread_id.to_owned()))
+}
+
 /// The id of the thread that a file is of, as its name says.
-pub(super) fn id_in(path: &str) -> Option<String> {
+fn id_in(path: &str) -> Option<String> {
     let stem = Path::new(path).file_stem()?.to_str()?;
     let id = stem.get(stem.len().checked_sub(36)?..)?;
     session_id_of(id).ok()
@@ -156,7 +168,7 @@ async fn answer(moment: Moment, params: ThreadResumeParams) -> Result<ThreadResu
         let turns = if with_turns { history.turns()? } else { Vec::new() };
         Ok((page, turns, history.end_cursors()?))
     };
-    let (page, turns, (turns_cursor, items_cursor)) = reading(read).await?;
+    let (page, turns, (turns_cursor, items_cursor)) = blocking(read).await?;
     response.initial_turns_page = page;
     response.opened.thread.turns = turns;
     response.turns_backwards_cursor = turns_cursor;

@@ -4,7 +4,7 @@ use valet_protocol::methods::{ThreadRevert, ThreadReverted};
 use valet_protocol::v2::{ThreadRevertParams, ThreadRevertResponse, ThreadRevertedNotification};
 use valet_protocol::{ErrorKind, ErrorObject};
 
-use super::reading;
+use crate::blocking::blocking;
 use crate::context::Context;
 use crate::convert;
 use crate::dispatch::Handler;
@@ -14,9 +14,10 @@ impl Handler for ThreadRevert {
     async fn handle(context: Context, params: ThreadRevertParams, responder: Responder<Self>) {
         match revert(&context, &params).await {
             Ok(response) => {
-                let creator = context.thread(&params.thread_id).ok().and_then(|thread| thread.creator());
+                let thread_id = response.thread.id.clone();
+                let creator = context.thread(&thread_id).ok().and_then(|thread| thread.creator());
                 responder.respond(Ok(response));
-                let params = ThreadRevertedNotification { thread_id: params.thread_id };
+                let params = ThreadRevertedNotification { thread_id };
                 context.tell_of::<ThreadReverted>(creator.as_ref(), &params);
             }
             Err(error) => responder.respond(Err(error)),
@@ -36,7 +37,7 @@ async fn revert(context: &Context, params: &ThreadRevertParams) -> Result<Thread
     thread.tell_reloaded(unread);
     let moment = thread.shared.moment().map_err(convert::store_error)?;
     let (turns_backwards_cursor, items_backwards_cursor) = match moment.history {
-        Some(history) => reading(move || history.end_cursors()).await?,
+        Some(history) => blocking(move || history.end_cursors()).await?,
         None => (None, None),
     };
     Ok(ThreadRevertResponse { thread: moment.thread, turns_backwards_cursor, items_backwards_cursor })

@@ -4,7 +4,7 @@ use valet_protocol::methods::{ThreadReverted, ThreadRollback};
 use valet_protocol::v2::{Thread, ThreadRevertedNotification, ThreadRollbackParams, ThreadRollbackResponse};
 use valet_protocol::{ErrorKind, ErrorObject};
 
-use super::reading;
+use crate::blocking::blocking;
 use crate::context::Context;
 use crate::convert;
 use crate::dispatch::Handler;
@@ -14,9 +14,9 @@ impl Handler for ThreadRollback {
     async fn handle(context: Context, params: ThreadRollbackParams, responder: Responder<Self>) {
         match roll_back(&context, &params).await {
             Ok(thread) => {
-                let creator = context.thread(&params.thread_id).ok().and_then(|thread| thread.creator());
+                let creator = context.thread(&thread.id).ok().and_then(|thread| thread.creator());
+                let params = ThreadRevertedNotification { thread_id: thread.id.clone() };
                 responder.respond(Ok(ThreadRollbackResponse { thread }));
-                let params = ThreadRevertedNotification { thread_id: params.thread_id };
                 context.tell_of::<ThreadReverted>(creator.as_ref(), &params);
             }
             Err(error) => responder.respond(Err(error)),
@@ -30,7 +30,8 @@ async fn roll_back(context: &Context, params: &ThreadRollbackParams) -> Result<T
     if params.num_turns == 0 {
         return Err(refused("numTurns must be >= 1"));
     }
-    if thread.shared.is_running() {
+    // A turn that was asked for before may not have begun yet.
+    if thread.conversation.is_at_work().await {
         let message = "cannot roll back while a turn runs; interrupt it first";
         return Err(ErrorObject::invalid_request(message).kind(ErrorKind::ThreadBusy));
     }
@@ -47,7 +48,7 @@ async fn roll_back(context: &Context, params: &ThreadRollbackParams) -> Result<T
 impl Context {
     async fn turns_of(&self, thread_id: &str) -> Result<Vec<valet_protocol::v2::Turn>, ErrorObject> {
         match self.history(thread_id).await?.flatten() {
-            Some(history) => reading(move || history.turns()).await,
+            Some(history) => blocking(move || history.turns()).await,
             None => Ok(Vec::new()),
         }
     }

@@ -1,14 +1,12 @@
 //! `thread/settings/update`.
 
 use valet_protocol::methods::{ThreadSettingsUpdate, ThreadSettingsUpdated};
-use valet_protocol::v2::{
-    ThreadSettingsUpdateParams, ThreadSettingsUpdateResponse, ThreadSettingsUpdatedNotification, TurnStartParams,
-};
+use valet_protocol::v2::{ThreadSettingsUpdateParams, ThreadSettingsUpdateResponse, ThreadSettingsUpdatedNotification};
 
 use crate::context::Context;
 use crate::dispatch::Handler;
 use crate::responder::Responder;
-use crate::threads::policy_or_profile;
+use crate::threads::Changes;
 
 impl Handler for ThreadSettingsUpdate {
     async fn handle(context: Context, params: ThreadSettingsUpdateParams, responder: Responder<Self>) {
@@ -16,32 +14,23 @@ impl Handler for ThreadSettingsUpdate {
             Ok(thread) => thread,
             Err(error) => return responder.respond(Err(error)),
         };
-        let policy = policy_or_profile(params.sandbox_policy, params.permissions.as_deref(), &context.host.config);
-        let sandbox_policy = match policy {
-            Ok(policy) => policy,
-            Err(error) => return responder.respond(Err(error)),
-        };
-        let mut settings = thread.shared.stage().record.settings.clone();
-        let before = settings.clone();
-        if let Some(tier) = params.service_tier {
-            settings.service_tier = tier;
-        }
-        // What a turn may change, without the turn.
-        let changes = TurnStartParams {
+        let changes = Changes {
             model: params.model,
             cwd: params.cwd,
             approval_policy: params.approval_policy,
             approvals_reviewer: params.approvals_reviewer,
-            sandbox_policy,
+            sandbox_policy: params.sandbox_policy,
+            permissions: params.permissions,
             effort: params.effort,
             summary: params.summary,
+            service_tier: params.service_tier,
             collaboration_mode: params.collaboration_mode,
-            ..TurnStartParams::default()
         };
-        settings.change(&changes, &context.host.config);
-        if settings == before {
-            return responder.respond(Ok(ThreadSettingsUpdateResponse {}));
-        }
+        let settings = match thread.changed(changes) {
+            Ok((settings, true)) => settings,
+            Ok((_, false)) => return responder.respond(Ok(ThreadSettingsUpdateResponse {})),
+            Err(error) => return responder.respond(Err(error)),
+        };
         thread.apply(&settings);
         responder.respond(Ok(ThreadSettingsUpdateResponse {}));
         let (thread_id, thread_settings) = (thread.id.clone(), settings.to_wire());

@@ -4,7 +4,8 @@ use valet_protocol::methods::ThreadTurnsList;
 use valet_protocol::v2::{ThreadTurnsListParams, ThreadTurnsListResponse};
 use valet_protocol::{ErrorKind, ErrorObject};
 
-use super::{not_loaded, reading};
+use super::not_loaded;
+use crate::blocking::blocking;
 use crate::context::Context;
 use crate::dispatch::Handler;
 use crate::responder::Responder;
@@ -27,5 +28,5 @@ async fn list(context: &Context, params: ThreadTurnsListParams) -> Result<Thread
             format!("thread {id} is not materialized yet; thread/turns/list is unavailable before first user message");
         return Err(ErrorObject::invalid_request(message).kind(ErrorKind::NotSupported));
     };
-    reading(move || history.turns_page(&params)).await.map(ThreadTurnsListResponse)
+    blocking(move || history.turns_page(&params)).await.map(ThreadTurnsListResponse)
 }

@@ -10,23 +10,33 @@ use crate::context::Context;
 use crate::convert;
 use crate::dispatch::Handler;
 use crate::responder::Responder;
-use crate::threads::{policy_or_profile, terms};
+use crate::threads::{Changes, terms};
 
 impl Handler for TurnStart {
-    async fn handle(context: Context, mut params: TurnStartParams, responder: Responder<Self>) {
+    async fn handle(context: Context, params: TurnStartParams, responder: Responder<Self>) {
         let thread = match context.thread(&params.thread_id) {
             Ok(thread) => thread,
             Err(error) => return responder.respond(Err(error)),
         };
-        match policy_or_profile(params.sandbox_policy, params.permissions.as_deref(), &context.host.config) {
-            Ok(policy) => params.sandbox_policy = policy,
-            Err(error) => return responder.respond(Err(error)),
-        }
+        let changes = Changes {
+            model: params.model,
+            cwd: params.cwd,
+            approval_policy: params.approval_policy,
+            approvals_reviewer: params.approvals_reviewer,
+            sandbox_policy: params.sandbox_policy,
+            permissions: params.permissions,
+            effort: params.effort,
+            summary: params.summary,
+            service_tier: params.service_tier.map(Some),
+            collaboration_mode: params.collaboration_mode,
+        };
         // What is in force is captured here, once; the turn does not look again.
-        let mut settings = thread.shared.stage().record.settings.clone();
-        let changed = settings.change(&params, &context.host.config);
-        let mut terms = match terms(&context, &thread, &settings) {
-            Ok(terms) => terms,
+        let captured = thread.changed(changes).and_then(|(settings, differs)| {
+            let terms = terms(&context, &thread, &settings)?;
+            Ok((settings, differs, terms))
+        });
+        let (settings, differs, mut terms) = match captured {
+            Ok(captured) => captured,
             Err(error) => return responder.respond(Err(error)),
         };
         terms.settings.output_schema = params.output_schema;
@@ -39,7 +49,7 @@ impl Handler for TurnStart {
             let thread = Arc::clone(&thread);
             move |turn_id: &str| {
                 responder.respond(Ok(TurnStartResponse { turn: convert::new_turn(turn_id) }));
-                if changed {
+                if differs {
                     thread.shared.notify::<ThreadSettingsUpdated>(&ThreadSettingsUpdatedNotification {
                         thread_id: thread.id.clone(),
                         thread_settings: settings.to_wire(),

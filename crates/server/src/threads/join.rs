@@ -76,6 +76,10 @@ impl Shared {
         }
         let moment = self.moment_of(&stage)?;
         self.set_retired(false);
+        if stage.tenant.is_some_and(|tenant| self.connections.get(tenant).is_none()) {
+            // Whose it was has left: from now on it is the newcomer's, and goes with that.
+            stage.tenant = Some(connection.id);
+        }
         let new = stage.listen(Arc::clone(connection));
         stage.hold(connection.id);
         self.settle(&mut stage);

@@ -41,8 +41,8 @@ pub(crate) use join::{Joining, Moment};
 use journal::ThreadJournal;
 use log::Log;
 pub(crate) use open::{Stored, configuration, open, refused};
-pub(crate) use profiles::{PROFILES, policy_or_profile, sandbox_or_profile};
-pub(crate) use record::{Record, ThreadSettings, absolute};
+pub(crate) use profiles::{PROFILES, sandbox_or_profile};
+pub(crate) use record::{Changes, Record, ThreadSettings, absolute};
 pub(crate) use shared::Shared;
 use sink::ThreadSink;
 use stage::Stage;
@@ -209,10 +209,17 @@ impl Threads {
         self.running.subscribe()
     }
 
-    /// Waits until no turn runs.
+    /// Waits until no turn runs, nor will of those that were asked for.
     pub(crate) async fn all_idle(&self) {
-        // The sender lives in `self`, so waiting cannot fail.
-        let _ = self.running().wait_for(|running| *running == 0).await;
+        loop {
+            // The sender lives in `self`, so waiting cannot fail.
+            let _ = self.running().wait_for(|running| *running == 0).await;
+            // One that waited behind another may have begun.
+            let threads = self.all();
+            if !join_all(threads.iter().map(|thread| thread.conversation.is_at_work())).await.contains(&true) {
+                return;
+            }
+        }
     }
 
     /// Interrupts every turn that runs or would, and waits until the end of each was told.
@@ -233,7 +240,21 @@ impl Thread {
             tracing::warn!(thread = self.id, "a turn is interrupted: the thread ends");
         }
         self.conversation.end().await;
-        self.shared.noted().await;
+        let _ = self.shared.noted().await;
+    }
+
+    /// What would be in force with these changes, and whether that is something else. The thread's own configuration
+    /// says what they mean.
+    ///
+    /// # Errors
+    ///
+    /// They are not allowed.
+    pub(crate) fn changed(&self, changes: Changes) -> Result<(ThreadSettings, bool), ErrorObject> {
+        let stage = self.shared.stage();
+        let Record { settings, config, .. } = &stage.record;
+        let changed = settings.changed(changes, config)?;
+        let differs = changed != *settings;
+        Ok((changed, differs))
     }
 
     /// Puts settings in force for later turns, and shows them in the thread.
@@ -323,7 +344,7 @@ async fn unload(threads: Weak<Threads>, thread: Weak<Thread>, mut quiet: watch::
             () = tokio::time::sleep(after) => {}
         }
         let (Some(threads), Some(thread)) = (threads.upgrade(), thread.upgrade()) else { return };
-        thread.shared.noted().await;
+        let _ = thread.shared.noted().await;
         let is_out = {
             let mut stage = thread.shared.stage();
             // Somebody may have come in the meantime.

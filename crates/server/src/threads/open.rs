@@ -113,10 +113,9 @@ fn loaded(summary: &Summary, settings: &ThreadSettings) -> v2::Thread {
 
 /// Reads what the model was given, where it may wait for a disk.
 async fn read_past(lines: Until) -> Result<Past, String> {
-    match blocking(move || past::read(&lines)).await {
-        Ok(past) => past.map_err(|error| error.to_string()),
-        Err(error) => Err(error.to_string()),
-    }
+    blocking(move || past::read(&lines).map_err(|error| ErrorObject::internal(error.to_string())))
+        .await
+        .map_err(|error| error.message)
 }
 
 impl ThreadSettings {

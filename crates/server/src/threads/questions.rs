@@ -1,7 +1,6 @@
 //! Questions of a thread that stand open. They survive whoever was asked: who comes to listen gets them again,
 //! under the same id.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -17,8 +16,8 @@ pub(super) struct Questions(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    /// As they were sent, by what their id looks like.
-    open: BTreeMap<String, Bytes>,
+    /// As they were sent, the oldest first.
+    open: Vec<(RequestId, Bytes)>,
     given_up: Vec<RequestId>,
 }
 
@@ -30,12 +29,12 @@ impl Questions {
 
     /// Notes what is sent.
     pub(super) fn asked(&self, id: &RequestId, message: Bytes) {
-        self.state().open.insert(id.to_string(), message);
+        self.state().open.push((id.clone(), message));
     }
 
-    /// What stands open, as it was sent.
+    /// What stands open, as it was sent, the oldest first.
     pub(super) fn open(&self) -> Vec<Bytes> {
-        self.state().open.values().cloned().collect()
+        self.state().open.iter().map(|(_, message)| message.clone()).collect()
     }
 }
 
@@ -65,7 +64,7 @@ impl Drop for Open {
     fn drop(&mut self) {
         {
             let mut state = self.shared.questions.state();
-            state.open.remove(&self.id.to_string());
+            state.open.retain(|(id, _)| *id != self.id);
             if !self.told {
                 return;
             }
@@ -90,5 +89,21 @@ impl Shared {
     fn resolve(&self, request_id: RequestId) {
         let thread_id = self.id.clone();
         self.notify::<ServerRequestResolved>(&ServerRequestResolvedNotification { thread_id, request_id });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Questions;
+    use pretty_assertions::assert_eq;
+    use valet_protocol::RequestId;
+
+    #[test]
+    fn who_joins_is_asked_in_the_order_in_which_others_were() {
+        let questions = Questions::default();
+        for id in 8..12 {
+            questions.asked(&RequestId::Integer(id), id.to_string().into());
+        }
+        assert_eq!(questions.open(), ["8", "9", "10", "11"]);
     }
 }

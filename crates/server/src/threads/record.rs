@@ -6,9 +6,10 @@ use std::sync::Arc;
 use valet_agent::{ClientTool, PLAN_MODE};
 use valet_auth::Identity;
 use valet_exec::Sandbox;
-use valet_protocol::v2;
+use valet_protocol::{ErrorObject, v2};
 use valet_store::Creator;
 
+use super::profiles::policy_or_profile;
 use crate::config::Config;
 use crate::rollout::Settings;
 use crate::sandbox::sandbox;
@@ -31,6 +32,22 @@ pub(crate) struct Record {
     pub(crate) applied: Option<Settings>,
     /// Tools that the client declared.
     pub(crate) client_tools: Arc<[ClientTool]>,
+}
+
+/// What a client wants to be different in a thread from now on.
+pub(crate) struct Changes {
+    pub(crate) model: Option<String>,
+    pub(crate) cwd: Option<String>,
+    pub(crate) approval_policy: Option<v2::AskForApproval>,
+    pub(crate) approvals_reviewer: Option<v2::ApprovalsReviewer>,
+    pub(crate) sandbox_policy: Option<v2::SandboxPolicy>,
+    /// A profile in the place of a policy.
+    pub(crate) permissions: Option<String>,
+    pub(crate) effort: Option<String>,
+    pub(crate) summary: Option<v2::ReasoningSummary>,
+    /// None within: none.
+    pub(crate) service_tier: Option<Option<String>>,
+    pub(crate) collaboration_mode: Option<v2::CollaborationMode>,
 }
 
 /// What is in force for the next turn of a thread.
@@ -82,30 +99,33 @@ impl ThreadSettings {
         }
     }
 
-    /// What a turn changes. Says whether anything is different.
-    pub(crate) fn change(&mut self, params: &v2::TurnStartParams, config: &Config) -> bool {
-        let before = self.clone();
-        set(&mut self.model, params.model.as_ref());
-        set(&mut self.approval_policy, params.approval_policy.as_ref());
-        set(&mut self.approvals_reviewer, params.approvals_reviewer.as_ref());
-        set(&mut self.sandbox_policy, params.sandbox_policy.as_ref());
-        if let Some(cwd) = &params.cwd {
-            self.cwd = absolute(cwd);
+    /// The same with some of it changed; the configuration is the thread's own.
+    ///
+    /// # Errors
+    ///
+    /// The permissions that are asked for are unknown, or asked for twice.
+    pub(crate) fn changed(&self, changes: Changes, config: &Config) -> Result<Self, ErrorObject> {
+        let mut now = self.clone();
+        let policy = policy_or_profile(changes.sandbox_policy, changes.permissions.as_deref(), config)?;
+        set(&mut now.sandbox_policy, policy);
+        set(&mut now.model, changes.model);
+        set(&mut now.cwd, changes.cwd.map(|cwd| absolute(&cwd)));
+        set(&mut now.approval_policy, changes.approval_policy);
+        set(&mut now.approvals_reviewer, changes.approvals_reviewer);
+        set(&mut now.service_tier, changes.service_tier);
+        if let Some(v2::CollaborationMode { mode, settings }) = changes.collaboration_mode {
+            let usual = (mode == v2::ModeKind::Plan).then(|| PLAN_MODE.to_owned());
+            now.mode = mode;
+            now.mode_instructions = settings.developer_instructions.or(usual);
+            now.model = settings.model;
+            now.effort = settings.reasoning_effort.or(now.effort);
         }
-        if let Some(v2::CollaborationMode { mode, settings }) = &params.collaboration_mode {
-            self.mode = *mode;
-            let usual = (*mode == v2::ModeKind::Plan).then(|| PLAN_MODE.to_owned());
-            self.mode_instructions = settings.developer_instructions.clone().or(usual);
-            self.model.clone_from(&settings.model);
-            self.effort = settings.reasoning_effort.clone().or(self.effort.take());
+        now.effort = changes.effort.or(now.effort);
+        now.summary = changes.summary.or(now.summary);
+        if (&now.sandbox_policy, &now.cwd) != (&self.sandbox_policy, &self.cwd) {
+            now.resolve_sandbox(config);
         }
-        self.effort = params.effort.clone().or(self.effort.take());
-        self.summary = params.summary.or(self.summary);
-        self.service_tier = params.service_tier.clone().or(self.service_tier.take());
-        if (&self.sandbox_policy, &self.cwd) != (&before.sandbox_policy, &before.cwd) {
-            self.resolve_sandbox(config);
-        }
-        *self != before
+        Ok(now)
     }
 
     /// To be called after the policy or the working directory was set.
@@ -151,9 +171,9 @@ impl ThreadSettings {
     }
 }
 
-fn set<T: Clone>(slot: &mut T, value: Option<&T>) {
+fn set<T>(slot: &mut T, value: Option<T>) {
     if let Some(value) = value {
-        *slot = value.clone();
+        *slot = value;
     }
 }
 

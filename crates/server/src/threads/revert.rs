@@ -31,8 +31,7 @@ impl Thread {
         let not_found = || ErrorObject::invalid_request(format!("turn not found: {turn_id}"));
         let history = self.shared.moment().map_err(store_error)?.history.ok_or_else(not_found)?;
         let turn_id = turn_id.to_owned();
-        let place = blocking(move || history.place_of(&turn_id)).await;
-        place.unwrap_or_else(|error| Err(ErrorObject::internal(error.to_string()))).map(drop)
+        blocking(move || history.place_of(&turn_id)).await.map(drop)
     }
 
     /// Forgets a turn and all that came after it, when what runs has ended. Returns what is unread now, if that is
@@ -48,9 +47,7 @@ impl Thread {
         // Carried out where no turn can begin meanwhile.
         self.conversation
             .take_up(async move {
-                let done = blocking(move || thread.cut_off(&turn_id)).await;
-                let done = done.unwrap_or_else(|error| Err(ErrorObject::internal(error.to_string())));
-                let (past, told) = match done {
+                let (past, told) = match blocking(move || thread.cut_off(&turn_id)).await {
                     Ok((read_state, past)) => (Some(past), Ok(read_state)),
                     Err(error) => (None, Err(error)),
                 };

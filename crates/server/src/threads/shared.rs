@@ -7,10 +7,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::watch;
 use valet_protocol::methods::{ThreadClosed, ThreadStatusChanged};
-use valet_protocol::{RequestId, ServerNotificationMethod, v2};
+use valet_protocol::{ErrorObject, RequestId, ServerNotificationMethod, v2};
+use valet_store::StoreError;
 
 use super::questions::Questions;
 use super::stage::Stage;
+use crate::blocking::blocking;
 use crate::connection::{Connection, ConnectionId, Connections};
 use crate::convert;
 
@@ -22,7 +24,7 @@ pub(crate) struct Shared {
     pub(super) id: String,
     stage: Mutex<Stage>,
     pub(super) questions: Questions,
-    connections: Arc<Connections>,
+    pub(super) connections: Arc<Connections>,
     /// Whether everybody who could listen has left.
     retired: watch::Sender<bool>,
     /// Whether a turn runs.
@@ -118,6 +120,26 @@ impl Shared {
         self.settle(&mut self.stage());
     }
 
+    /// What is unread is something else from now on, if the caller knew of the last change.
+    ///
+    /// # Errors
+    ///
+    /// What the caller does not know. Nothing has changed.
+    pub(crate) fn set_read_state(
+        self: &Arc<Self>,
+        expected_revision: &str,
+        read_state: v2::ThreadReadState,
+    ) -> Result<(), v2::ThreadReadState> {
+        let mut stage = self.stage();
+        let known = stage.record.read_state.clone().unwrap_or_else(|| convert::unread_nothing(&self.id));
+        if known.revision != expected_revision {
+            return Err(known);
+        }
+        stage.record.read_state = Some(read_state);
+        self.read_state_changed();
+        Ok(())
+    }
+
     /// Has the read state stored before long: turns do not wait for a database.
     pub(super) fn read_state_changed(self: &Arc<Self>) {
         if !self.unnoted.swap(true, Ordering::Relaxed) {
@@ -130,26 +152,30 @@ impl Shared {
     }
 
     /// Stores the read state, if it was not stored yet.
-    pub(super) async fn noted(self: &Arc<Self>) {
+    ///
+    /// # Errors
+    ///
+    /// It cannot be stored; that is in the log.
+    pub(crate) async fn noted(self: &Arc<Self>) -> Result<(), ErrorObject> {
         let shared = Arc::clone(self);
-        // A task that was not run has nothing left to note.
-        let _ = tokio::task::spawn_blocking(move || shared.note_read_state()).await;
+        blocking(move || shared.note_read_state().map_err(convert::store_error)).await
     }
 
     /// The same, where it may wait for a disk.
-    fn note_read_state(&self) {
+    fn note_read_state(&self) -> Result<(), StoreError> {
         // Whoever comes second waits for the first.
         let _noting = self.noting.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.unnoted.swap(false, Ordering::Relaxed) {
-            let (state, store) = {
-                let stage = self.stage();
-                (stage.record.read_state.clone(), stage.log.store())
-            };
-            let noted = state.map(|state| store.set_read_state(&self.id, &convert::stored_read_state(&state)));
-            if let Some(Err(error)) = noted {
-                tracing::warn!(thread = self.id, %error, "what is unread cannot be noted");
-            }
+        if !self.unnoted.swap(false, Ordering::Relaxed) {
+            return Ok(());
         }
+        let (state, store) = {
+            let stage = self.stage();
+            (stage.record.read_state.clone(), stage.log.store())
+        };
+        let Some(state) = state else { return Ok(()) };
+        store.set_read_state(&self.id, &convert::stored_read_state(&state)).inspect_err(|error| {
+            tracing::warn!(thread = self.id, %error, "what is unread cannot be noted");
+        })
     }
 
     /// Whether there is anything of the thread that another process could take up.
