@@ -237,6 +237,9 @@ impl HostState {
             self.accounts.forget(connection);
         }
         let threads = Arc::clone(&self.threads);
+        if threads.all().is_empty() {
+            return;
+        }
         // Leases are given back, and that may wait for a disk.
         tokio::task::spawn_blocking(move || {
             threads.leave_all(connection);
