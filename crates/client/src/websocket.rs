@@ -63,7 +63,7 @@ pub async fn connect(url: &str, bearer: Option<&str>) -> Result<Link, ConnectErr
                 Ok(Message::Text(text)) => text,
                 Ok(Message::Close(_)) => return,
                 Ok(_) => continue,
-                Err(error) => return tracing::warn!(%error, "the connection to the app server is broken"),
+                Err(error) => return tracing::info!(%error, "the connection to the app server is broken"),
             };
             if sender.send(Bytes::from(text)).await.is_err() {
                 return;
