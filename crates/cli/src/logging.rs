@@ -15,7 +15,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::lane::Lane;
 
 /// How long the last lines may take when the program ends. A stderr that nobody reads must not keep it alive.
-const LAST_LINES: Duration = Duration::from_millis(200);
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// Begins with the first line, so that a program with nothing to say has no thread for it.
 static STDERR: OnceLock<Lane> = OnceLock::new();
