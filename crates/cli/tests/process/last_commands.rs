@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 use tokio_tungstenite::{WebSocketStream, client_async};
 use valet_client::{Client, Handlers, Notifications};
+use valet_exec::GRACE;
 use valet_protocol::{methods as m, v2};
 use valet_sim::{Script, Sim};
 use valet_transport::{Link, OutboxLimits, lines, link};
@@ -57,14 +58,18 @@ impl Parent {
     }
 }
 
-/// Reads how the command and the turn end.
-async fn both_end(told: &mut Notifications) {
+/// Reads how the command and the turn end. The exit code of the command: 128 and the signal that it died of.
+async fn both_end(told: &mut Notifications) -> Option<i32> {
     let is_command = |done: &v2::ItemCompletedNotification| {
         matches!(done.item.details, v2::ThreadItemDetails::CommandExecution { .. })
     };
     let command = in_time(told.wait_for::<m::ItemCompleted>(is_command)).await;
-    assert!(command.is_some(), "the command is told to have ended");
+    let command = command.expect("the command is told to have ended");
     assert_eq!(turn_status(told).await, Some(v2::TurnStatus::Interrupted));
+    match command.item.details {
+        v2::ThreadItemDetails::CommandExecution { exit_code, .. } => exit_code,
+        _ => None,
+    }
 }
 
 /// A host over stdio whose turn runs a command.
@@ -153,13 +158,14 @@ async fn t_11_a_turn_that_is_being_interrupted_when_stdin_ends_is_told_in_time_a
 
 #[tokio::test]
 async fn an_interrupt_is_answered_when_the_command_has_ended_and_one_that_does_not_want_to_has_a_second() {
-    for (command, at_least) in [(WORKS, Duration::ZERO), (STUBBORN, Duration::from_secs(1))] {
+    for (command, at_least, signal) in [(WORKS, Duration::ZERO, Signal::TERM), (STUBBORN, GRACE, Signal::KILL)] {
         let mut host = Host::start(command, FULL).await;
         let (began, all) = (Instant::now(), all_of(&host.child));
         host.parent.interrupt().await;
-        both_end(&mut host.parent.told).await;
+        let exit_code = both_end(&mut host.parent.told).await;
         let taken = began.elapsed();
         assert!(taken >= at_least, "{taken:?}");
+        assert_eq!(exit_code, Some(128 + signal.as_raw()), "asked to end, and killed only if it does not");
         eprintln!("interrupted after {taken:?}");
         // All but the host are gone before the end of the turn is told.
         assert_eq!(tree(host.child.id().unwrap()).len(), 1, "of {all:?}");
