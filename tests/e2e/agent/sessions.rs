@@ -188,8 +188,13 @@ async fn typing_into_a_command_that_was_accepted_for_the_session_is_asked_about_
 
 #[tokio::test]
 async fn what_ended_unseen_can_still_be_asked_for() {
-    let look = Response::new().function_call("exec_command", command("sleep 1.5"));
-    let mut bench = Bench::start(confined(), model([leave("sleep 1; echo done; exit 3"), look, write("")])).await;
+    let look = Response::new()
+        .function_call("exec_command", command("touch go; while [ -e go ]; do sleep 0.02; done; sleep 0.2"));
+    let mut bench = Bench::start(
+        confined(),
+        model([leave("until [ -e go ]; do sleep 0.02; done; rm go; echo done; exit 3"), look, write("")]),
+    )
+    .await;
     bench.turn().await;
     let output = bench.outputs()[2].as_str().unwrap().to_owned();
     assert!(output.contains("Process exited with code 3") && output.ends_with("done\n"), "{output}");
