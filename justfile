@@ -86,6 +86,30 @@ criterion:
 soak *args:
     cargo bench -p valet-cli --bench soak -- {{args}}
 
+# Write crates/cli/start.ld anew, by what a start runs today; needs valgrind. Worth it when `bench start` finds that idle
+# memory has grown: an order that has aged does no harm, it only places less
+start-order:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cargo build --locked --release --package valet-cli --config 'profile.release.strip="none"' \
+        --config 'profile.release.package.valet-cli.debug="line-tables-only"'
+    home="$(mktemp -d)"
+    trap 'rm -rf "$home"' EXIT
+    initialize='{"id":1,"method":"initialize","params":{"clientInfo":{"name":"start","version":"1"}}}'
+    # Long enough for what a host does when it has been idle for a while.
+    (echo "$initialize" && sleep 15) | CODEX_HOME="$home" valgrind --quiet --tool=callgrind --demangle=no \
+        --callgrind-out-file="$home/calls" "${CARGO_TARGET_DIR:-target}/release/valet" app-server >"$home/answers"
+    grep -q '"id":1,"result"' "$home/answers"
+    {
+        echo '/* Written by `just start-order`. The functions that run until a host is ready stand together: where one of'
+        echo '   them is touched, the kernel maps the 64 KB around it, and that had been nearly all of the code. */'
+        printf 'SECTIONS {\n  .text.start : {\n'
+        # Hashes, and the number of a clone, change with the compiler and the dependency.
+        sed -nE "s/^c?fn=\([0-9]+\) (_(ZN|R)[A-Za-z0-9_.$]+)('[0-9]+)?$/\1/p" "$home/calls" |
+            sed -E 's/17h[0-9a-f]{16}E$/17h*/; s/\.[0-9]+$/*/; s/Cs[A-Za-z0-9]+_/Cs*_/g' | LC_ALL=C sort -u | sed 's/.*/    *(.text.&)/'
+        printf '  }\n} INSERT BEFORE .text;\n'
+    } >crates/cli/start.ld
+
 # A release for this machine in dist/: the binary, completions, man pages, a list of what is linked, and checksums
 release:
     #!/usr/bin/env bash

@@ -15,18 +15,27 @@ fn main() -> Result<(), Box<dyn Error>> {
     if loads_packed_relocations() {
         println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
     }
-    if std::env::var("PROFILE").is_ok_and(|profile| profile == "release") && links_with_lld() {
-        println!("cargo::rustc-link-arg-bins=-Wl,--icf=all");
+    println!("cargo::rerun-if-changed=start.ld");
+    if is("PROFILE", "release") && links_with_lld() {
+        let script = Path::new(&std::env::var("CARGO_MANIFEST_DIR")?).join("start.ld");
+        println!("cargo::rustc-link-arg-bins=-Wl,--script={}", script.display());
+        // Functions that are the same become one, which Rust allows. Who asks for debug info wants each under its name.
+        if is("DEBUG", "false") {
+            println!("cargo::rustc-link-arg-bins=-Wl,--icf=all");
+        }
     }
     let folder = std::env::var("OUT_DIR")?;
     pack(export::typescript, &Path::new(&folder).join("typescript.lzma"))?;
     pack(export::json_schema, &Path::new(&folder).join("json_schema.lzma"))
 }
 
+fn is(name: &str, value: &str) -> bool {
+    std::env::var(name).is_ok_and(|is| is == value)
+}
+
 /// Packed, relocations take 20 KB and not 460. glibc reads them from 2.36 on: a binary for older systems is built on
 /// one of them, as always.
 fn loads_packed_relocations() -> bool {
-    let is = |name: &str, value: &str| std::env::var(name).is_ok_and(|is| is == value);
     let native = std::env::var_os("HOST") == std::env::var_os("TARGET");
     if !native || !is("CARGO_CFG_TARGET_OS", "linux") || !is("CARGO_CFG_TARGET_ENV", "gnu") {
         return false;
@@ -39,8 +48,8 @@ fn loads_packed_relocations() -> bool {
     version.is_some_and(|(major, minor)| (number(major), number(minor)) >= (2, 36))
 }
 
-/// Functions that are the same are one function then, which Rust allows. Only the linker that the compiler brings along
-/// on this platform can do it; whoever asks for another one gets what that can do.
+/// The linker that the compiler brings along on this platform can fold functions and place them by script; whoever asks
+/// for another one gets what that does by itself.
 fn links_with_lld() -> bool {
     let flags = std::env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
     let target = std::env::var("TARGET").unwrap_or_default();
