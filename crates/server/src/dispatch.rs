@@ -130,5 +130,5 @@ impl Context {
 fn unknown_method(method: &str) -> ErrorObject {
     let known: Vec<String> = ClientRequestName::VARIANTS.iter().map(|name| format!("`{name}`")).collect();
     let reason = format!("unknown variant `{method}`, expected one of {}", known.join(", "));
-    ErrorObject::invalid_params(reason).kind(ErrorKind::MethodNotFound)
+    ErrorObject::undecodable(reason).kind(ErrorKind::MethodNotFound)
 }

@@ -1,9 +1,9 @@
 //! `account/login/cancel`.
 
 use uuid::Uuid;
+use valet_protocol::ErrorObject;
 use valet_protocol::methods::AccountLoginCancel;
 use valet_protocol::v2::{CancelLoginAccountParams, CancelLoginAccountResponse, CancelLoginAccountStatus};
-use valet_protocol::{ErrorKind, ErrorObject};
 
 use crate::context::Context;
 use crate::dispatch::Handler;
@@ -20,10 +20,7 @@ impl Handler for AccountLoginCancel {
         };
         responder.respond(match id {
             Ok(_) => Ok(CancelLoginAccountResponse { status }),
-            Err(_) => {
-                let message = format!("invalid login id: {login_id}");
-                Err(ErrorObject::invalid_request(message).kind(ErrorKind::InvalidParams))
-            }
+            Err(_) => Err(ErrorObject::invalid_params(format!("invalid login id: {login_id}"))),
         });
     }
 }

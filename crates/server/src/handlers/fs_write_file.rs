@@ -2,9 +2,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use valet_protocol::ErrorObject;
 use valet_protocol::methods::FsWriteFile;
 use valet_protocol::v2::{FsWriteFileParams, FsWriteFileResponse};
-use valet_protocol::{ErrorKind, ErrorObject};
 use valet_workspace::files;
 
 use crate::context::Context;
@@ -20,8 +20,7 @@ impl Handler for FsWriteFile {
 
 async fn write(params: FsWriteFileParams) -> Result<(), ErrorObject> {
     let content = STANDARD.decode(params.data_base64).map_err(|error| {
-        let message = format!("fs/writeFile requires valid base64 dataBase64: {error}");
-        ErrorObject::invalid_request(message).kind(ErrorKind::InvalidParams)
+        ErrorObject::invalid_params(format!("fs/writeFile requires valid base64 dataBase64: {error}"))
     })?;
     blocking(move || files::write(params.path.as_ref(), &content)).await
 }

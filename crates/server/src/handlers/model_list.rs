@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use valet_agent::{Asker, Model};
+use valet_protocol::ErrorObject;
 use valet_protocol::methods::ModelList;
 use valet_protocol::v2::{self, ModelListParams, ModelListResponse};
-use valet_protocol::{ErrorKind, ErrorObject};
 
 use super::invalid_cursor;
 use crate::context::Context;
@@ -41,7 +41,7 @@ fn not_configured(provider_id: &str) -> ErrorObject {
     let message = format!(
         "This chat uses model provider “{provider_id}”, which is no longer configured. Restore this provider’s configuration to continue."
     );
-    ErrorObject::invalid_request(message).kind(ErrorKind::InvalidParams)
+    ErrorObject::invalid_params(message)
 }
 
 /// The first model that is not hidden is the default.
@@ -56,8 +56,7 @@ fn page(models: &[Model], params: &ModelListParams, strict: bool) -> Result<Mode
         Some(cursor) => cursor.parse().map_err(|_| invalid_cursor(cursor))?,
     };
     if start > shown.len() {
-        let message = format!("cursor {start} exceeds total models {}", shown.len());
-        return Err(ErrorObject::invalid_request(message).kind(ErrorKind::InvalidParams));
+        return Err(ErrorObject::invalid_params(format!("cursor {start} exceeds total models {}", shown.len())));
     }
     let limit = params.limit.map_or(shown.len(), |limit| limit.max(1) as usize);
     let end = shown.len().min(start.saturating_add(limit));

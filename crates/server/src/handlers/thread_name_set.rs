@@ -1,8 +1,8 @@
 //! `thread/name/set`.
 
+use valet_protocol::ErrorObject;
 use valet_protocol::methods::{ThreadNameSet, ThreadNameUpdated};
 use valet_protocol::v2::{ThreadNameUpdatedNotification, ThreadSetNameParams, ThreadSetNameResponse};
-use valet_protocol::{ErrorKind, ErrorObject};
 use valet_store::Summary;
 
 use super::thread_id_of;
@@ -27,7 +27,7 @@ impl Handler for ThreadNameSet {
 async fn set_name(context: &Context, thread_id: &str, name: &str) -> Result<Summary, ErrorObject> {
     let id = thread_id_of(thread_id)?;
     if name.is_empty() {
-        return Err(ErrorObject::invalid_request("thread name must not be empty").kind(ErrorKind::InvalidParams));
+        return Err(ErrorObject::invalid_params("thread name must not be empty"));
     }
     let loaded = context.loaded_thread(&id)?;
     if let Some(thread) = &loaded {

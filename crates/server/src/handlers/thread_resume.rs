@@ -145,9 +145,7 @@ pub(super) fn check_path(
     words: impl Fn(&str, &str) -> String,
 ) -> Result<(), ErrorObject> {
     match (asked, known) {
-        (Some(asked), Some(known)) if asked != known => {
-            Err(ErrorObject::invalid_request(words(asked, known)).kind(ErrorKind::InvalidParams))
-        }
+        (Some(asked), Some(known)) if asked != known => Err(ErrorObject::invalid_params(words(asked, known))),
         _ => Ok(()),
     }
 }

@@ -1,8 +1,8 @@
 //! `thread/search`.
 
+use valet_protocol::ErrorObject;
 use valet_protocol::methods::ThreadSearch;
 use valet_protocol::v2::{ThreadSearchParams, ThreadSearchResponse, ThreadSearchResult, ThreadSearchSortKey};
-use valet_protocol::{ErrorKind, ErrorObject};
 use valet_store::{Found, Query, SortKey};
 
 use super::thread_list::{Asked, cursors};
@@ -19,8 +19,7 @@ impl Handler for ThreadSearch {
 async fn search(context: &Context, params: ThreadSearchParams) -> Result<ThreadSearchResponse, ErrorObject> {
     let term = params.search_term.trim().to_owned();
     if term.is_empty() {
-        let message = "thread/search requires a non-empty searchTerm";
-        return Err(ErrorObject::invalid_request(message).kind(ErrorKind::InvalidParams));
+        return Err(ErrorObject::invalid_params("thread/search requires a non-empty searchTerm"));
     }
     let sort = match params.sort_key.unwrap_or_default() {
         ThreadSearchSortKey::CreatedAt => SortKey::CreatedAt,

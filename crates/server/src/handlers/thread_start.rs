@@ -7,7 +7,7 @@ use chrono::{SecondsFormat, Utc};
 use uuid::Uuid;
 use valet_agent::ClientTool;
 use valet_protocol::methods::{ThreadStart, ThreadStarted};
-use valet_protocol::{COMPATIBLE_VERSION, ErrorKind, ErrorObject, v2};
+use valet_protocol::{COMPATIBLE_VERSION, ErrorObject, v2};
 use valet_store::NewLine;
 
 use super::opened;
@@ -118,7 +118,7 @@ fn record(context: &Context, params: &v2::ThreadStartParams) -> Result<Record, E
 
 /// The backend would refuse every turn of a thread with tools that it cannot take.
 fn check(tools: &[ClientTool]) -> Result<(), ErrorObject> {
-    let refused = |words: String| Err(ErrorObject::invalid_request(words).kind(ErrorKind::InvalidParams));
+    let refused = |words| Err(ErrorObject::invalid_params(words));
     let mut names = HashSet::new();
     for tool in tools {
         let name = &tool.name;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use valet_agent::Past;
 use valet_auth::Identity;
-use valet_protocol::{ErrorKind, ErrorObject, v2};
+use valet_protocol::{ErrorObject, v2};
 use valet_store::{Direction, Line, Lines, Position, StoreError, Summary, ThreadLog, Until};
 
 use super::past;
@@ -94,7 +94,7 @@ pub(crate) fn configuration(config: &Arc<Config>, overrides: &v2::ThreadOverride
 }
 
 pub(crate) fn refused(error: crate::ConfigError) -> ErrorObject {
-    ErrorObject::invalid_request(format!("failed to load configuration: {error}")).kind(ErrorKind::InvalidParams)
+    ErrorObject::invalid_params(format!("failed to load configuration: {error}"))
 }
 
 /// The thread as one that is loaded.
