@@ -104,7 +104,7 @@ impl Context {
     }
 
     /// Works with the stored threads, where it may wait for a disk.
-    pub(crate) async fn store<T: Send + 'static>(
+    pub(crate) async fn with_store<T: Send + 'static>(
         &self,
         work: impl FnOnce(&dyn ThreadStore) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, ErrorObject> {
@@ -116,7 +116,7 @@ impl Context {
     pub(crate) async fn stored(&self, thread_id: &str) -> Result<Option<Summary>, ErrorObject> {
         let id = thread_id_of(thread_id)?;
         let is_own = self.loaded_thread(&id)?.is_some();
-        let found = self.store(move |store| store.find(&id)).await?;
+        let found = self.with_store(move |store| store.find(&id)).await?;
         Ok(found.filter(|summary| is_own || self.may_see_what_is_of(summary.creator.as_ref())))
     }
 
@@ -152,15 +152,15 @@ impl Context {
             return Ok(Some(thread.shared.moment().map_err(convert::store_error)?.history));
         }
         let Some(summary) = self.stored(thread_id).await? else { return Ok(None) };
-        let history = self.store(move |store| History::of(store.lines(&summary.id)?)).await?;
+        let history = self.with_store(move |store| History::of(store.lines(&summary.id)?)).await?;
         Ok(Some(Some(history)))
     }
 
     /// Ends what runs in a thread and takes it out of memory, if it is there.
-    pub(crate) async fn let_go(&self, thread_id: &str) {
+    pub(crate) async fn end_and_unload(&self, thread_id: &str) {
         if let Some(thread) = self.host.threads.get(thread_id) {
             thread.end().await;
-            self.host.threads.let_go(&thread);
+            self.host.threads.unload(&thread);
         }
     }
 }

@@ -13,8 +13,8 @@ impl Handler for ThreadArchive {
         let archived = async {
             let id = session_id_of(&params.thread_id)?;
             let summary = context.kept(&id).await?;
-            context.let_go(&id).await;
-            context.store(move |store| store.set_archived(&summary.id, true)).await
+            context.end_and_unload(&id).await;
+            context.with_store(move |store| store.set_archived(&summary.id, true)).await
         };
         match archived.await {
             Ok(summary) => {

@@ -35,13 +35,13 @@ async fn delete(context: &Context, id: &str) -> Result<Option<Creator>, ErrorObj
         }
         if !thread.shared.is_stored() {
             let creator = thread.creator();
-            context.let_go(id).await;
+            context.end_and_unload(id).await;
             return Ok(creator);
         }
     }
     let summary = context.stored_or_none_found(id).await?;
-    context.let_go(id).await;
+    context.end_and_unload(id).await;
     let Summary { id, creator, .. } = summary;
-    context.store(move |store| store.delete(&id)).await?;
+    context.with_store(move |store| store.delete(&id)).await?;
     Ok(creator)
 }

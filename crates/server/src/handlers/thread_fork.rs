@@ -19,7 +19,7 @@ use crate::context::Context;
 use crate::convert;
 use crate::dispatch::Handler;
 use crate::responder::Responder;
-use crate::threads::{Fork, History, Joining, Moment, Thread, configuration, open, refused, sandbox_or_profile};
+use crate::threads::{Fork, History, Joining, Moment, Thread, configuration, open, sandbox_or_profile};
 
 impl Handler for ThreadFork {
     fn lane(params: &ThreadForkParams) -> Order {
@@ -67,7 +67,7 @@ async fn plan(context: &Context, params: &ThreadForkParams) -> Result<Plan, Erro
     let source_id = named(path, &params.thread_id)?;
     let config = configuration(&context.host.config, &params.overrides)?;
     if let Some(provider) = &params.overrides.model_provider {
-        config.check_provider(provider).map_err(refused)?;
+        config.check_provider(provider).map_err(convert::config_error)?;
     }
     sandbox_or_profile(params.overrides.sandbox, params.overrides.permissions.as_deref())?;
     let not_found = || convert::store_error(StoreError::NotFound(source_id.clone()));
@@ -138,7 +138,7 @@ async fn carry_out(context: &Context, plan: Plan, params: ThreadForkParams) -> R
 async fn discard(context: &Context, id: String, ephemeral: bool) {
     let threads = &context.host.threads;
     if let Some(thread) = threads.get(&id) {
-        threads.let_go(&thread);
+        threads.unload(&thread);
     }
     let store = threads.store(ephemeral);
     // There may be nothing to take away.

@@ -39,7 +39,7 @@ async fn list(context: &Context, params: ThreadListParams) -> Result<ThreadListR
     let page = if of_nothing {
         Page { data: Vec::new(), more: false }
     } else {
-        context.store(move |store| store.list(&query)).await?
+        context.with_store(move |store| store.list(&query)).await?
     };
     let read_state = |summary: &Summary| {
         let loaded = context.host.threads.get(&summary.id);

@@ -39,7 +39,7 @@ async fn update(context: &Context, params: ThreadMetadataUpdateParams) -> Result
     let changed = changed(summary.git.as_ref().map(convert::git_info), git);
     let thread = Thread { git_info: changed, ..convert::thread(&summary) };
     let line = SessionMeta::noting(&thread, summary.creator.as_ref());
-    context.store(move |store| store.lease(&id)?.append(line.ok().as_slice())).await?;
+    context.with_store(move |store| store.lease(&id)?.append(line.ok().as_slice())).await?;
     Ok(thread)
 }
 

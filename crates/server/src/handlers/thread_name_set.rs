@@ -35,7 +35,7 @@ async fn set_name(context: &Context, thread_id: &str, name: &str) -> Result<Summ
     }
     let summary = context.kept(&id).await?;
     let stored_name = name.to_owned();
-    context.store(move |store| store.set_name(&id, &stored_name)).await?;
+    context.with_store(move |store| store.set_name(&id, &stored_name)).await?;
     if let Some(thread) = loaded {
         thread.shared.stage().record.thread.name = Some(name.to_owned());
     }

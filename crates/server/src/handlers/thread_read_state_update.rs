@@ -47,7 +47,7 @@ async fn update(
                 return Err(ErrorObject::read_state_conflict(known));
             }
             let (id, stored) = (id.clone(), convert::stored_read_state(&read_state));
-            context.store(move |store| store.set_read_state(&id, &stored)).await?;
+            context.with_store(move |store| store.set_read_state(&id, &stored)).await?;
             summary.creator
         }
     };

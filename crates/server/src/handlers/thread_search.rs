@@ -36,7 +36,7 @@ async fn search(context: &Context, params: ThreadSearchParams) -> Result<ThreadS
     };
     let query = Query { sort, ..context.query(asked)? };
     let ascending = query.ascending;
-    let page = context.store(move |store| store.search(&term, &query)).await?;
+    let page = context.with_store(move |store| store.search(&term, &query)).await?;
     let (next_cursor, backwards_cursor) = cursors(&page, sort, ascending, |found| &found.thread);
     let result = |Found { thread, snippet }| ThreadSearchResult { thread: context.row(&thread), snippet };
     Ok(ThreadSearchResponse { data: page.data.into_iter().map(result).collect(), next_cursor, backwards_cursor })

@@ -30,5 +30,5 @@ async fn unarchive(context: &Context, thread_id: &str) -> Result<Summary, ErrorO
         let message = format!("no archived rollout found for thread id {id}");
         return Err(ErrorObject::invalid_request(message).kind(ErrorKind::ThreadNotFound));
     }
-    context.store(move |store| store.set_archived(&id, false)).await
+    context.with_store(move |store| store.set_archived(&id, false)).await
 }

@@ -62,7 +62,7 @@ pub(crate) fn open(
     settings.restore(stored.settings.clone(), &config);
     settings.base_instructions = stored.meta.base_instructions.map(|base| base.text).or(settings.base_instructions);
     settings.override_with(overrides, &config)?;
-    config.check_provider(&settings.provider_id).map_err(refused)?;
+    config.check_provider(&settings.provider_id).map_err(convert::config_error)?;
     let end = stored.log.lines().end().map_err(convert::store_error)?;
     let lines = Until::new(stored.log.lines(), end);
     let record = Record {
@@ -88,13 +88,9 @@ pub(crate) fn open(
 /// It is not allowed.
 pub(crate) fn configuration(config: &Arc<Config>, overrides: &v2::ThreadOverrides) -> Result<Arc<Config>, ErrorObject> {
     match &overrides.config {
-        Some(keys) => config.overlay(keys).map(Arc::new).map_err(refused),
+        Some(keys) => config.overlay(keys).map(Arc::new).map_err(convert::config_error),
         None => Ok(Arc::clone(config)),
     }
-}
-
-pub(crate) fn refused(error: crate::ConfigError) -> ErrorObject {
-    ErrorObject::invalid_params(format!("failed to load configuration: {error}"))
 }
 
 /// The thread as one that is loaded.
