@@ -146,14 +146,13 @@ impl Context {
         summary.ok_or_else(|| convert::store_error(StoreError::NotFound(thread_id.to_owned())))
     }
 
-    /// What happened in a thread, loaded or not. None within: nothing did yet. None: there is no such thread.
-    pub(crate) async fn history(&self, thread_id: &str) -> Result<Option<Option<History>>, ErrorObject> {
+    /// What happened in a thread, loaded or not; none before the first turn, and where there is no such thread.
+    pub(crate) async fn history(&self, thread_id: &str) -> Result<Option<History>, ErrorObject> {
         if let Some(thread) = self.loaded_thread(thread_id)? {
-            return Ok(Some(thread.shared.moment().map_err(convert::store_error)?.history));
+            return Ok(thread.shared.moment().map_err(convert::store_error)?.history);
         }
         let Some(summary) = self.stored(thread_id).await? else { return Ok(None) };
-        let history = self.with_store(move |store| History::of(store.lines(&summary.id)?)).await?;
-        Ok(Some(Some(history)))
+        self.with_store(move |store| History::of(store.lines(&summary.id)?)).await.map(Some)
     }
 
     /// Ends what runs in a thread and takes it out of memory, if it is there.

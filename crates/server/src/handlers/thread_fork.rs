@@ -87,8 +87,7 @@ async fn plan(context: &Context, params: &ThreadForkParams) -> Result<Plan, Erro
     check_path(path, source.path.as_deref(), |asked, current| {
         format!("cannot fork thread {source_id} with stale path: requested {asked}, current {current}")
     })?;
-    let history = context.history(&source_id).await?.flatten();
-    let history = history.ok_or_else(not_found)?;
+    let history = context.history(&source_id).await?.ok_or_else(not_found)?;
     let (last, before) = (params.last_turn_id.clone(), params.before_turn_id.clone());
     let (cut, history) = blocking(move || Ok((cut(&history, last.as_deref(), before.as_deref())?, history))).await?;
     let fork = Fork {

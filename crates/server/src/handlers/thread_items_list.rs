@@ -20,7 +20,7 @@ async fn list(context: &Context, params: ThreadItemsListParams) -> Result<Thread
     let id = &params.thread_id;
     let ephemeral = |thread: &Thread| thread.shared.stage().record.thread.ephemeral;
     let is_ephemeral = context.loaded_thread(id)?.is_some_and(|thread| ephemeral(&thread));
-    match context.history(id).await?.flatten().filter(|_| !is_ephemeral) {
+    match context.history(id).await?.filter(|_| !is_ephemeral) {
         Some(history) => blocking(move || history.items_page(&params)).await,
         None => Err(no_items()),
     }

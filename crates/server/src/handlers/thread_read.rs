@@ -31,7 +31,7 @@ async fn read(context: &Context, params: ThreadReadParams) -> Result<ThreadReadR
             let summary = context.stored(&id).await?.ok_or_else(|| not_loaded(&id))?;
             let read_state = summary.read_state.as_ref().map(convert::read_state);
             let read_state = read_state.unwrap_or_else(|| convert::unread_nothing(&id));
-            let history = if params.include_turns { context.history(&id).await?.flatten() } else { None };
+            let history = if params.include_turns { context.history(&id).await? } else { None };
             (convert::thread(&summary), Some(read_state), history)
         }
     };

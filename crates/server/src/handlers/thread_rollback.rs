@@ -46,7 +46,7 @@ async fn roll_back(context: &Context, params: &ThreadRollbackParams) -> Result<T
 
 impl Context {
     async fn turns_of(&self, thread_id: &str) -> Result<Vec<valet_protocol::v2::Turn>, ErrorObject> {
-        match self.history(thread_id).await?.flatten() {
+        match self.history(thread_id).await? {
             Some(history) => blocking(move || history.turns()).await,
             None => Ok(Vec::new()),
         }
