@@ -10,9 +10,10 @@ use valet_store::{Creator, StoreError, Summary, ThreadStore};
 
 use crate::account::creator;
 use crate::blocking::blocking;
-use crate::connection::{Audience, Connection, ConnectionId};
+use crate::connection::{Connection, ConnectionId};
 use crate::convert;
 use crate::host::HostState;
+use crate::notification::Notification;
 use crate::threads::{History, Thread};
 
 /// What a handler works with.
@@ -49,27 +50,21 @@ impl Context {
 
     /// Whether the asking connection may know of a loaded thread.
     pub(crate) fn may_see(&self, thread: &Thread) -> bool {
+        self.may_know(self.connection.id, &thread.id, thread.creator().as_ref())
+    }
+
+    /// Whether a connection may know of a thread that was started with this login. Where each connection is a tenant,
+    /// it knows what is of its own accounts; without one, a thread in memory that it brought or listens to.
+    fn may_know(&self, connection: ConnectionId, thread_id: &str, creator: Option<&Creator>) -> bool {
         if !self.host.config.per_connection() {
             return true;
         }
-        let now = self.host.accounts.creators(self.connection.id);
-        let stage = thread.shared.stage();
-        match &stage.record.creator {
+        let now = self.host.accounts.creators(connection);
+        match creator {
             // Whoever has other accounts since then is somebody else.
             Some(creator) if !now.is_empty() => now.contains(creator),
-            _ => stage.is_of(self.connection.id),
+            _ => self.host.threads.get(thread_id).is_some_and(|thread| thread.shared.stage().is_of(connection)),
         }
-    }
-
-    /// Whether the asking connection may know of what was started with this login. Where each connection is a tenant,
-    /// it sees what is of its own accounts.
-    pub(crate) fn may_see_what_is_of(&self, creator: Option<&Creator>) -> bool {
-        !self.host.config.per_connection() || self.holds(self.connection.id, creator)
-    }
-
-    /// Whether a connection has the account that something was started with.
-    pub(crate) fn holds(&self, connection: ConnectionId, creator: Option<&Creator>) -> bool {
-        creator.is_some_and(|creator| self.host.accounts.creators(connection).contains(creator))
     }
 
     /// The lent account that a request chooses; null within: whoever is logged in. None: it chooses nothing.
@@ -91,14 +86,18 @@ impl Context {
         Ok(account.as_deref().and_then(creator))
     }
 
-    /// Tells everybody who may know of what was started with this login.
-    pub(crate) fn tell_of<N: ServerNotificationMethod>(&self, creator: Option<&Creator>, params: &N::Params) {
-        if !self.host.config.per_connection() {
-            return self.host.connections.tell::<N>(Audience::Everybody, params);
-        }
+    /// Tells everybody who may know of a thread that was started with this login, and whoever asked: it did, before the
+    /// thread was gone.
+    pub(crate) fn tell_of<N: ServerNotificationMethod>(
+        &self,
+        thread_id: &str,
+        creator: Option<&Creator>,
+        params: &N::Params,
+    ) {
+        let Some(notification) = Notification::new::<N>(params) else { return };
         for connection in self.host.connections.all() {
-            if connection.id == self.connection.id || self.holds(connection.id, creator) {
-                connection.notify::<N>(params);
+            if connection.id == self.connection.id || self.may_know(connection.id, thread_id, creator) {
+                notification.send_to(&connection);
             }
         }
     }
@@ -115,9 +114,8 @@ impl Context {
     /// A thread that is stored, whether it is loaded or not.
     pub(crate) async fn stored(&self, thread_id: &str) -> Result<Option<Summary>, ErrorObject> {
         let id = thread_id_of(thread_id)?;
-        let is_own = self.loaded_thread(&id)?.is_some();
         let found = self.with_store(move |store| store.find(&id)).await?;
-        Ok(found.filter(|summary| is_own || self.may_see_what_is_of(summary.creator.as_ref())))
+        Ok(found.filter(|summary| self.may_know(self.connection.id, &summary.id, summary.creator.as_ref())))
     }
 
     /// A thread that is stored; the error says that there is none.

@@ -20,7 +20,7 @@ impl Handler for ThreadArchive {
             Ok(summary) => {
                 responder.respond(Ok(ThreadArchiveResponse {}));
                 let params = ThreadArchivedNotification { thread_id: summary.id.clone() };
-                context.tell_of::<ThreadArchived>(summary.creator.as_ref(), &params);
+                context.tell_of::<ThreadArchived>(&summary.id, summary.creator.as_ref(), &params);
             }
             Err(error) => responder.respond(Err(error)),
         }

@@ -19,8 +19,8 @@ impl Handler for ThreadDelete {
         match deleted.await {
             Ok((creator, thread_id)) => {
                 responder.respond(Ok(ThreadDeleteResponse {}));
-                let params = ThreadDeletedNotification { thread_id };
-                context.tell_of::<ThreadDeleted>(creator.as_ref(), &params);
+                let params = ThreadDeletedNotification { thread_id: thread_id.clone() };
+                context.tell_of::<ThreadDeleted>(&thread_id, creator.as_ref(), &params);
             }
             Err(error) => responder.respond(Err(error)),
         }

@@ -16,8 +16,8 @@ impl Handler for ThreadNameSet {
         match set_name(&context, &params.thread_id, &name).await {
             Ok(summary) => {
                 responder.respond(Ok(ThreadSetNameResponse {}));
-                let params = ThreadNameUpdatedNotification { thread_id: summary.id, thread_name: Some(name) };
-                context.tell_of::<ThreadNameUpdated>(summary.creator.as_ref(), &params);
+                let params = ThreadNameUpdatedNotification { thread_id: summary.id.clone(), thread_name: Some(name) };
+                context.tell_of::<ThreadNameUpdated>(&summary.id, summary.creator.as_ref(), &params);
             }
             Err(error) => responder.respond(Err(error)),
         }

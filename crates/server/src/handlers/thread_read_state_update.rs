@@ -51,7 +51,7 @@ async fn update(
             summary.creator
         }
     };
-    let params = ThreadReadStateChangedNotification { thread_id: id, read_state: read_state.clone() };
-    context.tell_of::<ThreadReadStateChanged>(creator.as_ref(), &params);
+    let params = ThreadReadStateChangedNotification { thread_id: id.clone(), read_state: read_state.clone() };
+    context.tell_of::<ThreadReadStateChanged>(&id, creator.as_ref(), &params);
     Ok(ThreadReadStateUpdateResponse { read_state })
 }

@@ -14,10 +14,11 @@ impl Handler for ThreadRollback {
     async fn handle(context: Context, params: ThreadRollbackParams, responder: Responder<Self>) {
         match roll_back(&context, &params).await {
             Ok(thread) => {
-                let creator = context.thread(&thread.id).ok().and_then(|thread| thread.creator());
-                let params = ThreadRevertedNotification { thread_id: thread.id.clone() };
+                let thread_id = thread.id.clone();
+                let creator = context.thread(&thread_id).ok().and_then(|thread| thread.creator());
                 responder.respond(Ok(ThreadRollbackResponse { thread }));
-                context.tell_of::<ThreadReverted>(creator.as_ref(), &params);
+                let params = ThreadRevertedNotification { thread_id: thread_id.clone() };
+                context.tell_of::<ThreadReverted>(&thread_id, creator.as_ref(), &params);
             }
             Err(error) => responder.respond(Err(error)),
         }
@@ -38,7 +39,7 @@ async fn roll_back(context: &Context, params: &ThreadRollbackParams) -> Result<T
     let first = turns.len().saturating_sub(usize::try_from(params.num_turns).unwrap_or(usize::MAX));
     let first = turns.get(first).ok_or_else(|| ErrorObject::invalid_params("the thread has no turns"))?;
     let unread = thread.revert(&first.id).await?;
-    thread.tell_unread(unread);
+    thread.tell_unread(context, unread);
     let turns = context.turns_of(&params.thread_id).await?;
     let moment = thread.shared.moment().map_err(convert::store_error)?;
     Ok(Thread { turns, ..moment.thread })

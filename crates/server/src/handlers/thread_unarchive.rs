@@ -17,7 +17,7 @@ impl Handler for ThreadUnarchive {
             Ok(summary) => {
                 responder.respond(Ok(ThreadUnarchiveResponse { thread: convert::thread(&summary) }));
                 let params = ThreadUnarchivedNotification { thread_id: summary.id.clone() };
-                context.tell_of::<ThreadUnarchived>(summary.creator.as_ref(), &params);
+                context.tell_of::<ThreadUnarchived>(&summary.id, summary.creator.as_ref(), &params);
             }
             Err(error) => responder.respond(Err(error)),
         }

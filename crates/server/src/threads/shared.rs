@@ -71,7 +71,7 @@ impl Shared {
         self.stage().notify::<N>(params);
     }
 
-    /// Tells everybody who may know of the thread.
+    /// Tells those who listen, and whose the thread is in memory.
     pub(crate) fn tell<N: ServerNotificationMethod>(&self, params: &N::Params) {
         self.stage().tell::<N>(&self.connections, params);
     }

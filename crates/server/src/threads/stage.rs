@@ -95,7 +95,8 @@ impl Stage {
         }
     }
 
-    /// Tells everybody who may know of the thread.
+    /// Tells those who listen, and whose it is in memory: everybody, or one tenant. What becomes of the stored thread
+    /// [others](crate::context::Context::tell_of) are told, too.
     pub(crate) fn tell<N: ServerNotificationMethod>(&mut self, connections: &Connections, params: &N::Params) {
         let Some(notification) = Notification::new::<N>(params) else { return };
         connections.each(Audience::of(self.tenant), |connection| {
