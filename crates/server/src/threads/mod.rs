@@ -26,6 +26,7 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, join_all};
 use tokio::sync::watch;
 use valet_agent::{Conversation, Past, Services};
+use valet_protocol::methods::ThreadSettingsUpdated;
 use valet_protocol::{ErrorKind, ErrorObject, v2};
 use valet_store::{Creator, FileStore, MemoryStore, NewLine, ThreadLog, ThreadStore};
 
@@ -280,6 +281,13 @@ impl Thread {
             thread.updated_at = thread.updated_at.max(now_ms() / 1000);
             self.shared.settle(&mut stage);
         }
+    }
+
+    /// Tells those who listen what is in force for later turns.
+    pub(crate) fn tell_settings(&self, settings: &ThreadSettings) {
+        let (thread_id, thread_settings) = (self.id.clone(), settings.to_wire());
+        let params = v2::ThreadSettingsUpdatedNotification { thread_id, thread_settings };
+        self.shared.notify::<ThreadSettingsUpdated>(&params);
     }
 
     /// Stores the thread with what is in force for it, even if nothing was said in it yet.
