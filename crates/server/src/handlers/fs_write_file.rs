@@ -8,19 +8,15 @@ use valet_protocol::v2::{FsWriteFileParams, FsWriteFileResponse};
 use valet_workspace::files;
 
 use crate::context::Context;
-use crate::dispatch::Handler;
-use crate::responder::Responder;
+use crate::dispatch::{Answer, Answered};
 use crate::workspace::blocking;
 
-impl Handler for FsWriteFile {
-    async fn handle(_: Context, params: FsWriteFileParams, responder: Responder<Self>) {
-        responder.respond(write(params).await.map(|()| FsWriteFileResponse {}));
+impl Answer for FsWriteFile {
+    async fn answer(_: Context, params: FsWriteFileParams) -> Answered<Self> {
+        let content = STANDARD.decode(params.data_base64).map_err(|error| {
+            ErrorObject::invalid_params(format!("fs/writeFile requires valid base64 dataBase64: {error}"))
+        })?;
+        blocking(move || files::write(params.path.as_ref(), &content)).await?;
+        Ok(FsWriteFileResponse {})
     }
-}
-
-async fn write(params: FsWriteFileParams) -> Result<(), ErrorObject> {
-    let content = STANDARD.decode(params.data_base64).map_err(|error| {
-        ErrorObject::invalid_params(format!("fs/writeFile requires valid base64 dataBase64: {error}"))
-    })?;
-    blocking(move || files::write(params.path.as_ref(), &content)).await
 }

@@ -10,14 +10,12 @@ use valet_protocol::v2::{self, ModelListParams, ModelListResponse};
 use super::invalid_cursor;
 use crate::context::Context;
 use crate::convert;
-use crate::dispatch::Handler;
-use crate::responder::Responder;
+use crate::dispatch::{Answer, Answered};
 
-impl Handler for ModelList {
-    async fn handle(context: Context, params: ModelListParams, responder: Responder<Self>) {
-        let models = models(&context, params.model_provider.as_deref()).await;
-        let strict = context.host.config.strict();
-        responder.respond(models.and_then(|models| page(&models, &params, strict)));
+impl Answer for ModelList {
+    async fn answer(context: Context, params: ModelListParams) -> Answered<Self> {
+        let models = models(&context, params.model_provider.as_deref()).await?;
+        page(&models, &params, context.host.config.strict())
     }
 }
 

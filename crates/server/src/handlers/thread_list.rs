@@ -13,48 +13,43 @@ use valet_store::{Cursor, Page, Query, SortKey, Summary};
 use super::{invalid_cursor, thread_id_of};
 use crate::context::Context;
 use crate::convert;
-use crate::dispatch::Handler;
-use crate::responder::Responder;
+use crate::dispatch::{Answer, Answered};
 
 const DEFAULT_LIMIT: u32 = 25;
 const MAX_LIMIT: u32 = 100;
 const MAX_EXCLUDED: usize = 100;
 
-impl Handler for ThreadList {
-    async fn handle(context: Context, params: ThreadListParams, responder: Responder<Self>) {
-        responder.respond(list(&context, params).await);
+impl Answer for ThreadList {
+    async fn answer(context: Context, params: ThreadListParams) -> Answered<Self> {
+        let query = query(&context, &params)?;
+        // Nothing belongs to a project, to a section, or to another thread here.
+        let of_nothing = matches!(params.section_id, Some(Some(_)))
+            || matches!(params.project_id, Some(Some(_)))
+            || params.parent_thread_id.is_some()
+            || params.ancestor_thread_id.is_some()
+            || params.attached_to_thread_id.is_some()
+            || matches!(&params.cwd, Some(OneOrMany::Many(cwds)) if cwds.is_empty());
+        let (sort, ascending) = (query.sort, query.ascending);
+        let page = if of_nothing {
+            Page { data: Vec::new(), more: false }
+        } else {
+            context.with_store(move |store| store.list(&query)).await?
+        };
+        let read_state = |summary: &Summary| {
+            let loaded = context.host.threads.get(&summary.id);
+            let loaded = loaded.and_then(|thread| thread.shared.stage().record.read_state.clone());
+            let known = loaded.or_else(|| summary.read_state.as_ref().map(convert::read_state));
+            (summary.id.clone(), known.unwrap_or_else(|| convert::unread_nothing(&summary.id)))
+        };
+        let read_states: BTreeMap<_, _> = page.data.iter().map(read_state).collect();
+        let (next_cursor, backwards_cursor) = cursors(&page, sort, ascending, |summary| summary);
+        Ok(ThreadListResponse {
+            data: page.data.iter().map(|summary| context.row(summary)).collect(),
+            read_states: Some(read_states),
+            next_cursor,
+            backwards_cursor,
+        })
     }
-}
-
-async fn list(context: &Context, params: ThreadListParams) -> Result<ThreadListResponse, ErrorObject> {
-    let query = query(context, &params)?;
-    // Nothing belongs to a project, to a section, or to another thread here.
-    let of_nothing = matches!(params.section_id, Some(Some(_)))
-        || matches!(params.project_id, Some(Some(_)))
-        || params.parent_thread_id.is_some()
-        || params.ancestor_thread_id.is_some()
-        || params.attached_to_thread_id.is_some()
-        || matches!(&params.cwd, Some(OneOrMany::Many(cwds)) if cwds.is_empty());
-    let (sort, ascending) = (query.sort, query.ascending);
-    let page = if of_nothing {
-        Page { data: Vec::new(), more: false }
-    } else {
-        context.with_store(move |store| store.list(&query)).await?
-    };
-    let read_state = |summary: &Summary| {
-        let loaded = context.host.threads.get(&summary.id);
-        let loaded = loaded.and_then(|thread| thread.shared.stage().record.read_state.clone());
-        let known = loaded.or_else(|| summary.read_state.as_ref().map(convert::read_state));
-        (summary.id.clone(), known.unwrap_or_else(|| convert::unread_nothing(&summary.id)))
-    };
-    let read_states: BTreeMap<_, _> = page.data.iter().map(read_state).collect();
-    let (next_cursor, backwards_cursor) = cursors(&page, sort, ascending, |summary| summary);
-    Ok(ThreadListResponse {
-        data: page.data.iter().map(|summary| context.row(summary)).collect(),
-        read_states: Some(read_states),
-        next_cursor,
-        backwards_cursor,
-    })
 }
 
 fn query(context: &Context, params: &ThreadListParams) -> Result<Query, ErrorObject> {
