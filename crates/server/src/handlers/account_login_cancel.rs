@@ -12,15 +12,16 @@ use crate::responder::Responder;
 impl Handler for AccountLoginCancel {
     async fn handle(context: Context, params: CancelLoginAccountParams, responder: Responder<Self>) {
         let CancelLoginAccountParams { login_id } = params;
-        let id = Uuid::parse_str(&login_id);
-        let cancelled = id.as_ref().ok().map(|id| context.host.accounts.cancel_login(*id));
-        let status = match &cancelled {
-            Some(cancelled) if cancelled.was_there() => CancelLoginAccountStatus::Canceled,
-            _ => CancelLoginAccountStatus::NotFound,
+        let Ok(id) = Uuid::parse_str(&login_id) else {
+            return responder.respond(Err(ErrorObject::invalid_params(format!("invalid login id: {login_id}"))));
         };
-        responder.respond(match id {
-            Ok(_) => Ok(CancelLoginAccountResponse { status }),
-            Err(_) => Err(ErrorObject::invalid_params(format!("invalid login id: {login_id}"))),
-        });
+        let cancelled = context.host.accounts.cancel_login(id);
+        let status = match cancelled.was_there() {
+            true => CancelLoginAccountStatus::Canceled,
+            false => CancelLoginAccountStatus::NotFound,
+        };
+        responder.respond(Ok(CancelLoginAccountResponse { status }));
+        // The login ends behind the answer.
+        drop(cancelled);
     }
 }

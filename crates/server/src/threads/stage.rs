@@ -95,8 +95,8 @@ impl Stage {
         }
     }
 
-    /// Tells those who listen, and whose it is in memory: everybody, or one tenant. What becomes of the stored thread
-    /// [others](crate::context::Context::tell_of) are told, too.
+    /// Tells those who listen, and whose the thread is in memory: everybody's, or one tenant's. Of what becomes of the
+    /// stored thread, others hear, too (`Context::tell_of`).
     pub(crate) fn tell<N: ServerNotificationMethod>(&mut self, connections: &Connections, params: &N::Params) {
         let Some(notification) = Notification::new::<N>(params) else { return };
         connections.each(Audience::of(self.tenant), |connection| {
