@@ -41,7 +41,7 @@ impl Handlers {
             let answer = async move {
                 let text = params.as_ref().map_or("null", |params| params.get());
                 let params =
-                    serde_json::from_str(text).map_err(|error| ErrorObject::invalid_params(decoder_text(&error)))?;
+                    serde_json::from_str(text).map_err(|error| ErrorObject::undecodable(decoder_text(&error)))?;
                 let response = handler(params).await?;
                 to_raw_value(&response).map_err(|error| ErrorObject::internal(error.to_string()))
             };

@@ -73,9 +73,9 @@ pub(crate) fn parse<P: DeserializeOwned>(params: Option<&RawValue>, optional: bo
     let text = match params.map(RawValue::get).filter(|text| *text != "null") {
         Some(text) => text,
         None if optional => "{}",
-        None => return Err(ErrorObject::invalid_params("missing field `params`")),
+        None => return Err(ErrorObject::undecodable("missing field `params`")),
     };
-    serde_json::from_str(text).map_err(|error| ErrorObject::invalid_params(decoder_text(&error)))
+    serde_json::from_str(text).map_err(|error| ErrorObject::undecodable(decoder_text(&error)))
 }
 
 /// A request that the server sends.

@@ -145,13 +145,13 @@ impl Connection {
     }
 
     /// Notes that a request waits for its answer.
-    pub(crate) fn opened(&self, id: &RequestId, weight: usize) {
+    pub(crate) fn request_opened(&self, id: &RequestId, weight: usize) {
         self.load.fetch_add(weight, Ordering::Relaxed);
         *self.open().entry(id.clone()).or_default() += 1;
     }
 
     /// Notes that a request is about to be answered. False: it was answered in the meantime.
-    pub(crate) fn closed(&self, id: &RequestId, weight: usize) -> bool {
+    pub(crate) fn request_closed(&self, id: &RequestId, weight: usize) -> bool {
         self.load.fetch_sub(weight, Ordering::Relaxed);
         let mut open = self.open();
         let Some(times) = open.get_mut(id) else { return false };

@@ -10,9 +10,10 @@ use valet_store::{Creator, StoreError, Summary, ThreadStore};
 
 use crate::account::creator;
 use crate::blocking::blocking;
-use crate::connection::{Audience, Connection, ConnectionId};
+use crate::connection::{Connection, ConnectionId};
 use crate::convert;
 use crate::host::HostState;
+use crate::notification::Notification;
 use crate::threads::{History, Thread};
 
 /// What a handler works with.
@@ -49,27 +50,21 @@ impl Context {
 
     /// Whether the asking connection may know of a loaded thread.
     pub(crate) fn may_see(&self, thread: &Thread) -> bool {
+        self.may_know(self.connection.id, &thread.id, thread.creator().as_ref())
+    }
+
+    /// Whether a connection may know of a thread that was started with this login. Where each connection is a tenant,
+    /// it knows what is of its own accounts; without one, a thread in memory that it brought or listens to.
+    fn may_know(&self, connection: ConnectionId, thread_id: &str, creator: Option<&Creator>) -> bool {
         if !self.host.config.per_connection() {
             return true;
         }
-        let now = self.host.accounts.creators(self.connection.id);
-        let stage = thread.shared.stage();
-        match &stage.record.creator {
+        let now = self.host.accounts.creators(connection);
+        match creator {
             // Whoever has other accounts since then is somebody else.
             Some(creator) if !now.is_empty() => now.contains(creator),
-            _ => stage.is_of(self.connection.id),
+            _ => self.host.threads.get(thread_id).is_some_and(|thread| thread.shared.stage().is_of(connection)),
         }
-    }
-
-    /// Whether the asking connection may know of what was started with this login. Where each connection is a tenant,
-    /// it sees what is of its own accounts.
-    pub(crate) fn may_see_what_is_of(&self, creator: Option<&Creator>) -> bool {
-        !self.host.config.per_connection() || self.holds(self.connection.id, creator)
-    }
-
-    /// Whether a connection has the account that something was started with.
-    pub(crate) fn holds(&self, connection: ConnectionId, creator: Option<&Creator>) -> bool {
-        creator.is_some_and(|creator| self.host.accounts.creators(connection).contains(creator))
     }
 
     /// The lent account that a request chooses; null within: whoever is logged in. None: it chooses nothing.
@@ -91,20 +86,24 @@ impl Context {
         Ok(account.as_deref().and_then(creator))
     }
 
-    /// Tells everybody who may know of what was started with this login.
-    pub(crate) fn tell_of<N: ServerNotificationMethod>(&self, creator: Option<&Creator>, params: &N::Params) {
-        if !self.host.config.per_connection() {
-            return self.host.connections.tell::<N>(Audience::Everybody, params);
-        }
+    /// Tells everybody who may know of a thread that was started with this login, and whoever asked: it did, before the
+    /// thread was gone.
+    pub(crate) fn tell_of<N: ServerNotificationMethod>(
+        &self,
+        thread_id: &str,
+        creator: Option<&Creator>,
+        params: &N::Params,
+    ) {
+        let Some(notification) = Notification::new::<N>(params) else { return };
         for connection in self.host.connections.all() {
-            if connection.id == self.connection.id || self.holds(connection.id, creator) {
-                connection.notify::<N>(params);
+            if connection.id == self.connection.id || self.may_know(connection.id, thread_id, creator) {
+                notification.send_to(&connection);
             }
         }
     }
 
     /// Works with the stored threads, where it may wait for a disk.
-    pub(crate) async fn store<T: Send + 'static>(
+    pub(crate) async fn with_store<T: Send + 'static>(
         &self,
         work: impl FnOnce(&dyn ThreadStore) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, ErrorObject> {
@@ -115,9 +114,8 @@ impl Context {
     /// A thread that is stored, whether it is loaded or not.
     pub(crate) async fn stored(&self, thread_id: &str) -> Result<Option<Summary>, ErrorObject> {
         let id = thread_id_of(thread_id)?;
-        let is_own = self.loaded_thread(&id)?.is_some();
-        let found = self.store(move |store| store.find(&id)).await?;
-        Ok(found.filter(|summary| is_own || self.may_see_what_is_of(summary.creator.as_ref())))
+        let found = self.with_store(move |store| store.find(&id)).await?;
+        Ok(found.filter(|summary| self.may_know(self.connection.id, &summary.id, summary.creator.as_ref())))
     }
 
     /// A thread that is stored; the error says that there is none.
@@ -146,21 +144,20 @@ impl Context {
         summary.ok_or_else(|| convert::store_error(StoreError::NotFound(thread_id.to_owned())))
     }
 
-    /// What happened in a thread, loaded or not. None within: nothing did yet. None: there is no such thread.
-    pub(crate) async fn history(&self, thread_id: &str) -> Result<Option<Option<History>>, ErrorObject> {
+    /// What happened in a thread, loaded or not; none before the first turn, and where there is no such thread.
+    pub(crate) async fn history(&self, thread_id: &str) -> Result<Option<History>, ErrorObject> {
         if let Some(thread) = self.loaded_thread(thread_id)? {
-            return Ok(Some(thread.shared.moment().map_err(convert::store_error)?.history));
+            return Ok(thread.shared.moment().map_err(convert::store_error)?.history);
         }
         let Some(summary) = self.stored(thread_id).await? else { return Ok(None) };
-        let history = self.store(move |store| History::of(store.lines(&summary.id)?)).await?;
-        Ok(Some(Some(history)))
+        self.with_store(move |store| History::of(store.lines(&summary.id)?)).await.map(Some)
     }
 
     /// Ends what runs in a thread and takes it out of memory, if it is there.
-    pub(crate) async fn let_go(&self, thread_id: &str) {
+    pub(crate) async fn end_and_unload(&self, thread_id: &str) {
         if let Some(thread) = self.host.threads.get(thread_id) {
             thread.end().await;
-            self.host.threads.let_go(&thread);
+            self.host.threads.unload(&thread);
         }
     }
 }
@@ -169,8 +166,6 @@ impl Context {
 pub(crate) fn thread_id_of(text: &str) -> Result<String, ErrorObject> {
     match Uuid::parse_str(text) {
         Ok(id) => Ok(id.to_string()),
-        Err(error) => {
-            Err(ErrorObject::invalid_request(format!("invalid thread id: {error}")).kind(ErrorKind::InvalidParams))
-        }
+        Err(error) => Err(ErrorObject::invalid_params(format!("invalid thread id: {error}"))),
     }
 }

@@ -21,11 +21,22 @@ use crate::responder::Responder;
 /// What only Valet understands of the parameters.
 const OURS: Gate = Gate::Field("valet");
 
-/// Carries out one method. One implementation per file of `handlers`.
+/// Carries out one method whose answer is all there is to it. One implementation of this or of [`Handler`] per file of
+/// `handlers`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is in the table of methods, and nothing handles it",
     note = "write `crates/server/src/handlers/<method_in_snake_case>.rs`"
 )]
+pub(crate) trait Answer: ClientRequestMethod + Sized {
+    /// What is answered.
+    fn answer(context: Context, params: Self::Params) -> impl Future<Output = Answered<Self>> + Send;
+}
+
+/// The response of a method, or why there is none.
+pub(crate) type Answered<M> = Result<<M as ClientRequestMethod>::Response, ErrorObject>;
+
+/// Carries out one method of which something follows the answer, or whose answer comes from elsewhere. For all others
+/// there is [`Answer`].
 pub(crate) trait Handler: ClientRequestMethod + Sized {
     /// Must answer, sooner or later, through the responder.
     fn handle(context: Context, params: Self::Params, responder: Responder<Self>) -> impl Future<Output = ()> + Send;
@@ -33,6 +44,12 @@ pub(crate) trait Handler: ClientRequestMethod + Sized {
     /// Which requests this one must not overtake, where the row of the table cannot tell.
     fn lane(params: &Self::Params) -> Order {
         Self::order(params)
+    }
+}
+
+impl<M: Answer> Handler for M {
+    async fn handle(context: Context, params: Self::Params, responder: Responder<Self>) {
+        responder.respond(Self::answer(context, params).await);
     }
 }
 
@@ -130,5 +147,5 @@ impl Context {
 fn unknown_method(method: &str) -> ErrorObject {
     let known: Vec<String> = ClientRequestName::VARIANTS.iter().map(|name| format!("`{name}`")).collect();
     let reason = format!("unknown variant `{method}`, expected one of {}", known.join(", "));
-    ErrorObject::invalid_params(reason).kind(ErrorKind::MethodNotFound)
+    ErrorObject::undecodable(reason).kind(ErrorKind::MethodNotFound)
 }

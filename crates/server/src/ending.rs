@@ -76,7 +76,7 @@ impl Ending {
         if timeout(LAST_EVENTS, last).await.is_err() {
             tracing::error!("a turn or a program did not end when it was interrupted");
         }
-        self.host.threads.release_all();
+        self.host.threads.give_leases_back();
         let connections = self.host.connections.all();
         for connection in &connections {
             connection.fail_open(&shutting_down());

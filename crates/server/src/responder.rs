@@ -44,14 +44,14 @@ impl<M: ClientRequestMethod> Responder<M> {
 impl Open {
     fn new(connection: Arc<Connection>, id: RequestId, bytes: usize) -> Self {
         let weight = bytes + REQUEST_BYTES;
-        connection.opened(&id, weight);
+        connection.request_opened(&id, weight);
         Self { connection, id, weight }
     }
 
     /// Sends what was written, unless the request has been answered by then.
     fn close(self, method: &'static str, written: Result<serde_json::Result<Vec<u8>>, ErrorObject>) {
         let Self { connection, id, weight } = self;
-        if connection.closed(&id, weight) {
+        if connection.request_closed(&id, weight) {
             connection.metrics.request(method, written.as_ref().err());
             connection.answer(&id, written);
         }
@@ -60,7 +60,7 @@ impl Open {
     #[cold]
     fn forgotten(self, method: &'static str) {
         let Self { connection, id, weight } = self;
-        if connection.closed(&id, weight) {
+        if connection.request_closed(&id, weight) {
             let error = ErrorObject::internal("the request was not answered; this is a bug of the host");
             connection.refuse(&id, method, &error);
         }

@@ -102,20 +102,8 @@ struct Status {
 }
 
 impl Parent {
-    /// Connects to an app server, and lends it the active account.
-    pub(crate) async fn connect(
-        address: &str,
-        token: &str,
-        session: Arc<Session>,
-        wallet: Arc<Wallet>,
-        meters: Arc<Meters>,
-        wishes: Wishes,
-    ) -> Result<Self, ConnectError> {
-        let link = valet_client::connect(&format!("ws://{address}"), Some(token)).await?;
-        Self::open(link, session, wallet, meters, wishes).await
-    }
-
-    async fn open(
+    /// Lends the app server behind a link the active account.
+    pub(crate) async fn open(
         link: Link,
         session: Arc<Session>,
         wallet: Arc<Wallet>,

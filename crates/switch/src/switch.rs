@@ -82,8 +82,10 @@ impl Switch {
         let server = Arc::new(Server::start(&plan.program, &token).await?);
         let (news_sender, news) = mpsc::unbounded_channel();
         let session = Arc::new(Session::new(plan.wishes.policy.acts(), plan.wishes.repeat, &random()?, news_sender));
-        let connecting =
-            Parent::connect(&server.address, &token, Arc::clone(&session), plan.wallet, plan.meters, plan.wishes);
+        let connecting = async {
+            let link = valet_client::connect(&format!("ws://{}", server.address), Some(&token)).await?;
+            Parent::open(link, Arc::clone(&session), plan.wallet, plan.meters, plan.wishes).await
+        };
         let parent = tokio::select! {
             connected = connecting => connected?,
             exit = server.ended() => return Err(ServerError::Ended { exit, last_words: server.last_words() }.into()),

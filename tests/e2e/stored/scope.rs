@@ -130,6 +130,20 @@ async fn two_connections_of_an_account_share_its_threads() {
 }
 
 #[tokio::test]
+async fn who_may_read_a_thread_hears_what_becomes_of_it() {
+    let host = scoped().start().await;
+    let (mut one, mut two) = (tenant(&host, "acct-1").await, tenant(&host, "acct-1").await);
+    let thread = one.thread().await;
+    let turn = one.turn(&thread, "a secret plan").await.turn.id;
+    one.call("thread/revert", json!({ "threadId": thread, "beforeTurnId": turn })).await.unwrap();
+    assert_eq!(two.wait_for::<m::ThreadReadStateChanged>().await.thread_id, thread, "though it does not listen");
+    one.call("account/logout", Value::Null).await.unwrap();
+    one.call("thread/read", json!({ "threadId": thread })).await.unwrap();
+    two.call("thread/name/set", json!({ "threadId": thread, "name": "Shared" })).await.unwrap();
+    assert_eq!(one.wait_for::<m::ThreadNameUpdated>().await.thread_id, thread, "though it has no account");
+}
+
+#[tokio::test]
 async fn a_tenant_that_comes_back_finds_its_threads() {
     let host = scoped().start().await;
     let mut one = tenant(&host, "acct-1").await;

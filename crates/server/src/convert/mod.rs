@@ -13,6 +13,8 @@ use valet_auth::{AuthFailureKind, LoginError};
 use valet_protocol::v2;
 use valet_protocol::{ErrorKind, ErrorObject};
 
+use crate::ConfigError;
+
 pub(crate) use item::{actions, item};
 pub(crate) use question::{
     client_answer, client_call, command_decision, command_question, patch_decision, patch_question, user_questions,
@@ -252,6 +254,10 @@ pub(crate) fn login_error(error: &LoginError) -> ErrorObject {
         LoginError::Token(_) => ErrorObject::internal(error.to_string()).kind(ErrorKind::InvalidToken),
         _ => ErrorObject::invalid_request(error.to_string()).kind(ErrorKind::LoginRestricted),
     }
+}
+
+pub(crate) fn config_error(error: ConfigError) -> ErrorObject {
+    ErrorObject::invalid_params(format!("failed to load configuration: {error}"))
 }
 
 /// A model. Outside strict mode it has no efforts that client libraries refuse.

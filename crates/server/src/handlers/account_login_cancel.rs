@@ -1,9 +1,9 @@
 //! `account/login/cancel`.
 
 use uuid::Uuid;
+use valet_protocol::ErrorObject;
 use valet_protocol::methods::AccountLoginCancel;
 use valet_protocol::v2::{CancelLoginAccountParams, CancelLoginAccountResponse, CancelLoginAccountStatus};
-use valet_protocol::{ErrorKind, ErrorObject};
 
 use crate::context::Context;
 use crate::dispatch::Handler;
@@ -12,18 +12,16 @@ use crate::responder::Responder;
 impl Handler for AccountLoginCancel {
     async fn handle(context: Context, params: CancelLoginAccountParams, responder: Responder<Self>) {
         let CancelLoginAccountParams { login_id } = params;
-        let id = Uuid::parse_str(&login_id);
-        let cancelled = id.as_ref().ok().map(|id| context.host.accounts.cancel_login(*id));
-        let status = match &cancelled {
-            Some(cancelled) if cancelled.was_there() => CancelLoginAccountStatus::Canceled,
-            _ => CancelLoginAccountStatus::NotFound,
+        let Ok(id) = Uuid::parse_str(&login_id) else {
+            return responder.respond(Err(ErrorObject::invalid_params(format!("invalid login id: {login_id}"))));
         };
-        responder.respond(match id {
-            Ok(_) => Ok(CancelLoginAccountResponse { status }),
-            Err(_) => {
-                let message = format!("invalid login id: {login_id}");
-                Err(ErrorObject::invalid_request(message).kind(ErrorKind::InvalidParams))
-            }
-        });
+        let cancelled = context.host.accounts.cancel_login(id);
+        let status = match cancelled.was_there() {
+            true => CancelLoginAccountStatus::Canceled,
+            false => CancelLoginAccountStatus::NotFound,
+        };
+        responder.respond(Ok(CancelLoginAccountResponse { status }));
+        // The login ends behind the answer.
+        drop(cancelled);
     }
 }

@@ -41,7 +41,7 @@ async fn log_in(
         LoginAccountParams::ChatgptAuthTokens { access_token, chatgpt_account_id, chatgpt_plan_type, id_token } => {
             let id_token = id_token.filter(|_| !context.host.config.strict());
             let account_id = chatgpt_account_id.or_else(|| account_id_of_claims(&access_token, &id_token?));
-            let missing = || ErrorObject::invalid_params("missing field `chatgptAccountId`");
+            let missing = || ErrorObject::undecodable("missing field `chatgptAccountId`");
             let tokens = ExternalTokens {
                 access_token: AccessToken::new(access_token.expose()),
                 account_id: account_id.ok_or_else(missing)?,

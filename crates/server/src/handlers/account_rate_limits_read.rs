@@ -4,11 +4,10 @@ use valet_protocol::methods::AccountRateLimitsRead;
 use valet_protocol::v2::GetAccountRateLimitsParams;
 
 use crate::context::Context;
-use crate::dispatch::Handler;
-use crate::responder::Responder;
+use crate::dispatch::{Answer, Answered};
 
-impl Handler for AccountRateLimitsRead {
-    async fn handle(context: Context, params: GetAccountRateLimitsParams, responder: Responder<Self>) {
-        responder.respond(context.host.accounts.rate_limits(context.connection.id, &params).await);
+impl Answer for AccountRateLimitsRead {
+    async fn answer(context: Context, params: GetAccountRateLimitsParams) -> Answered<Self> {
+        context.host.accounts.rate_limits(context.connection.id, &params).await
     }
 }

@@ -4,12 +4,11 @@ use valet_protocol::methods::AccountRead;
 use valet_protocol::v2::GetAccountParams;
 
 use crate::context::Context;
-use crate::dispatch::Handler;
-use crate::responder::Responder;
+use crate::dispatch::{Answer, Answered};
 
-impl Handler for AccountRead {
-    async fn handle(context: Context, params: GetAccountParams, responder: Responder<Self>) {
+impl Answer for AccountRead {
+    async fn answer(context: Context, params: GetAccountParams) -> Answered<Self> {
         let renew = params.refresh_token;
-        responder.respond(context.host.accounts.read(context.connection.id, renew).await);
+        context.host.accounts.read(context.connection.id, renew).await
     }
 }

@@ -5,19 +5,15 @@ use valet_protocol::v2::GetAccountTokenUsageParams;
 
 use super::thread_id_of;
 use crate::context::Context;
-use crate::dispatch::Handler;
-use crate::responder::Responder;
+use crate::dispatch::{Answer, Answered};
 
-impl Handler for AccountUsageRead {
-    async fn handle(context: Context, params: GetAccountTokenUsageParams, responder: Responder<Self>) {
+impl Answer for AccountUsageRead {
+    async fn answer(context: Context, params: GetAccountTokenUsageParams) -> Answered<Self> {
         let accounts = &context.host.accounts;
         let asker = context.connection.id;
-        responder.respond(match params.thread_id {
+        match params.thread_id {
             None => accounts.token_usage(asker).await,
-            Some(thread_id) => match thread_id_of(&thread_id) {
-                Ok(thread_id) => accounts.thread_usage(asker, thread_id).await,
-                Err(error) => Err(error),
-            },
-        });
+            Some(thread_id) => accounts.thread_usage(asker, thread_id_of(&thread_id)?).await,
+        }
     }
 }

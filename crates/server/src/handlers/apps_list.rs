@@ -4,12 +4,11 @@ use valet_protocol::methods::AppsList;
 use valet_protocol::v2::{AppsListParams, AppsListResponse};
 
 use crate::context::Context;
-use crate::dispatch::Handler;
-use crate::responder::Responder;
+use crate::dispatch::{Answer, Answered};
 
-impl Handler for AppsList {
-    async fn handle(context: Context, params: AppsListParams, responder: Responder<Self>) {
-        let thread = params.thread_id.map(|id| context.thread(&id)).transpose();
-        responder.respond(thread.map(|_| AppsListResponse { data: Vec::new(), next_cursor: None }));
+impl Answer for AppsList {
+    async fn answer(context: Context, params: AppsListParams) -> Answered<Self> {
+        params.thread_id.map(|id| context.thread(&id)).transpose()?;
+        Ok(AppsListResponse { data: Vec::new(), next_cursor: None })
     }
 }

@@ -4,11 +4,10 @@ use valet_protocol::methods::CollaborationModeList;
 use valet_protocol::v2::{CollaborationModeListParams, CollaborationModeListResponse, CollaborationModeMask};
 
 use crate::context::Context;
-use crate::dispatch::Handler;
-use crate::responder::Responder;
+use crate::dispatch::{Answer, Answered};
 
-impl Handler for CollaborationModeList {
-    async fn handle(_: Context, _: CollaborationModeListParams, responder: Responder<Self>) {
+impl Answer for CollaborationModeList {
+    async fn answer(_: Context, _: CollaborationModeListParams) -> Answered<Self> {
         let mode = |name: &str, mode: &str, effort: Option<&str>| CollaborationModeMask {
             name: name.to_owned(),
             mode: Some(mode.to_owned()),
@@ -16,6 +15,6 @@ impl Handler for CollaborationModeList {
             reasoning_effort: effort.map(str::to_owned),
         };
         let data = vec![mode("Plan", "plan", Some("medium")), mode("Default", "default", None)];
-        responder.respond(Ok(CollaborationModeListResponse { data }));
+        Ok(CollaborationModeListResponse { data })
     }
 }

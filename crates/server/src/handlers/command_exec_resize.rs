@@ -6,23 +6,19 @@ use valet_protocol::v2::{CommandExecResizeParams, CommandExecResizeResponse};
 
 use super::command_exec::terminal_size;
 use crate::context::Context;
-use crate::dispatch::Handler;
-use crate::responder::Responder;
+use crate::dispatch::{Answer, Answered};
 
-impl Handler for CommandExecResize {
-    async fn handle(context: Context, params: CommandExecResizeParams, responder: Responder<Self>) {
-        responder.respond(resize(&context, &params).map(|()| CommandExecResizeResponse {}));
+impl Answer for CommandExecResize {
+    async fn answer(context: Context, params: CommandExecResizeParams) -> Answered<Self> {
+        let size = terminal_size(params.size)?;
+        let process = context.host.processes.get(context.connection.id, &params.process_id)?;
+        let resized = process.running.resize(size).map_err(|error| {
+            let reason = match error.kind() {
+                std::io::ErrorKind::Unsupported => "process is not attached to a PTY".to_owned(),
+                _ => error.to_string(),
+            };
+            ErrorObject::invalid_request(format!("failed to resize PTY: {reason}"))
+        });
+        resized.map(|()| CommandExecResizeResponse {})
     }
-}
-
-fn resize(context: &Context, params: &CommandExecResizeParams) -> Result<(), ErrorObject> {
-    let size = terminal_size(params.size)?;
-    let process = context.host.processes.get(context.connection.id, &params.process_id)?;
-    process.running.resize(size).map_err(|error| {
-        let reason = match error.kind() {
-            std::io::ErrorKind::Unsupported => "process is not attached to a PTY".to_owned(),
-            _ => error.to_string(),
-        };
-        ErrorObject::invalid_request(format!("failed to resize PTY: {reason}"))
-    })
 }

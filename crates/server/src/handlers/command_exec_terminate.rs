@@ -4,15 +4,12 @@ use valet_protocol::methods::CommandExecTerminate;
 use valet_protocol::v2::{CommandExecTerminateParams, CommandExecTerminateResponse};
 
 use crate::context::Context;
-use crate::dispatch::Handler;
-use crate::responder::Responder;
+use crate::dispatch::{Answer, Answered};
 
-impl Handler for CommandExecTerminate {
-    async fn handle(context: Context, params: CommandExecTerminateParams, responder: Responder<Self>) {
-        let found = context.host.processes.get(context.connection.id, &params.process_id);
-        responder.respond(found.map(|process| {
-            process.running.terminate();
-            CommandExecTerminateResponse {}
-        }));
+impl Answer for CommandExecTerminate {
+    async fn answer(context: Context, params: CommandExecTerminateParams) -> Answered<Self> {
+        let process = context.host.processes.get(context.connection.id, &params.process_id)?;
+        process.running.terminate();
+        Ok(CommandExecTerminateResponse {})
     }
 }

@@ -5,12 +5,11 @@ use valet_protocol::methods::ConfigMcpServerReload;
 use valet_protocol::v2::McpServerRefreshResponse;
 
 use crate::context::Context;
-use crate::dispatch::Handler;
-use crate::responder::Responder;
+use crate::dispatch::{Answer, Answered};
 
-impl Handler for ConfigMcpServerReload {
-    async fn handle(_: Context, _: NoParams, responder: Responder<Self>) {
+impl Answer for ConfigMcpServerReload {
+    async fn answer(_: Context, _: NoParams) -> Answered<Self> {
         // There are no MCP servers whose configuration could have changed.
-        responder.respond(Ok(McpServerRefreshResponse {}));
+        Ok(McpServerRefreshResponse {})
     }
 }

@@ -4,11 +4,10 @@ use valet_protocol::methods::ConfigRead;
 use valet_protocol::v2::ConfigReadParams;
 
 use crate::context::Context;
-use crate::dispatch::Handler;
-use crate::responder::Responder;
+use crate::dispatch::{Answer, Answered};
 
-impl Handler for ConfigRead {
-    async fn handle(context: Context, params: ConfigReadParams, responder: Responder<Self>) {
-        responder.respond(Ok(context.host.config.read(params.include_layers)));
+impl Answer for ConfigRead {
+    async fn answer(context: Context, params: ConfigReadParams) -> Answered<Self> {
+        Ok(context.host.config.read(params.include_layers))
     }
 }

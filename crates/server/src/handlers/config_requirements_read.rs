@@ -5,15 +5,11 @@ use valet_protocol::methods::ConfigRequirementsRead;
 use valet_protocol::v2::ConfigRequirementsReadResponse;
 
 use crate::context::Context;
-use crate::dispatch::Handler;
-use crate::responder::Responder;
+use crate::dispatch::{Answer, Answered};
 
-impl Handler for ConfigRequirementsRead {
-    async fn handle(_: Context, _: NoParams, responder: Responder<Self>) {
+impl Answer for ConfigRequirementsRead {
+    async fn answer(_: Context, _: NoParams) -> Answered<Self> {
         // Nobody administers this host from outside.
-        responder.respond(Ok(ConfigRequirementsReadResponse {
-            supports_independent_speed_modes: Some(true),
-            requirements: None,
-        }));
+        Ok(ConfigRequirementsReadResponse { supports_independent_speed_modes: Some(true), requirements: None })
     }
 }

@@ -5,14 +5,13 @@ use valet_protocol::v2::{FsCopyParams, FsCopyResponse};
 use valet_workspace::files;
 
 use crate::context::Context;
-use crate::dispatch::Handler;
-use crate::responder::Responder;
+use crate::dispatch::{Answer, Answered};
 use crate::workspace::blocking;
 
-impl Handler for FsCopy {
-    async fn handle(_: Context, params: FsCopyParams, responder: Responder<Self>) {
+impl Answer for FsCopy {
+    async fn answer(_: Context, params: FsCopyParams) -> Answered<Self> {
         let FsCopyParams { source_path, destination_path, recursive } = params;
-        let copied = blocking(move || files::copy(source_path.as_ref(), destination_path.as_ref(), recursive)).await;
-        responder.respond(copied.map(|()| FsCopyResponse {}));
+        blocking(move || files::copy(source_path.as_ref(), destination_path.as_ref(), recursive)).await?;
+        Ok(FsCopyResponse {})
     }
 }

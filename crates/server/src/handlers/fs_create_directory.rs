@@ -5,14 +5,13 @@ use valet_protocol::v2::{FsCreateDirectoryParams, FsCreateDirectoryResponse};
 use valet_workspace::files;
 
 use crate::context::Context;
-use crate::dispatch::Handler;
-use crate::responder::Responder;
+use crate::dispatch::{Answer, Answered};
 use crate::workspace::blocking;
 
-impl Handler for FsCreateDirectory {
-    async fn handle(_: Context, params: FsCreateDirectoryParams, responder: Responder<Self>) {
+impl Answer for FsCreateDirectory {
+    async fn answer(_: Context, params: FsCreateDirectoryParams) -> Answered<Self> {
         let parents = params.recursive.unwrap_or(true);
-        let made = blocking(move || files::create_directory(params.path.as_ref(), parents)).await;
-        responder.respond(made.map(|()| FsCreateDirectoryResponse {}));
+        blocking(move || files::create_directory(params.path.as_ref(), parents)).await?;
+        Ok(FsCreateDirectoryResponse {})
     }
 }

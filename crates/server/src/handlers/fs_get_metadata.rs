@@ -8,24 +8,19 @@ use valet_protocol::v2::{FsGetMetadataParams, FsGetMetadataResponse};
 use valet_workspace::files::{self, Facts};
 
 use crate::context::Context;
-use crate::dispatch::Handler;
-use crate::responder::Responder;
+use crate::dispatch::{Answer, Answered};
 use crate::workspace::blocking;
 
-impl Handler for FsGetMetadata {
-    async fn handle(_: Context, params: FsGetMetadataParams, responder: Responder<Self>) {
-        let facts = blocking(move || files::facts(params.path.as_ref())).await;
-        responder.respond(facts.map(|facts| answer(&facts)));
-    }
-}
-
-fn answer(Facts { target, is_symlink }: &Facts) -> FsGetMetadataResponse {
-    FsGetMetadataResponse {
-        is_directory: target.is_dir(),
-        is_file: target.is_file(),
-        is_symlink: *is_symlink,
-        created_at_ms: milliseconds(target.created()),
-        modified_at_ms: milliseconds(target.modified()),
+impl Answer for FsGetMetadata {
+    async fn answer(_: Context, params: FsGetMetadataParams) -> Answered<Self> {
+        let Facts { target, is_symlink } = blocking(move || files::facts(params.path.as_ref())).await?;
+        Ok(FsGetMetadataResponse {
+            is_directory: target.is_dir(),
+            is_file: target.is_file(),
+            is_symlink,
+            created_at_ms: milliseconds(target.created()),
+            modified_at_ms: milliseconds(target.modified()),
+        })
     }
 }
 

@@ -7,13 +7,12 @@ use valet_protocol::v2::{FsReadFileParams, FsReadFileResponse};
 use valet_workspace::files;
 
 use crate::context::Context;
-use crate::dispatch::Handler;
-use crate::responder::Responder;
+use crate::dispatch::{Answer, Answered};
 use crate::workspace::blocking;
 
-impl Handler for FsReadFile {
-    async fn handle(_: Context, params: FsReadFileParams, responder: Responder<Self>) {
-        let read = blocking(move || Ok(STANDARD.encode(files::read(params.path.as_ref())?))).await;
-        responder.respond(read.map(|data_base64| FsReadFileResponse { data_base64 }));
+impl Answer for FsReadFile {
+    async fn answer(_: Context, params: FsReadFileParams) -> Answered<Self> {
+        let data_base64 = blocking(move || Ok(STANDARD.encode(files::read(params.path.as_ref())?))).await?;
+        Ok(FsReadFileResponse { data_base64 })
     }
 }

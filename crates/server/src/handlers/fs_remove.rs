@@ -5,14 +5,13 @@ use valet_protocol::v2::{FsRemoveParams, FsRemoveResponse};
 use valet_workspace::files;
 
 use crate::context::Context;
-use crate::dispatch::Handler;
-use crate::responder::Responder;
+use crate::dispatch::{Answer, Answered};
 use crate::workspace::blocking;
 
-impl Handler for FsRemove {
-    async fn handle(_: Context, params: FsRemoveParams, responder: Responder<Self>) {
+impl Answer for FsRemove {
+    async fn answer(_: Context, params: FsRemoveParams) -> Answered<Self> {
         let (recursive, force) = (params.recursive.unwrap_or(true), params.force.unwrap_or(true));
-        let removed = blocking(move || files::remove(params.path.as_ref(), recursive, force)).await;
-        responder.respond(removed.map(|()| FsRemoveResponse {}));
+        blocking(move || files::remove(params.path.as_ref(), recursive, force)).await?;
+        Ok(FsRemoveResponse {})
     }
 }

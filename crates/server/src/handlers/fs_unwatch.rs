@@ -4,12 +4,11 @@ use valet_protocol::methods::FsUnwatch;
 use valet_protocol::v2::{FsUnwatchParams, FsUnwatchResponse};
 
 use crate::context::Context;
-use crate::dispatch::Handler;
-use crate::responder::Responder;
+use crate::dispatch::{Answer, Answered};
 
-impl Handler for FsUnwatch {
-    async fn handle(context: Context, params: FsUnwatchParams, responder: Responder<Self>) {
+impl Answer for FsUnwatch {
+    async fn answer(context: Context, params: FsUnwatchParams) -> Answered<Self> {
         context.host.workspace.unwatch(context.connection.id, params.watch_id);
-        responder.respond(Ok(FsUnwatchResponse {}));
+        Ok(FsUnwatchResponse {})
     }
 }

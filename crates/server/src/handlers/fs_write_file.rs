@@ -2,26 +2,21 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use valet_protocol::ErrorObject;
 use valet_protocol::methods::FsWriteFile;
 use valet_protocol::v2::{FsWriteFileParams, FsWriteFileResponse};
-use valet_protocol::{ErrorKind, ErrorObject};
 use valet_workspace::files;
 
 use crate::context::Context;
-use crate::dispatch::Handler;
-use crate::responder::Responder;
+use crate::dispatch::{Answer, Answered};
 use crate::workspace::blocking;
 
-impl Handler for FsWriteFile {
-    async fn handle(_: Context, params: FsWriteFileParams, responder: Responder<Self>) {
-        responder.respond(write(params).await.map(|()| FsWriteFileResponse {}));
+impl Answer for FsWriteFile {
+    async fn answer(_: Context, params: FsWriteFileParams) -> Answered<Self> {
+        let content = STANDARD.decode(params.data_base64).map_err(|error| {
+            ErrorObject::invalid_params(format!("fs/writeFile requires valid base64 dataBase64: {error}"))
+        })?;
+        blocking(move || files::write(params.path.as_ref(), &content)).await?;
+        Ok(FsWriteFileResponse {})
     }
-}
-
-async fn write(params: FsWriteFileParams) -> Result<(), ErrorObject> {
-    let content = STANDARD.decode(params.data_base64).map_err(|error| {
-        let message = format!("fs/writeFile requires valid base64 dataBase64: {error}");
-        ErrorObject::invalid_request(message).kind(ErrorKind::InvalidParams)
-    })?;
-    blocking(move || files::write(params.path.as_ref(), &content)).await
 }

@@ -6,12 +6,11 @@ use valet_protocol::v2::{FuzzyFileSearchParams, FuzzyFileSearchResponse};
 use valet_workspace::search::Catalog;
 
 use crate::context::Context;
-use crate::dispatch::Handler;
-use crate::responder::Responder;
+use crate::dispatch::{Answer, Answered};
 use crate::workspace::file_match;
 
-impl Handler for FuzzyFileSearch {
-    async fn handle(context: Context, params: FuzzyFileSearchParams, responder: Responder<Self>) {
+impl Answer for FuzzyFileSearch {
+    async fn answer(context: Context, params: FuzzyFileSearchParams) -> Answered<Self> {
         let FuzzyFileSearchParams { query, roots, cancellation_token } = params;
         // Under a name of its own it can still be cancelled when its connection leaves.
         let token = cancellation_token.unwrap_or_else(|| Uuid::new_v4().to_string());
@@ -22,6 +21,6 @@ impl Handler for FuzzyFileSearch {
         catalog.fill().await;
         let found = catalog.search(query).await;
         workspace.end_search(id, token, &catalog);
-        responder.respond(Ok(FuzzyFileSearchResponse { files: found.into_iter().map(file_match).collect() }));
+        Ok(FuzzyFileSearchResponse { files: found.into_iter().map(file_match).collect() })
     }
 }

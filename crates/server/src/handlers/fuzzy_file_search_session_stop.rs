@@ -4,12 +4,11 @@ use valet_protocol::methods::FuzzyFileSearchSessionStop;
 use valet_protocol::v2::{FuzzyFileSearchSessionStopParams, FuzzyFileSearchSessionStopResponse};
 
 use crate::context::Context;
-use crate::dispatch::Handler;
-use crate::responder::Responder;
+use crate::dispatch::{Answer, Answered};
 
-impl Handler for FuzzyFileSearchSessionStop {
-    async fn handle(context: Context, params: FuzzyFileSearchSessionStopParams, responder: Responder<Self>) {
+impl Answer for FuzzyFileSearchSessionStop {
+    async fn answer(context: Context, params: FuzzyFileSearchSessionStopParams) -> Answered<Self> {
         context.host.workspace.close_session(context.connection.id, params.session_id);
-        responder.respond(Ok(FuzzyFileSearchSessionStopResponse {}));
+        Ok(FuzzyFileSearchSessionStopResponse {})
     }
 }

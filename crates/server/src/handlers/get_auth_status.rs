@@ -6,11 +6,10 @@ use valet_protocol::v1::{GetAuthStatusParams, GetAuthStatusResponse};
 
 use crate::account::auth_mode;
 use crate::context::Context;
-use crate::dispatch::Handler;
-use crate::responder::Responder;
+use crate::dispatch::{Answer, Answered};
 
-impl Handler for GetAuthStatus {
-    async fn handle(context: Context, params: GetAuthStatusParams, responder: Responder<Self>) {
+impl Answer for GetAuthStatus {
+    async fn answer(context: Context, params: GetAuthStatusParams) -> Answered<Self> {
         let config = &context.host.config;
         if params.refresh_token == Some(true) {
             context.host.accounts.renew(context.connection.id).await;
@@ -24,10 +23,10 @@ impl Handler for GetAuthStatus {
             ((lent_by_asker || config.strict()) && params.include_token == Some(true))
                 .then(|| Secret::new(snapshot.token.expose()))
         });
-        responder.respond(Ok(GetAuthStatusResponse {
+        Ok(GetAuthStatusResponse {
             auth_method: account.as_deref().map(auth_mode),
             auth_token: token,
             requires_openai_auth: Some(requires_openai_auth),
-        }));
+        })
     }
 }

@@ -8,15 +8,14 @@ use valet_protocol::v2::{GitDiffToRemoteParams, GitDiffToRemoteResponse, GitSha}
 use valet_workspace::git;
 
 use crate::context::Context;
-use crate::dispatch::Handler;
-use crate::responder::Responder;
+use crate::dispatch::{Answer, Answered};
 
-impl Handler for GitDiffToRemote {
-    async fn handle(_: Context, params: GitDiffToRemoteParams, responder: Responder<Self>) {
+impl Answer for GitDiffToRemote {
+    async fn answer(_: Context, params: GitDiffToRemoteParams) -> Answered<Self> {
         let diff = git::diff_to_remote(Path::new(&params.cwd)).await;
         let refused =
             || ErrorObject::invalid_request(format!("failed to compute git diff to remote for cwd: {:?}", params.cwd));
         let answer = |diff: git::RemoteDiff| GitDiffToRemoteResponse { sha: GitSha(diff.sha), diff: diff.diff };
-        responder.respond(diff.map(answer).ok_or_else(refused));
+        diff.map(answer).ok_or_else(refused)
     }
 }

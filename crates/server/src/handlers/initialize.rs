@@ -8,7 +8,7 @@ use valet_agent::Origin;
 use valet_protocol::methods::{ConfigWarning, Initialize, RemoteControlStatusChanged};
 use valet_protocol::v1::{ClientInfo, InitializeCapabilities, InitializeParams, InitializeResponse, ValetServerInfo};
 use valet_protocol::v2::{RemoteControlConnectionStatus, RemoteControlStatusChangedNotification};
-use valet_protocol::{COMPATIBLE_VERSION, ErrorKind, ErrorObject, Secret};
+use valet_protocol::{COMPATIBLE_VERSION, ErrorObject, Secret};
 
 use crate::connection::{ConnectionKind, Session};
 use crate::context::Context;
@@ -46,18 +46,21 @@ fn session(
     client: &ClientInfo,
     capabilities: InitializeCapabilities,
 ) -> Result<Session, ErrorObject> {
-    let refused = |message: String| ErrorObject::invalid_request(message).kind(ErrorKind::InvalidParams);
     if HeaderValue::from_str(&client.name).is_err() {
         let name = &client.name;
-        return Err(refused(format!("Invalid clientInfo.name: '{name}'. Must be a valid HTTP header value.")));
+        return Err(ErrorObject::invalid_params(format!(
+            "Invalid clientInfo.name: '{name}'. Must be a valid HTTP header value."
+        )));
     }
     let valet = capabilities.valet.unwrap_or_default();
     if let Some(asked) = valet.refresh_timeout_ms.filter(|asked| !REFRESH_TIMEOUT_MS.contains(asked)) {
-        return Err(refused(format!("capabilities.valet.refreshTimeoutMs must be 1000 to 300000, not {asked}")));
+        return Err(ErrorObject::invalid_params(format!(
+            "capabilities.valet.refreshTimeoutMs must be 1000 to 300000, not {asked}"
+        )));
     }
     let owner_key = valet.owner_key.as_ref().map(Secret::expose);
     if owner_key.is_some_and(|key| !OWNER_KEY_CHARACTERS.contains(&key.chars().count())) {
-        return Err(refused("capabilities.valet.ownerKey must be 16 to 256 characters long".to_owned()));
+        return Err(ErrorObject::invalid_params("capabilities.valet.ownerKey must be 16 to 256 characters long"));
     }
     let host = &context.host;
     let id = context.connection.id;

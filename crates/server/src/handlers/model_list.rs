@@ -3,21 +3,19 @@
 use std::sync::Arc;
 
 use valet_agent::{Asker, Model};
+use valet_protocol::ErrorObject;
 use valet_protocol::methods::ModelList;
 use valet_protocol::v2::{self, ModelListParams, ModelListResponse};
-use valet_protocol::{ErrorKind, ErrorObject};
 
 use super::invalid_cursor;
 use crate::context::Context;
 use crate::convert;
-use crate::dispatch::Handler;
-use crate::responder::Responder;
+use crate::dispatch::{Answer, Answered};
 
-impl Handler for ModelList {
-    async fn handle(context: Context, params: ModelListParams, responder: Responder<Self>) {
-        let models = models(&context, params.model_provider.as_deref()).await;
-        let strict = context.host.config.strict();
-        responder.respond(models.and_then(|models| page(&models, &params, strict)));
+impl Answer for ModelList {
+    async fn answer(context: Context, params: ModelListParams) -> Answered<Self> {
+        let models = models(&context, params.model_provider.as_deref()).await?;
+        page(&models, &params, context.host.config.strict())
     }
 }
 
@@ -41,7 +39,7 @@ fn not_configured(provider_id: &str) -> ErrorObject {
     let message = format!(
         "This chat uses model provider “{provider_id}”, which is no longer configured. Restore this provider’s configuration to continue."
     );
-    ErrorObject::invalid_request(message).kind(ErrorKind::InvalidParams)
+    ErrorObject::invalid_params(message)
 }
 
 /// The first model that is not hidden is the default.
@@ -56,8 +54,7 @@ fn page(models: &[Model], params: &ModelListParams, strict: bool) -> Result<Mode
         Some(cursor) => cursor.parse().map_err(|_| invalid_cursor(cursor))?,
     };
     if start > shown.len() {
-        let message = format!("cursor {start} exceeds total models {}", shown.len());
-        return Err(ErrorObject::invalid_request(message).kind(ErrorKind::InvalidParams));
+        return Err(ErrorObject::invalid_params(format!("cursor {start} exceeds total models {}", shown.len())));
     }
     let limit = params.limit.map_or(shown.len(), |limit| limit.max(1) as usize);
     let end = shown.len().min(start.saturating_add(limit));

@@ -5,15 +5,14 @@ use valet_protocol::v2::{PermissionProfileListParams, PermissionProfileListRespo
 
 use super::check_position;
 use crate::context::Context;
-use crate::dispatch::Handler;
-use crate::responder::Responder;
+use crate::dispatch::{Answer, Answered};
 use crate::threads::PROFILES;
 
-impl Handler for PermissionProfileList {
-    async fn handle(_: Context, params: PermissionProfileListParams, responder: Responder<Self>) {
+impl Answer for PermissionProfileList {
+    async fn answer(_: Context, params: PermissionProfileListParams) -> Answered<Self> {
         let profile = |(id, _)| PermissionProfileSummary { id: String::from(id), description: None, allowed: true };
         let data = PROFILES.into_iter().map(profile).collect();
-        let position = check_position(params.cursor.as_deref(), "permission profiles");
-        responder.respond(position.map(|()| PermissionProfileListResponse { data, next_cursor: None }));
+        check_position(params.cursor.as_deref(), "permission profiles")?;
+        Ok(PermissionProfileListResponse { data, next_cursor: None })
     }
 }

@@ -13,14 +13,14 @@ impl Handler for ThreadArchive {
         let archived = async {
             let id = session_id_of(&params.thread_id)?;
             let summary = context.kept(&id).await?;
-            context.let_go(&id).await;
-            context.store(move |store| store.set_archived(&summary.id, true)).await
+            context.end_and_unload(&id).await;
+            context.with_store(move |store| store.set_archived(&summary.id, true)).await
         };
         match archived.await {
             Ok(summary) => {
                 responder.respond(Ok(ThreadArchiveResponse {}));
                 let params = ThreadArchivedNotification { thread_id: summary.id.clone() };
-                context.tell_of::<ThreadArchived>(summary.creator.as_ref(), &params);
+                context.tell_of::<ThreadArchived>(&summary.id, summary.creator.as_ref(), &params);
             }
             Err(error) => responder.respond(Err(error)),
         }

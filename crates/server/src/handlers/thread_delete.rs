@@ -19,8 +19,8 @@ impl Handler for ThreadDelete {
         match deleted.await {
             Ok((creator, thread_id)) => {
                 responder.respond(Ok(ThreadDeleteResponse {}));
-                let params = ThreadDeletedNotification { thread_id };
-                context.tell_of::<ThreadDeleted>(creator.as_ref(), &params);
+                let params = ThreadDeletedNotification { thread_id: thread_id.clone() };
+                context.tell_of::<ThreadDeleted>(&thread_id, creator.as_ref(), &params);
             }
             Err(error) => responder.respond(Err(error)),
         }
@@ -35,13 +35,13 @@ async fn delete(context: &Context, id: &str) -> Result<Option<Creator>, ErrorObj
         }
         if !thread.shared.is_stored() {
             let creator = thread.creator();
-            context.let_go(id).await;
+            context.end_and_unload(id).await;
             return Ok(creator);
         }
     }
     let summary = context.stored_or_none_found(id).await?;
-    context.let_go(id).await;
+    context.end_and_unload(id).await;
     let Summary { id, creator, .. } = summary;
-    context.store(move |store| store.delete(&id)).await?;
+    context.with_store(move |store| store.delete(&id)).await?;
     Ok(creator)
 }

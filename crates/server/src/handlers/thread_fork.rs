@@ -19,7 +19,7 @@ use crate::context::Context;
 use crate::convert;
 use crate::dispatch::Handler;
 use crate::responder::Responder;
-use crate::threads::{Fork, History, Joining, Moment, Thread, configuration, open, refused, sandbox_or_profile};
+use crate::threads::{Fork, History, Joining, Moment, Thread, configuration, open, sandbox_or_profile};
 
 impl Handler for ThreadFork {
     fn lane(params: &ThreadForkParams) -> Order {
@@ -61,14 +61,13 @@ struct Plan {
 /// What is not allowed is refused here, before anything is written.
 async fn plan(context: &Context, params: &ThreadForkParams) -> Result<Plan, ErrorObject> {
     if params.last_turn_id.is_some() && params.before_turn_id.is_some() {
-        return Err(ErrorObject::invalid_request("`beforeTurnId` cannot be combined with `lastTurnId`")
-            .kind(ErrorKind::InvalidParams));
+        return Err(ErrorObject::invalid_params("`beforeTurnId` cannot be combined with `lastTurnId`"));
     }
     let path = params.path.as_deref().filter(|path| !path.is_empty());
     let source_id = named(path, &params.thread_id)?;
     let config = configuration(&context.host.config, &params.overrides)?;
     if let Some(provider) = &params.overrides.model_provider {
-        config.check_provider(provider).map_err(refused)?;
+        config.check_provider(provider).map_err(convert::config_error)?;
     }
     sandbox_or_profile(params.overrides.sandbox, params.overrides.permissions.as_deref())?;
     let not_found = || convert::store_error(StoreError::NotFound(source_id.clone()));
@@ -80,7 +79,7 @@ async fn plan(context: &Context, params: &ThreadForkParams) -> Result<Plan, Erro
     if !params.exclude_turns {
         if params.ephemeral {
             let message = "ephemeral paginated thread/fork requires `excludeTurns: true`";
-            return Err(ErrorObject::invalid_request(message).kind(ErrorKind::InvalidParams));
+            return Err(ErrorObject::invalid_params(message));
         }
         let notice = DeprecationNoticeNotification { summary: TURNS_OF_AN_OPENED_THREAD.to_owned(), details: None };
         context.connection.notify::<DeprecationNotice>(&notice);
@@ -88,8 +87,7 @@ async fn plan(context: &Context, params: &ThreadForkParams) -> Result<Plan, Erro
     check_path(path, source.path.as_deref(), |asked, current| {
         format!("cannot fork thread {source_id} with stale path: requested {asked}, current {current}")
     })?;
-    let history = context.history(&source_id).await?.flatten();
-    let history = history.ok_or_else(not_found)?;
+    let history = context.history(&source_id).await?.ok_or_else(not_found)?;
     let (last, before) = (params.last_turn_id.clone(), params.before_turn_id.clone());
     let (cut, history) = blocking(move || Ok((cut(&history, last.as_deref(), before.as_deref())?, history))).await?;
     let fork = Fork {
@@ -139,7 +137,7 @@ async fn carry_out(context: &Context, plan: Plan, params: ThreadForkParams) -> R
 async fn discard(context: &Context, id: String, ephemeral: bool) {
     let threads = &context.host.threads;
     if let Some(thread) = threads.get(&id) {
-        threads.let_go(&thread);
+        threads.unload(&thread);
     }
     let store = threads.store(ephemeral);
     // There may be nothing to take away.

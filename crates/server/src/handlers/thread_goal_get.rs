@@ -4,12 +4,11 @@ use valet_protocol::methods::ThreadGoalGet;
 use valet_protocol::v2::{ThreadGoalGetParams, ThreadGoalGetResponse};
 
 use crate::context::Context;
-use crate::dispatch::Handler;
-use crate::responder::Responder;
+use crate::dispatch::{Answer, Answered};
 
-impl Handler for ThreadGoalGet {
-    async fn handle(context: Context, params: ThreadGoalGetParams, responder: Responder<Self>) {
-        let thread = context.thread(&params.thread_id).and_then(|thread| thread.check_stored("goals"));
-        responder.respond(thread.map(|()| ThreadGoalGetResponse { goal: None }));
+impl Answer for ThreadGoalGet {
+    async fn answer(context: Context, params: ThreadGoalGetParams) -> Answered<Self> {
+        context.thread(&params.thread_id)?.check_stored("goals")?;
+        Ok(ThreadGoalGetResponse { goal: None })
     }
 }

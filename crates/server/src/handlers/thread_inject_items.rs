@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use serde_json::value::{RawValue, to_raw_value};
+use valet_protocol::ErrorObject;
 use valet_protocol::methods::ThreadInjectItems;
 use valet_protocol::v2::{ThreadInjectItemsParams, ThreadInjectItemsResponse};
-use valet_protocol::{ErrorKind, ErrorObject};
 
 use crate::context::Context;
 use crate::dispatch::Handler;
@@ -28,15 +28,16 @@ impl Handler for ThreadInjectItems {
 
 /// The items as the model is given them. What is no item at all would spoil every later request.
 fn items(params: &ThreadInjectItemsParams) -> Result<Vec<Arc<RawValue>>, ErrorObject> {
-    let refused = |words: String| ErrorObject::invalid_request(words).kind(ErrorKind::InvalidParams);
     if params.items.is_empty() {
-        return Err(refused("items must not be empty".to_owned()));
+        return Err(ErrorObject::invalid_params("items must not be empty"));
     }
     let item = |(index, item): (usize, &serde_json::Value)| {
         if !item["type"].is_string() {
-            return Err(refused(format!("items[{index}] is not a valid response item: missing field `type`")));
+            return Err(ErrorObject::invalid_params(format!(
+                "items[{index}] is not a valid response item: missing field `type`"
+            )));
         }
-        to_raw_value(item).map(Arc::from).map_err(|error| refused(error.to_string()))
+        to_raw_value(item).map(Arc::from).map_err(|error| ErrorObject::invalid_params(error.to_string()))
     };
     params.items.iter().enumerate().map(item).collect()
 }

@@ -13,48 +13,43 @@ use valet_store::{Cursor, Page, Query, SortKey, Summary};
 use super::{invalid_cursor, thread_id_of};
 use crate::context::Context;
 use crate::convert;
-use crate::dispatch::Handler;
-use crate::responder::Responder;
+use crate::dispatch::{Answer, Answered};
 
 const DEFAULT_LIMIT: u32 = 25;
 const MAX_LIMIT: u32 = 100;
 const MAX_EXCLUDED: usize = 100;
 
-impl Handler for ThreadList {
-    async fn handle(context: Context, params: ThreadListParams, responder: Responder<Self>) {
-        responder.respond(list(&context, params).await);
+impl Answer for ThreadList {
+    async fn answer(context: Context, params: ThreadListParams) -> Answered<Self> {
+        let query = query(&context, &params)?;
+        // Nothing belongs to a project, to a section, or to another thread here.
+        let of_nothing = matches!(params.section_id, Some(Some(_)))
+            || matches!(params.project_id, Some(Some(_)))
+            || params.parent_thread_id.is_some()
+            || params.ancestor_thread_id.is_some()
+            || params.attached_to_thread_id.is_some()
+            || matches!(&params.cwd, Some(OneOrMany::Many(cwds)) if cwds.is_empty());
+        let (sort, ascending) = (query.sort, query.ascending);
+        let page = if of_nothing {
+            Page { data: Vec::new(), more: false }
+        } else {
+            context.with_store(move |store| store.list(&query)).await?
+        };
+        let read_state = |summary: &Summary| {
+            let loaded = context.host.threads.get(&summary.id);
+            let loaded = loaded.and_then(|thread| thread.shared.stage().record.read_state.clone());
+            let known = loaded.or_else(|| summary.read_state.as_ref().map(convert::read_state));
+            (summary.id.clone(), known.unwrap_or_else(|| convert::unread_nothing(&summary.id)))
+        };
+        let read_states: BTreeMap<_, _> = page.data.iter().map(read_state).collect();
+        let (next_cursor, backwards_cursor) = cursors(&page, sort, ascending, |summary| summary);
+        Ok(ThreadListResponse {
+            data: page.data.iter().map(|summary| context.row(summary)).collect(),
+            read_states: Some(read_states),
+            next_cursor,
+            backwards_cursor,
+        })
     }
-}
-
-async fn list(context: &Context, params: ThreadListParams) -> Result<ThreadListResponse, ErrorObject> {
-    let query = query(context, &params)?;
-    // Nothing belongs to a project, to a section, or to another thread here.
-    let of_nothing = matches!(params.section_id, Some(Some(_)))
-        || matches!(params.project_id, Some(Some(_)))
-        || params.parent_thread_id.is_some()
-        || params.ancestor_thread_id.is_some()
-        || params.attached_to_thread_id.is_some()
-        || matches!(&params.cwd, Some(OneOrMany::Many(cwds)) if cwds.is_empty());
-    let (sort, ascending) = (query.sort, query.ascending);
-    let page = if of_nothing {
-        Page { data: Vec::new(), more: false }
-    } else {
-        context.store(move |store| store.list(&query)).await?
-    };
-    let read_state = |summary: &Summary| {
-        let loaded = context.host.threads.get(&summary.id);
-        let loaded = loaded.and_then(|thread| thread.shared.stage().record.read_state.clone());
-        let known = loaded.or_else(|| summary.read_state.as_ref().map(convert::read_state));
-        (summary.id.clone(), known.unwrap_or_else(|| convert::unread_nothing(&summary.id)))
-    };
-    let read_states: BTreeMap<_, _> = page.data.iter().map(read_state).collect();
-    let (next_cursor, backwards_cursor) = cursors(&page, sort, ascending, |summary| summary);
-    Ok(ThreadListResponse {
-        data: page.data.iter().map(|summary| context.row(summary)).collect(),
-        read_states: Some(read_states),
-        next_cursor,
-        backwards_cursor,
-    })
 }
 
 fn query(context: &Context, params: &ThreadListParams) -> Result<Query, ErrorObject> {
@@ -64,19 +59,22 @@ fn query(context: &Context, params: &ThreadListParams) -> Result<Query, ErrorObj
     }
     let without = params.excluded_thread_ids.clone().unwrap_or_default();
     if without.len() > MAX_EXCLUDED {
-        return Err(refused(format!("excludedThreadIds accepts at most {MAX_EXCLUDED} entries")));
+        return Err(ErrorObject::invalid_params(format!("excludedThreadIds accepts at most {MAX_EXCLUDED} entries")));
     }
     let excluded = without.iter().map(|id| ("excluded", id));
     let related = [("parent", &params.parent_thread_id), ("ancestor", &params.ancestor_thread_id)];
     let related = related.into_iter().filter_map(|(what, id)| Some((what, id.as_ref()?)));
     for (what, id) in excluded.chain(related) {
-        thread_id_of(id).map_err(|error| refused(error.message.replacen("thread", &format!("{what} thread"), 1)))?;
+        let named = |error: ErrorObject| error.message.replacen("thread", &format!("{what} thread"), 1);
+        thread_id_of(id).map_err(|error| ErrorObject::invalid_params(named(error)))?;
     }
     let sort = match params.sort_key.unwrap_or_default() {
         ThreadSortKey::CreatedAt => SortKey::CreatedAt,
         ThreadSortKey::UpdatedAt => SortKey::UpdatedAt,
         ThreadSortKey::RecencyAt => SortKey::RecencyAt,
-        ThreadSortKey::SectionPosition => return Err(refused("section-position sorting requires a section filter")),
+        ThreadSortKey::SectionPosition => {
+            return Err(ErrorObject::invalid_params("section-position sorting requires a section filter"));
+        }
     };
     let providers = match &params.model_providers {
         Some(providers) => providers.clone(),
@@ -101,10 +99,6 @@ fn query(context: &Context, params: &ThreadListParams) -> Result<Query, ErrorObj
             of_account: params.current_account_only,
         })?
     })
-}
-
-fn refused(message: impl Into<String>) -> ErrorObject {
-    ErrorObject::invalid_request(message).kind(ErrorKind::InvalidParams)
 }
 
 fn without_slash(mut cwd: String) -> String {

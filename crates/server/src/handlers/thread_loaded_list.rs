@@ -5,23 +5,22 @@ use valet_protocol::v2::{ThreadLoadedListParams, ThreadLoadedListResponse};
 
 use super::{invalid_cursor, thread_id_of};
 use crate::context::Context;
-use crate::dispatch::Handler;
-use crate::responder::Responder;
+use crate::dispatch::{Answer, Answered};
 
-impl Handler for ThreadLoadedList {
-    async fn handle(context: Context, params: ThreadLoadedListParams, responder: Responder<Self>) {
+impl Answer for ThreadLoadedList {
+    async fn answer(context: Context, params: ThreadLoadedListParams) -> Answered<Self> {
         let mut ids = context.own_threads();
         ids.sort();
         // A cursor is the last id of a page; ids sort by time.
         if let Some(cursor) = &params.cursor {
             if thread_id_of(cursor).is_err() {
-                return responder.respond(Err(invalid_cursor(cursor)));
+                return Err(invalid_cursor(cursor));
             }
             ids.retain(|id| id > cursor);
         }
         let limit = params.limit.map_or(ids.len(), |limit| limit.max(1) as usize);
         let next_cursor = (limit < ids.len()).then(|| ids[limit - 1].clone());
         ids.truncate(limit);
-        responder.respond(Ok(ThreadLoadedListResponse { data: ids, next_cursor }));
+        Ok(ThreadLoadedListResponse { data: ids, next_cursor })
     }
 }

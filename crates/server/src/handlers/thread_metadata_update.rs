@@ -9,50 +9,42 @@ use valet_protocol::{ErrorKind, ErrorObject};
 use super::thread_id_of;
 use crate::context::Context;
 use crate::convert;
-use crate::dispatch::Handler;
-use crate::responder::Responder;
+use crate::dispatch::{Answer, Answered};
 use crate::rollout::SessionMeta;
 
-impl Handler for ThreadMetadataUpdate {
-    async fn handle(context: Context, params: ThreadMetadataUpdateParams, responder: Responder<Self>) {
-        let thread = update(&context, params).await;
-        responder.respond(thread.map(|thread| ThreadMetadataUpdateResponse { thread }));
+impl Answer for ThreadMetadataUpdate {
+    async fn answer(context: Context, params: ThreadMetadataUpdateParams) -> Answered<Self> {
+        let id = thread_id_of(&params.thread_id)?;
+        if params.project_id.is_some() || params.daybreak_enabled.is_some() {
+            let message = "this host keeps neither projects nor `daybreakEnabled`";
+            return Err(ErrorObject::invalid_request(message).kind(ErrorKind::NotSupported));
+        }
+        let nothing = || ErrorObject::invalid_params("thread metadata update must include at least one field");
+        let git = params.git_info.ok_or_else(nothing)?;
+        check(&git)?;
+        if let Some(thread) = context.loaded_thread(&id)? {
+            thread.check_stored("metadata updates")?;
+            let before = thread.shared.stage().record.thread.git_info.clone();
+            let changed = changed(before, git);
+            let thread = Thread { can_accept_direct_input: None, ..thread.note(changed)? };
+            return Ok(ThreadMetadataUpdateResponse { thread });
+        }
+        let summary = context.stored_or_none_found(&id).await?;
+        let changed = changed(summary.git.as_ref().map(convert::git_info), git);
+        let thread = Thread { git_info: changed, ..convert::thread(&summary) };
+        let line = SessionMeta::noting(&thread, summary.creator.as_ref());
+        context.with_store(move |store| store.lease(&id)?.append(line.ok().as_slice())).await?;
+        Ok(ThreadMetadataUpdateResponse { thread })
     }
-}
-
-async fn update(context: &Context, params: ThreadMetadataUpdateParams) -> Result<Thread, ErrorObject> {
-    let id = thread_id_of(&params.thread_id)?;
-    if params.project_id.is_some() || params.daybreak_enabled.is_some() {
-        let message = "this host keeps neither projects nor `daybreakEnabled`";
-        return Err(ErrorObject::invalid_request(message).kind(ErrorKind::NotSupported));
-    }
-    let git = params.git_info.ok_or_else(|| refused("thread metadata update must include at least one field"))?;
-    check(&git)?;
-    if let Some(thread) = context.loaded_thread(&id)? {
-        thread.check_stored("metadata updates")?;
-        let before = thread.shared.stage().record.thread.git_info.clone();
-        let changed = changed(before, git);
-        return thread.note(changed).map(|thread| Thread { can_accept_direct_input: None, ..thread });
-    }
-    let summary = context.stored_or_none_found(&id).await?;
-    let changed = changed(summary.git.as_ref().map(convert::git_info), git);
-    let thread = Thread { git_info: changed, ..convert::thread(&summary) };
-    let line = SessionMeta::noting(&thread, summary.creator.as_ref());
-    context.store(move |store| store.lease(&id)?.append(line.ok().as_slice())).await?;
-    Ok(thread)
-}
-
-fn refused(message: impl Into<String>) -> ErrorObject {
-    ErrorObject::invalid_request(message).kind(ErrorKind::InvalidParams)
 }
 
 fn check(git: &ThreadMetadataGitInfoUpdateParams) -> Result<(), ErrorObject> {
     let members = [("sha", &git.sha), ("branch", &git.branch), ("originUrl", &git.origin_url)];
     if members.iter().all(|(_, value)| value.is_none()) {
-        return Err(refused("gitInfo must include at least one field"));
+        return Err(ErrorObject::invalid_params("gitInfo must include at least one field"));
     }
     match members.iter().find(|(_, value)| matches!(value, Some(Some(text)) if text.trim().is_empty())) {
-        Some((member, _)) => Err(refused(format!("gitInfo.{member} must not be empty"))),
+        Some((member, _)) => Err(ErrorObject::invalid_params(format!("gitInfo.{member} must not be empty"))),
         None => Ok(()),
     }
 }

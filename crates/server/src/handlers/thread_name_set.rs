@@ -1,8 +1,8 @@
 //! `thread/name/set`.
 
+use valet_protocol::ErrorObject;
 use valet_protocol::methods::{ThreadNameSet, ThreadNameUpdated};
 use valet_protocol::v2::{ThreadNameUpdatedNotification, ThreadSetNameParams, ThreadSetNameResponse};
-use valet_protocol::{ErrorKind, ErrorObject};
 use valet_store::Summary;
 
 use super::thread_id_of;
@@ -16,8 +16,8 @@ impl Handler for ThreadNameSet {
         match set_name(&context, &params.thread_id, &name).await {
             Ok(summary) => {
                 responder.respond(Ok(ThreadSetNameResponse {}));
-                let params = ThreadNameUpdatedNotification { thread_id: summary.id, thread_name: Some(name) };
-                context.tell_of::<ThreadNameUpdated>(summary.creator.as_ref(), &params);
+                let params = ThreadNameUpdatedNotification { thread_id: summary.id.clone(), thread_name: Some(name) };
+                context.tell_of::<ThreadNameUpdated>(&summary.id, summary.creator.as_ref(), &params);
             }
             Err(error) => responder.respond(Err(error)),
         }
@@ -27,7 +27,7 @@ impl Handler for ThreadNameSet {
 async fn set_name(context: &Context, thread_id: &str, name: &str) -> Result<Summary, ErrorObject> {
     let id = thread_id_of(thread_id)?;
     if name.is_empty() {
-        return Err(ErrorObject::invalid_request("thread name must not be empty").kind(ErrorKind::InvalidParams));
+        return Err(ErrorObject::invalid_params("thread name must not be empty"));
     }
     let loaded = context.loaded_thread(&id)?;
     if let Some(thread) = &loaded {
@@ -35,7 +35,7 @@ async fn set_name(context: &Context, thread_id: &str, name: &str) -> Result<Summ
     }
     let summary = context.kept(&id).await?;
     let stored_name = name.to_owned();
-    context.store(move |store| store.set_name(&id, &stored_name)).await?;
+    context.with_store(move |store| store.set_name(&id, &stored_name)).await?;
     if let Some(thread) = loaded {
         thread.shared.stage().record.thread.name = Some(name.to_owned());
     }

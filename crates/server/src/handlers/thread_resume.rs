@@ -63,7 +63,7 @@ async fn join(context: &Context, params: &ThreadResumeParams) -> Result<Joined, 
         if let Some((joining, moment)) = thread.shared.join(&context.connection).map_err(convert::store_error)? {
             return Ok(Joined { thread, was_loaded, joining, moment });
         }
-        context.host.threads.let_go(&thread);
+        context.host.threads.unload(&thread);
     }
 }
 
@@ -117,7 +117,7 @@ async fn load(
         format!("cannot resume paginated thread {id} with stale path: requested {asked}, current {current}")
     })?;
     let thread_id = summary.id.clone();
-    let stored = context.store(move |store| Stored::read(store.lease(&thread_id)?)).await?;
+    let stored = context.with_store(move |store| Stored::read(store.lease(&thread_id)?)).await?;
     open(context, &summary, stored, overrides, false, None, account)
 }
 
@@ -145,9 +145,7 @@ pub(super) fn check_path(
     words: impl Fn(&str, &str) -> String,
 ) -> Result<(), ErrorObject> {
     match (asked, known) {
-        (Some(asked), Some(known)) if asked != known => {
-            Err(ErrorObject::invalid_request(words(asked, known)).kind(ErrorKind::InvalidParams))
-        }
+        (Some(asked), Some(known)) if asked != known => Err(ErrorObject::invalid_params(words(asked, known))),
         _ => Ok(()),
     }
 }

@@ -17,8 +17,8 @@ impl Handler for ThreadRevert {
                 let thread_id = response.thread.id.clone();
                 let creator = context.thread(&thread_id).ok().and_then(|thread| thread.creator());
                 responder.respond(Ok(response));
-                let params = ThreadRevertedNotification { thread_id };
-                context.tell_of::<ThreadReverted>(creator.as_ref(), &params);
+                let params = ThreadRevertedNotification { thread_id: thread_id.clone() };
+                context.tell_of::<ThreadReverted>(&thread_id, creator.as_ref(), &params);
             }
             Err(error) => responder.respond(Err(error)),
         }
@@ -34,7 +34,7 @@ async fn revert(context: &Context, params: &ThreadRevertParams) -> Result<Thread
     thread.check_turn(&params.before_turn_id).await?;
     thread.stop().await;
     let unread = thread.revert(&params.before_turn_id).await?;
-    thread.tell_reloaded(unread);
+    thread.tell_reloaded(context, unread);
     let moment = thread.shared.moment().map_err(convert::store_error)?;
     let (turns_backwards_cursor, items_backwards_cursor) = match moment.history {
         Some(history) => blocking(move || history.end_cursors()).await?,

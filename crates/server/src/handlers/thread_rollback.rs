@@ -14,10 +14,11 @@ impl Handler for ThreadRollback {
     async fn handle(context: Context, params: ThreadRollbackParams, responder: Responder<Self>) {
         match roll_back(&context, &params).await {
             Ok(thread) => {
-                let creator = context.thread(&thread.id).ok().and_then(|thread| thread.creator());
-                let params = ThreadRevertedNotification { thread_id: thread.id.clone() };
+                let thread_id = thread.id.clone();
+                let creator = context.thread(&thread_id).ok().and_then(|thread| thread.creator());
                 responder.respond(Ok(ThreadRollbackResponse { thread }));
-                context.tell_of::<ThreadReverted>(creator.as_ref(), &params);
+                let params = ThreadRevertedNotification { thread_id: thread_id.clone() };
+                context.tell_of::<ThreadReverted>(&thread_id, creator.as_ref(), &params);
             }
             Err(error) => responder.respond(Err(error)),
         }
@@ -25,10 +26,9 @@ impl Handler for ThreadRollback {
 }
 
 async fn roll_back(context: &Context, params: &ThreadRollbackParams) -> Result<Thread, ErrorObject> {
-    let refused = |message: &str| ErrorObject::invalid_request(message).kind(ErrorKind::InvalidParams);
     let thread = context.thread(&params.thread_id)?;
     if params.num_turns == 0 {
-        return Err(refused("numTurns must be >= 1"));
+        return Err(ErrorObject::invalid_params("numTurns must be >= 1"));
     }
     // A turn that was asked for before may not have begun yet.
     if thread.conversation.is_at_work().await {
@@ -37,9 +37,9 @@ async fn roll_back(context: &Context, params: &ThreadRollbackParams) -> Result<T
     }
     let turns = context.turns_of(&params.thread_id).await?;
     let first = turns.len().saturating_sub(usize::try_from(params.num_turns).unwrap_or(usize::MAX));
-    let first = turns.get(first).ok_or_else(|| refused("the thread has no turns"))?;
+    let first = turns.get(first).ok_or_else(|| ErrorObject::invalid_params("the thread has no turns"))?;
     let unread = thread.revert(&first.id).await?;
-    thread.tell_unread(unread);
+    thread.tell_unread(context, unread);
     let turns = context.turns_of(&params.thread_id).await?;
     let moment = thread.shared.moment().map_err(convert::store_error)?;
     Ok(Thread { turns, ..moment.thread })
@@ -47,7 +47,7 @@ async fn roll_back(context: &Context, params: &ThreadRollbackParams) -> Result<T
 
 impl Context {
     async fn turns_of(&self, thread_id: &str) -> Result<Vec<valet_protocol::v2::Turn>, ErrorObject> {
-        match self.history(thread_id).await?.flatten() {
+        match self.history(thread_id).await? {
             Some(history) => blocking(move || history.turns()).await,
             None => Ok(Vec::new()),
         }

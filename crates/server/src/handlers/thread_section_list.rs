@@ -4,15 +4,14 @@ use valet_protocol::methods::ThreadSectionList;
 use valet_protocol::v2::{ThreadSection, ThreadSectionListParams, ThreadSectionListResponse};
 
 use crate::context::Context;
-use crate::dispatch::Handler;
-use crate::responder::Responder;
+use crate::dispatch::{Answer, Answered};
 
-impl Handler for ThreadSectionList {
-    async fn handle(_: Context, params: ThreadSectionListParams, responder: Responder<Self>) {
+impl Answer for ThreadSectionList {
+    async fn answer(_: Context, params: ThreadSectionListParams) -> Answered<Self> {
         let pinned = ThreadSection { id: PINNED.to_owned(), name: "Pinned".to_owned(), appearance: None };
         // A cursor is the id of the last section of a page, and there is but this one.
         let data = if params.cursor.is_some() { Vec::new() } else { vec![pinned] };
-        responder.respond(Ok(ThreadSectionListResponse { data, next_cursor: None }));
+        Ok(ThreadSectionListResponse { data, next_cursor: None })
     }
 }
 

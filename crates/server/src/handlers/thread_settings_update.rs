@@ -1,7 +1,7 @@
 //! `thread/settings/update`.
 
-use valet_protocol::methods::{ThreadSettingsUpdate, ThreadSettingsUpdated};
-use valet_protocol::v2::{ThreadSettingsUpdateParams, ThreadSettingsUpdateResponse, ThreadSettingsUpdatedNotification};
+use valet_protocol::methods::ThreadSettingsUpdate;
+use valet_protocol::v2::{ThreadSettingsUpdateParams, ThreadSettingsUpdateResponse};
 
 use crate::context::Context;
 use crate::dispatch::Handler;
@@ -33,8 +33,6 @@ impl Handler for ThreadSettingsUpdate {
         };
         thread.apply(&settings);
         responder.respond(Ok(ThreadSettingsUpdateResponse {}));
-        let (thread_id, thread_settings) = (thread.id.clone(), settings.to_wire());
-        let params = ThreadSettingsUpdatedNotification { thread_id, thread_settings };
-        thread.shared.notify::<ThreadSettingsUpdated>(&params);
+        thread.tell_settings(&settings);
     }
 }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use valet_agent::ShellRequest;
+use valet_protocol::ErrorObject;
 use valet_protocol::methods::ThreadShellCommand;
 use valet_protocol::v2::{ThreadShellCommandParams, ThreadShellCommandResponse};
-use valet_protocol::{ErrorKind, ErrorObject};
 
 use crate::context::Context;
 use crate::dispatch::Handler;
@@ -15,8 +15,7 @@ use crate::threads::terms;
 impl Handler for ThreadShellCommand {
     async fn handle(context: Context, params: ThreadShellCommandParams, responder: Responder<Self>) {
         if params.command.trim().is_empty() {
-            let error = ErrorObject::invalid_request("command must not be empty").kind(ErrorKind::InvalidParams);
-            return responder.respond(Err(error));
+            return responder.respond(Err(ErrorObject::invalid_params("command must not be empty")));
         }
         let thread = match context.thread(&params.thread_id) {
             Ok(thread) => thread,

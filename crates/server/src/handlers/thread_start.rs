@@ -7,7 +7,7 @@ use chrono::{SecondsFormat, Utc};
 use uuid::Uuid;
 use valet_agent::ClientTool;
 use valet_protocol::methods::{ThreadStart, ThreadStarted};
-use valet_protocol::{COMPATIBLE_VERSION, ErrorKind, ErrorObject, v2};
+use valet_protocol::{COMPATIBLE_VERSION, ErrorObject, v2};
 use valet_store::NewLine;
 
 use super::opened;
@@ -17,7 +17,7 @@ use crate::convert;
 use crate::dispatch::Handler;
 use crate::responder::Responder;
 use crate::rollout::{Instructions, SessionMeta};
-use crate::threads::{Beginning, Record, ThreadSettings, absolute, refused, sandbox_or_profile};
+use crate::threads::{Beginning, Record, ThreadSettings, absolute, sandbox_or_profile};
 
 impl Handler for ThreadStart {
     async fn handle(context: Context, mut params: v2::ThreadStartParams, responder: Responder<Self>) {
@@ -55,10 +55,10 @@ impl Handler for ThreadStart {
 
 fn record(context: &Context, params: &v2::ThreadStartParams) -> Result<Record, ErrorObject> {
     let own_config = params.config.as_ref().map(|keys| context.host.config.overlay(keys)).transpose();
-    let own_config = own_config.map_err(refused)?;
+    let own_config = own_config.map_err(convert::config_error)?;
     let config = own_config.as_ref().unwrap_or(&context.host.config);
     let settings = ThreadSettings::new(config, params, absolute(params.cwd.as_deref().unwrap_or(".")));
-    config.check_provider(&settings.provider_id).map_err(refused)?;
+    config.check_provider(&settings.provider_id).map_err(convert::config_error)?;
     let ephemeral = params.ephemeral.unwrap_or_default();
     let id = Uuid::now_v7();
     let path = context.host.threads.store(ephemeral).place(id);
@@ -118,7 +118,7 @@ fn record(context: &Context, params: &v2::ThreadStartParams) -> Result<Record, E
 
 /// The backend would refuse every turn of a thread with tools that it cannot take.
 fn check(tools: &[ClientTool]) -> Result<(), ErrorObject> {
-    let refused = |words: String| Err(ErrorObject::invalid_request(words).kind(ErrorKind::InvalidParams));
+    let refused = |words| Err(ErrorObject::invalid_params(words));
     let mut names = HashSet::new();
     for tool in tools {
         let name = &tool.name;

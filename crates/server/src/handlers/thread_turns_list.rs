@@ -7,26 +7,25 @@ use valet_protocol::{ErrorKind, ErrorObject};
 use super::not_loaded;
 use crate::blocking::blocking;
 use crate::context::Context;
-use crate::dispatch::Handler;
-use crate::responder::Responder;
+use crate::dispatch::{Answer, Answered};
 
-impl Handler for ThreadTurnsList {
-    async fn handle(context: Context, params: ThreadTurnsListParams, responder: Responder<Self>) {
-        responder.respond(list(&context, params).await);
+impl Answer for ThreadTurnsList {
+    async fn answer(context: Context, params: ThreadTurnsListParams) -> Answered<Self> {
+        let id = &params.thread_id;
+        let thread = context.loaded_thread(id)?;
+        if thread.as_ref().is_some_and(|thread| thread.shared.stage().record.thread.ephemeral) {
+            let message = "ephemeral threads do not support thread/turns/list";
+            return Err(ErrorObject::invalid_request(message).kind(ErrorKind::NotSupported));
+        }
+        let nothing_yet = || if thread.is_some() { not_materialized(id) } else { not_loaded(id) };
+        let history = context.history(id).await?.ok_or_else(nothing_yet)?;
+        blocking(move || history.turns_page(&params)).await.map(ThreadTurnsListResponse)
     }
 }
 
-async fn list(context: &Context, params: ThreadTurnsListParams) -> Result<ThreadTurnsListResponse, ErrorObject> {
-    let id = &params.thread_id;
-    let thread = context.loaded_thread(id)?;
-    if thread.is_some_and(|thread| thread.shared.stage().record.thread.ephemeral) {
-        let message = "ephemeral threads do not support thread/turns/list";
-        return Err(ErrorObject::invalid_request(message).kind(ErrorKind::NotSupported));
-    }
-    let Some(history) = context.history(id).await?.ok_or_else(|| not_loaded(id))? else {
-        let message =
-            format!("thread {id} is not materialized yet; thread/turns/list is unavailable before first user message");
-        return Err(ErrorObject::invalid_request(message).kind(ErrorKind::NotSupported));
-    };
-    blocking(move || history.turns_page(&params)).await.map(ThreadTurnsListResponse)
+/// What is said of a thread in which nothing was said yet.
+fn not_materialized(id: &str) -> ErrorObject {
+    let message =
+        format!("thread {id} is not materialized yet; thread/turns/list is unavailable before first user message");
+    ErrorObject::invalid_request(message).kind(ErrorKind::NotSupported)
 }

@@ -17,7 +17,7 @@ impl Handler for ThreadUnarchive {
             Ok(summary) => {
                 responder.respond(Ok(ThreadUnarchiveResponse { thread: convert::thread(&summary) }));
                 let params = ThreadUnarchivedNotification { thread_id: summary.id.clone() };
-                context.tell_of::<ThreadUnarchived>(summary.creator.as_ref(), &params);
+                context.tell_of::<ThreadUnarchived>(&summary.id, summary.creator.as_ref(), &params);
             }
             Err(error) => responder.respond(Err(error)),
         }
@@ -30,5 +30,5 @@ async fn unarchive(context: &Context, thread_id: &str) -> Result<Summary, ErrorO
         let message = format!("no archived rollout found for thread id {id}");
         return Err(ErrorObject::invalid_request(message).kind(ErrorKind::ThreadNotFound));
     }
-    context.store(move |store| store.set_archived(&id, false)).await
+    context.with_store(move |store| store.set_archived(&id, false)).await
 }

@@ -4,16 +4,15 @@ use valet_protocol::methods::ThreadUnsubscribe;
 use valet_protocol::v2::{ThreadUnsubscribeParams, ThreadUnsubscribeResponse, ThreadUnsubscribeStatus};
 
 use crate::context::Context;
-use crate::dispatch::Handler;
-use crate::responder::Responder;
+use crate::dispatch::{Answer, Answered};
 
-impl Handler for ThreadUnsubscribe {
-    async fn handle(context: Context, params: ThreadUnsubscribeParams, responder: Responder<Self>) {
-        let status = context.loaded_thread(&params.thread_id).map(|thread| match thread {
+impl Answer for ThreadUnsubscribe {
+    async fn answer(context: Context, params: ThreadUnsubscribeParams) -> Answered<Self> {
+        let status = match context.loaded_thread(&params.thread_id)? {
             None => ThreadUnsubscribeStatus::NotLoaded,
             Some(thread) if thread.shared.leave(context.connection.id) => ThreadUnsubscribeStatus::Unsubscribed,
             Some(_) => ThreadUnsubscribeStatus::NotSubscribed,
-        });
-        responder.respond(status.map(|status| ThreadUnsubscribeResponse { status }));
+        };
+        Ok(ThreadUnsubscribeResponse { status })
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use valet_agent::{Said, TurnRequest};
-use valet_protocol::methods::{ThreadSettingsUpdated, TurnStart};
-use valet_protocol::v2::{ThreadSettingsUpdatedNotification, TurnStartParams, TurnStartResponse};
+use valet_protocol::methods::TurnStart;
+use valet_protocol::v2::{TurnStartParams, TurnStartResponse};
 
 use crate::context::Context;
 use crate::convert;
@@ -50,10 +50,7 @@ impl Handler for TurnStart {
             move |turn_id: &str| {
                 responder.respond(Ok(TurnStartResponse { turn: convert::new_turn(turn_id) }));
                 if differs {
-                    thread.shared.notify::<ThreadSettingsUpdated>(&ThreadSettingsUpdatedNotification {
-                        thread_id: thread.id.clone(),
-                        thread_settings: settings.to_wire(),
-                    });
+                    thread.tell_settings(&settings);
                 }
             }
         };

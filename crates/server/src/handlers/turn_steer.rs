@@ -1,9 +1,9 @@
 //! `turn/steer`.
 
 use valet_agent::Said;
+use valet_protocol::ErrorObject;
 use valet_protocol::methods::TurnSteer;
 use valet_protocol::v2::{TurnSteerParams, TurnSteerResponse};
-use valet_protocol::{ErrorKind, ErrorObject};
 
 use crate::context::Context;
 use crate::convert::{control_error, input_from_wire};
@@ -17,8 +17,7 @@ impl Handler for TurnSteer {
             Err(error) => return responder.respond(Err(error)),
         };
         if params.input.is_empty() {
-            let error = ErrorObject::invalid_request("input must not be empty");
-            return responder.respond(Err(error.kind(ErrorKind::InvalidParams)));
+            return responder.respond(Err(ErrorObject::invalid_params("input must not be empty")));
         }
         let said = Said {
             input: params.input.into_iter().map(input_from_wire).collect(),

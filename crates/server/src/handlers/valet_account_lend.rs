@@ -7,14 +7,13 @@ use valet_protocol::v2::{AccountLendParams, AccountLendResponse};
 
 use crate::context::Context;
 use crate::convert::login_error;
-use crate::dispatch::Handler;
-use crate::responder::Responder;
+use crate::dispatch::{Answer, Answered};
 
-impl Handler for ValetAccountLend {
-    async fn handle(context: Context, params: AccountLendParams, responder: Responder<Self>) {
+impl Answer for ValetAccountLend {
+    async fn answer(context: Context, params: AccountLendParams) -> Answered<Self> {
         let lent = lend(&context, params);
         context.forget_if_gone();
-        responder.respond(lent);
+        lent
     }
 }
 

@@ -5,11 +5,10 @@ use valet_protocol::methods::ValetAccountList;
 use valet_protocol::v2::AccountListResponse;
 
 use crate::context::Context;
-use crate::dispatch::Handler;
-use crate::responder::Responder;
+use crate::dispatch::{Answer, Answered};
 
-impl Handler for ValetAccountList {
-    async fn handle(context: Context, _: NoParams, responder: Responder<Self>) {
-        responder.respond(Ok(AccountListResponse { accounts: context.host.accounts.lent(context.connection.id) }));
+impl Answer for ValetAccountList {
+    async fn answer(context: Context, _: NoParams) -> Answered<Self> {
+        Ok(AccountListResponse { accounts: context.host.accounts.lent(context.connection.id) })
     }
 }

@@ -71,7 +71,7 @@ impl Shared {
         connection: &Arc<Connection>,
     ) -> Result<Option<(Joining, Moment)>, StoreError> {
         let mut stage = self.stage();
-        if !stage.log.hold()? {
+        if !stage.log.take_lease()? {
             return Ok(None);
         }
         let moment = self.moment_of(&stage)?;
@@ -81,7 +81,7 @@ impl Shared {
             stage.tenant = Some(connection.id);
         }
         let new = stage.listen(Arc::clone(connection));
-        stage.hold(connection.id);
+        stage.hold_back(connection.id);
         self.settle(&mut stage);
         let questions = self.questions.open();
         let joining =
@@ -112,6 +112,6 @@ impl Drop for Joining {
         if self.answered {
             self.questions.drain(..).for_each(|question| self.connection.send(question));
         }
-        stage.let_go(self.connection.id);
+        stage.send_held(self.connection.id);
     }
 }

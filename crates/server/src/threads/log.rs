@@ -21,7 +21,7 @@ enum Writer {
     New(NewLine),
     Held(Box<dyn ThreadLog>),
     /// Where the log ended when the lease was given back.
-    Released(Position),
+    GivenBack(Position),
     /// Nothing is written any more.
     Lost,
 }
@@ -92,7 +92,7 @@ impl Log {
 
     /// Writes what waits. Says whether nothing does any more.
     fn flush(&mut self) -> bool {
-        let written = match self.hold() {
+        let written = match self.take_lease() {
             Ok(true) => match &mut self.writer {
                 Writer::Held(log) => log.append(&self.pending),
                 _ => return false,
@@ -121,13 +121,13 @@ impl Log {
     /// # Errors
     ///
     /// Somebody else has it, or the disk refuses.
-    pub(super) fn hold(&mut self) -> Result<bool, StoreError> {
+    pub(super) fn take_lease(&mut self) -> Result<bool, StoreError> {
         match &self.writer {
             Writer::New(head) => {
                 let id = uuid::Uuid::parse_str(&self.id).unwrap_or_default();
                 self.writer = Writer::Held(self.store.create(id, head.clone())?);
             }
-            Writer::Released(end) => {
+            Writer::GivenBack(end) => {
                 let log = self.store.lease(&self.id)?;
                 if log.lines().end()? != *end {
                     self.pending.clear();
@@ -142,7 +142,7 @@ impl Log {
     }
 
     /// Gives the lease back, if everything is stored.
-    pub(super) fn release(&mut self) {
+    pub(super) fn give_lease_back(&mut self) {
         if !self.pending.is_empty() {
             self.flush();
         }
@@ -151,7 +151,7 @@ impl Log {
             && let Ok(end) = log.lines().end()
             && end > Position::START
         {
-            self.writer = Writer::Released(end);
+            self.writer = Writer::GivenBack(end);
         }
     }
 
@@ -161,7 +161,7 @@ impl Log {
     ///
     /// It could not be done, or somebody else went on with the thread. Nothing was changed.
     pub(super) fn truncate(&mut self, from: Position) -> Result<(), StoreError> {
-        self.hold()?;
+        self.take_lease()?;
         match &mut self.writer {
             Writer::Held(log) => {
                 log.truncate(from)?;
@@ -185,7 +185,7 @@ impl Log {
         match &self.writer {
             Writer::New(_) => false,
             Writer::Held(log) => log.lines().end().is_ok_and(|end| end > Position::START),
-            Writer::Released(_) | Writer::Lost => true,
+            Writer::GivenBack(_) | Writer::Lost => true,
         }
     }
 
@@ -198,7 +198,7 @@ impl Log {
         let lines = match &self.writer {
             Writer::New(_) => return Ok(None),
             Writer::Held(log) => log.lines(),
-            Writer::Released(_) | Writer::Lost => self.store.lines(&self.id)?,
+            Writer::GivenBack(_) | Writer::Lost => self.store.lines(&self.id)?,
         };
         let end = lines.end()?;
         Ok((end > Position::START).then(|| Until::new(lines, end)))

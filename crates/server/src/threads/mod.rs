@@ -26,6 +26,7 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, join_all};
 use tokio::sync::watch;
 use valet_agent::{Conversation, Past, Services};
+use valet_protocol::methods::ThreadSettingsUpdated;
 use valet_protocol::{ErrorKind, ErrorObject, v2};
 use valet_store::{Creator, FileStore, MemoryStore, NewLine, ThreadLog, ThreadStore};
 
@@ -40,7 +41,7 @@ pub(crate) use history::{History, no_items};
 pub(crate) use join::{Joining, Moment};
 use journal::ThreadJournal;
 use log::Log;
-pub(crate) use open::{Stored, configuration, open, refused};
+pub(crate) use open::{Stored, configuration, open};
 pub(crate) use profiles::{PROFILES, sandbox_or_profile};
 pub(crate) use record::{Changes, Record, ThreadSettings, absolute};
 pub(crate) use shared::Shared;
@@ -137,7 +138,12 @@ impl Threads {
         let conversation = Conversation::start(id.clone(), services, past);
         let thread = Arc::new(Thread { id: id.clone(), conversation, shared });
         self.by_id.write().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(&thread));
-        tokio::spawn(unload(Arc::downgrade(self), Arc::downgrade(&thread), thread.shared.quiet(), self.unload_after));
+        tokio::spawn(unload_when_quiet(
+            Arc::downgrade(self),
+            Arc::downgrade(&thread),
+            thread.shared.quiet(),
+            self.unload_after,
+        ));
         thread
     }
 
@@ -158,7 +164,7 @@ impl Threads {
     }
 
     /// Takes a thread out of memory in which nothing runs, for others to take it up.
-    pub(crate) fn let_go(&self, thread: &Arc<Thread>) {
+    pub(crate) fn unload(&self, thread: &Arc<Thread>) {
         if self.take_out(thread, &mut thread.shared.stage()) {
             thread.shared.set_status(v2::ThreadStatus::NotLoaded {});
         }
@@ -228,8 +234,8 @@ impl Threads {
     }
 
     /// Gives the leases on all threads back.
-    pub(crate) fn release_all(&self) {
-        self.all().iter().for_each(|thread| thread.shared.release());
+    pub(crate) fn give_leases_back(&self) {
+        self.all().iter().for_each(|thread| thread.shared.give_lease_back());
     }
 }
 
@@ -275,6 +281,13 @@ impl Thread {
             thread.updated_at = thread.updated_at.max(now_ms() / 1000);
             self.shared.settle(&mut stage);
         }
+    }
+
+    /// Tells those who listen what is in force for later turns.
+    pub(crate) fn tell_settings(&self, settings: &ThreadSettings) {
+        let (thread_id, thread_settings) = (self.id.clone(), settings.to_wire());
+        let params = v2::ThreadSettingsUpdatedNotification { thread_id, thread_settings };
+        self.shared.notify::<ThreadSettingsUpdated>(&params);
     }
 
     /// Stores the thread with what is in force for it, even if nothing was said in it yet.
@@ -336,7 +349,12 @@ fn close(thread: &Thread, stage: &mut Stage) {
 }
 
 /// Takes a thread out of memory when it was quiet for long enough.
-async fn unload(threads: Weak<Threads>, thread: Weak<Thread>, mut quiet: watch::Receiver<bool>, after: Duration) {
+async fn unload_when_quiet(
+    threads: Weak<Threads>,
+    thread: Weak<Thread>,
+    mut quiet: watch::Receiver<bool>,
+    after: Duration,
+) {
     // The sender lives in the thread: when it is gone, there is nothing to do.
     while quiet.wait_for(|quiet| *quiet).await.is_ok() {
         tokio::select! {

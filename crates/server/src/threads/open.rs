@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use valet_agent::Past;
 use valet_auth::Identity;
-use valet_protocol::{ErrorKind, ErrorObject, v2};
+use valet_protocol::{ErrorObject, v2};
 use valet_store::{Direction, Line, Lines, Position, StoreError, Summary, ThreadLog, Until};
 
 use super::past;
@@ -62,7 +62,7 @@ pub(crate) fn open(
     settings.restore(stored.settings.clone(), &config);
     settings.base_instructions = stored.meta.base_instructions.map(|base| base.text).or(settings.base_instructions);
     settings.override_with(overrides, &config)?;
-    config.check_provider(&settings.provider_id).map_err(refused)?;
+    config.check_provider(&settings.provider_id).map_err(convert::config_error)?;
     let end = stored.log.lines().end().map_err(convert::store_error)?;
     let lines = Until::new(stored.log.lines(), end);
     let record = Record {
@@ -88,13 +88,9 @@ pub(crate) fn open(
 /// It is not allowed.
 pub(crate) fn configuration(config: &Arc<Config>, overrides: &v2::ThreadOverrides) -> Result<Arc<Config>, ErrorObject> {
     match &overrides.config {
-        Some(keys) => config.overlay(keys).map(Arc::new).map_err(refused),
+        Some(keys) => config.overlay(keys).map(Arc::new).map_err(convert::config_error),
         None => Ok(Arc::clone(config)),
     }
-}
-
-pub(crate) fn refused(error: crate::ConfigError) -> ErrorObject {
-    ErrorObject::invalid_request(format!("failed to load configuration: {error}")).kind(ErrorKind::InvalidParams)
 }
 
 /// The thread as one that is loaded.

@@ -1,7 +1,7 @@
 //! The profiles of permissions that a client may name in the place of a sandbox. They are the three that are built in.
 
+use valet_protocol::ErrorObject;
 use valet_protocol::v2::{SandboxMode, SandboxPolicy};
-use valet_protocol::{ErrorKind, ErrorObject};
 
 use crate::config::Config;
 
@@ -19,7 +19,7 @@ pub(crate) fn sandbox_or_profile(
     profile: Option<&str>,
 ) -> Result<Option<SandboxMode>, ErrorObject> {
     match (sandbox, profile) {
-        (Some(_), Some(_)) => Err(refused("`permissions` cannot be combined with `sandbox`")),
+        (Some(_), Some(_)) => Err(ErrorObject::invalid_params("`permissions` cannot be combined with `sandbox`")),
         (None, Some(profile)) => known(profile).map(Some),
         (sandbox, None) => Ok(sandbox),
     }
@@ -32,7 +32,7 @@ pub(crate) fn policy_or_profile(
     config: &Config,
 ) -> Result<Option<SandboxPolicy>, ErrorObject> {
     match (policy, profile) {
-        (Some(_), Some(_)) => Err(refused("`permissions` cannot be combined with `sandboxPolicy`")),
+        (Some(_), Some(_)) => Err(ErrorObject::invalid_params("`permissions` cannot be combined with `sandboxPolicy`")),
         (None, Some(profile)) => Ok(Some(config.sandbox_of(known(profile)?))),
         (policy, None) => Ok(policy),
     }
@@ -42,10 +42,6 @@ fn known(profile: &str) -> Result<SandboxMode, ErrorObject> {
     let found = PROFILES.iter().find(|(id, _)| *id == profile);
     found.map(|(_, mode)| *mode).ok_or_else(|| {
         let ids = PROFILES.map(|(id, _)| format!("`{id}`")).join(", ");
-        refused(&format!("unknown permission profile `{profile}`, expected one of {ids}"))
+        ErrorObject::invalid_params(format!("unknown permission profile `{profile}`, expected one of {ids}"))
     })
-}
-
-fn refused(message: &str) -> ErrorObject {
-    ErrorObject::invalid_request(message).kind(ErrorKind::InvalidParams)
 }

@@ -12,6 +12,7 @@ use valet_store::{Lines, StoreError};
 use super::open::last_usage;
 use super::{Moment, Thread, past};
 use crate::blocking::blocking;
+use crate::context::Context;
 use crate::convert::store_error;
 use crate::rollout::SessionMeta;
 
@@ -101,17 +102,17 @@ impl Thread {
     }
 
     /// Says that the thread was taken out of memory and is there again: what clients know of its turns is old.
-    pub(crate) fn tell_reloaded(&self, read_state: Option<v2::ThreadReadState>) {
+    pub(crate) fn tell_reloaded(&self, context: &Context, read_state: Option<v2::ThreadReadState>) {
         self.shared.set_status(v2::ThreadStatus::NotLoaded {});
-        self.tell_unread(read_state);
+        self.tell_unread(context, read_state);
         self.shared.set_status(v2::ThreadStatus::Idle {});
     }
 
     /// Says what is unread now, if that is something else.
-    pub(crate) fn tell_unread(&self, read_state: Option<v2::ThreadReadState>) {
+    pub(crate) fn tell_unread(&self, context: &Context, read_state: Option<v2::ThreadReadState>) {
         if let Some(read_state) = read_state {
             let params = v2::ThreadReadStateChangedNotification { thread_id: self.id.clone(), read_state };
-            self.shared.tell::<ThreadReadStateChanged>(&params);
+            context.tell_of::<ThreadReadStateChanged>(&self.id, self.creator().as_ref(), &params);
         }
     }
 }

@@ -71,7 +71,7 @@ impl Shared {
         self.stage().notify::<N>(params);
     }
 
-    /// Tells everybody who may know of the thread.
+    /// Tells those who listen, and whose the thread is in memory.
     pub(crate) fn tell<N: ServerNotificationMethod>(&self, params: &N::Params) {
         self.stage().tell::<N>(&self.connections, params);
     }
@@ -185,8 +185,8 @@ impl Shared {
     }
 
     /// Gives the lease back, if everything is stored.
-    pub(crate) fn release(&self) {
-        self.stage().log.release();
+    pub(crate) fn give_lease_back(&self) {
+        self.stage().log.give_lease_back();
     }
 
     /// Whether a turn runs.
@@ -226,7 +226,7 @@ impl Shared {
         let quiet = stage.is_alone() && !self.is_running();
         if quiet {
             // Somebody else may want to go on with it.
-            stage.log.release();
+            stage.log.give_lease_back();
         }
         self.quiet.send_if_modified(|before| std::mem::replace(before, quiet) != quiet);
     }

@@ -95,7 +95,8 @@ impl Stage {
         }
     }
 
-    /// Tells everybody who may know of the thread.
+    /// Tells those who listen, and whose the thread is in memory: everybody's, or one tenant's. Of what becomes of the
+    /// stored thread, others hear, too (`Context::tell_of`).
     pub(crate) fn tell<N: ServerNotificationMethod>(&mut self, connections: &Connections, params: &N::Params) {
         let Some(notification) = Notification::new::<N>(params) else { return };
         connections.each(Audience::of(self.tenant), |connection| {
@@ -187,14 +188,14 @@ impl Stage {
     }
 
     /// From now on, what a connection is told and asked waits for an answer that it is to get first.
-    pub(super) fn hold(&mut self, id: ConnectionId) {
+    pub(super) fn hold_back(&mut self, id: ConnectionId) {
         if let Some(listener) = self.listeners.iter_mut().find(|listener| listener.connection.id == id) {
             listener.held.get_or_insert_default();
         }
     }
 
     /// The answer is on its way: what was held follows it.
-    pub(super) fn let_go(&mut self, id: ConnectionId) {
+    pub(super) fn send_held(&mut self, id: ConnectionId) {
         if let Some(listener) = self.listeners.iter_mut().find(|listener| listener.connection.id == id) {
             let held = listener.held.take().unwrap_or_default();
             held.into_iter().for_each(|held| held.send_to(&listener.connection));
