@@ -23,13 +23,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
+use chrono::Utc;
 use futures_util::future::{BoxFuture, join_all};
 use tokio::sync::watch;
 use valet_agent::{Conversation, Past, Services};
 use valet_protocol::{ErrorKind, ErrorObject, v2};
 use valet_store::{Creator, FileStore, MemoryStore, NewLine, ThreadLog, ThreadStore};
 
-use crate::clock::now_ms;
 use crate::connection::{Connection, ConnectionId};
 use crate::host::HostState;
 use crate::rollout::SessionMeta;
@@ -272,7 +272,7 @@ impl Thread {
         {
             stage.log.append([line]);
             let thread = &mut stage.record.thread;
-            thread.updated_at = thread.updated_at.max(now_ms() / 1000);
+            thread.updated_at = thread.updated_at.max(Utc::now().timestamp());
             self.shared.settle(&mut stage);
         }
     }
