@@ -139,16 +139,20 @@ impl Config {
 
     /// What a connection is told about the configuration when it initializes.
     pub fn warnings(&self) -> Vec<ConfigWarningNotification> {
-        if self.unknown.is_empty() {
-            return Vec::new();
-        }
-        let path = self.home.join("config.toml");
-        vec![ConfigWarningNotification {
+        let unknown = (!self.unknown.is_empty()).then(|| ConfigWarningNotification {
             summary: format!("Unknown configuration keys are ignored: {}", self.unknown.join(", ")),
             details: None,
-            path: Some(path.display().to_string()),
+            path: Some(self.home.join("config.toml").display().to_string()),
             range: None,
-        }]
+        });
+        // A thread may name another one, so this is no error yet.
+        let no_provider = self.check_provider(self.provider_id()).err().map(|error| ConfigWarningNotification {
+            summary: error.to_string(),
+            details: Some("`model_provider` has to be a key of `model_providers`, or \"openai\"".to_owned()),
+            path: None,
+            range: None,
+        });
+        unknown.into_iter().chain(no_provider).collect()
     }
 
     /// What the logins are allowed to be, and how they are kept.
