@@ -125,7 +125,6 @@ pub enum Compat {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[expect(missing_docs, reason = "the names are those of config.toml, which docs/config.md explains")]
 pub struct ProviderToml {
-    pub name: Option<String>,
     pub base_url: Option<String>,
     pub wire_api: Option<String>,
     pub env_key: Option<String>,
