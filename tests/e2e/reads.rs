@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use valet_protocol::methods as m;
 use valet_protocol::v2::{ConfigReadParams, ModelListParams};
 use valet_sim::{Endpoint, Script, TokenPolicy, TokenRequest};
-use valet_tests::TestHost;
+use valet_tests::{TestClient, TestHost};
 
 #[tokio::test]
 async fn models_are_listed_with_one_default_and_efforts_that_every_client_library_takes() {
@@ -46,14 +46,26 @@ async fn unknown_keys_are_named_once_in_a_warning_and_known_ones_are_not() {
         .provider("also_bogus = 1")
         .start()
         .await;
-    let mut client = host.connect();
-    client.initialize().await;
-    let record = client.record();
-    let warnings: Vec<&Value> =
-        record.messages().iter().map(|(_, message)| message).filter(|m| m["method"] == "configWarning").collect();
-    assert_eq!(warnings.len(), 1);
+    let client = host.client().await;
     let summary = "Unknown configuration keys are ignored: bogus, model_providers.sim.also_bogus";
-    assert_eq!(warnings[0]["params"]["summary"], summary);
+    assert_eq!(warnings(&client), [summary]);
+}
+
+/// What a new client was told about the configuration.
+fn warnings(client: &TestClient) -> Vec<String> {
+    let record = client.record();
+    let told = record.messages().iter().map(|(_, message)| message);
+    let warnings = told.filter(|message| message["method"] == "configWarning");
+    warnings.map(|message| message["params"]["summary"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_model_provider_that_is_not_there_is_told_before_a_thread_asks_for_it() {
+    let host = TestHost::builder().with("model_provider=nope").start().await;
+    let mut client = host.client().await;
+    assert_eq!(warnings(&client), ["invalid configuration: Model provider `nope` not found"]);
+    client.refused("thread/start", json!({})).await;
+    client.call("thread/start", json!({ "modelProvider": "sim" })).await.unwrap();
 }
 
 #[tokio::test]

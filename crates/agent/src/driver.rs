@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use chrono::Utc;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -23,7 +24,6 @@ use crate::model::request::{self, RequestKind};
 use crate::past::Past;
 use crate::prompt::{self, Scene};
 use crate::response::Progress;
-use crate::time::now_ms;
 use crate::tool_call::ToolCall;
 use crate::tools::{Called, Output, Tools};
 use crate::turn::{Turn, TurnKind};
@@ -109,7 +109,7 @@ impl Driver {
             account: terms.account,
             models: self.services.models.clone(),
             sink: Arc::clone(&self.services.sink),
-            started_at_ms: now_ms(),
+            started_at_ms: Utc::now().timestamp_millis(),
             quiet: false,
         };
         accepted(&turn.id);
@@ -329,7 +329,7 @@ impl Driver {
             Ended::Failed(failure) => (TurnOutcome::Failed(failure), None),
             Ended::Interrupted(reply) => (TurnOutcome::Interrupted, reply.take()),
         };
-        let completed_at_ms = now_ms();
+        let completed_at_ms = Utc::now().timestamp_millis();
         let summary = TurnSummary {
             outcome,
             last_message: progress.last_message.as_ref(),

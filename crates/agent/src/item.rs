@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
+use chrono::Utc;
 use serde_json::Value;
 use valet_tools::shell::{Action, actions};
 
 use crate::client::Content;
 use crate::input::Input;
-use crate::time::now_ms;
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq)]
@@ -204,11 +204,11 @@ impl ItemKind {
 
 impl Item {
     pub(crate) fn started(id: impl Into<String>, kind: ItemKind) -> Self {
-        Self { id: id.into(), started_at_ms: now_ms(), completed_at_ms: None, kind }
+        Self { id: id.into(), started_at_ms: Utc::now().timestamp_millis(), completed_at_ms: None, kind }
     }
 
     pub(crate) fn completed(mut self) -> Self {
-        self.completed_at_ms = Some(now_ms());
+        self.completed_at_ms = Some(Utc::now().timestamp_millis());
         self
     }
 }

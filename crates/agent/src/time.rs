@@ -1,18 +1,12 @@
-//! Times: for those who listen, and for people.
+//! Times: for those who listen, and for people. What time it is says `chrono`.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use chrono::{DateTime, Datelike, Local, TimeZone};
 
 /// Whole milliseconds.
 pub(crate) fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// Unix milliseconds.
-pub(crate) fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Unix seconds as this machine's clock on the wall shows them: `Jan 15th, 2027 8:00 AM`, or `8:00 AM` if it is today.

@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use chrono::Utc;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use crate::clock;
 use crate::external::{Caller, Waiters};
 use crate::failure::{AuthFailure, AuthFailureKind};
 use crate::renewal::Renewal;
@@ -369,7 +369,7 @@ pub(crate) fn newer(state: &State, rejected: u64) -> Option<Result<Arc<Snapshot>
 }
 
 fn expires_within(snapshot: &Snapshot, seconds: u64) -> bool {
-    let soon = clock::now().saturating_add_unsigned(seconds);
+    let soon = Utc::now().timestamp().saturating_add_unsigned(seconds);
     snapshot.profile.expires_at.is_some_and(|expires_at| expires_at < soon)
 }
 

@@ -9,7 +9,6 @@
 
 mod account;
 mod claims;
-mod clock;
 mod external;
 mod failure;
 mod http;

@@ -6,6 +6,7 @@ mod apart;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::Utc;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,6 @@ use tokio::runtime::Handle;
 pub(crate) use apart::Apart;
 pub use apart::{Outcome, Redeemer};
 
-use crate::clock;
 use crate::http::HttpClient;
 use crate::issuer::{Issuer, IssuerError, Permanent, Reason};
 use crate::store::{CredentialStore, Locked, Login, PATIENCE, StoreError, Tokens};
@@ -155,7 +155,7 @@ fn of_account(login: Option<Login>, request: &Redemption) -> Result<Tokens, Rede
 }
 
 fn has_expired(tokens: &Tokens) -> bool {
-    tokens.expires_at().is_some_and(|expires_at| expires_at <= clock::now())
+    tokens.expires_at().is_some_and(|expires_at| expires_at <= Utc::now().timestamp())
 }
 
 /// It could be kept a moment ago. If it cannot be now, it is good for as long as this process lives.

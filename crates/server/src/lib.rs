@@ -11,7 +11,6 @@
 
 mod account;
 mod blocking;
-mod clock;
 pub mod config;
 mod connection;
 mod context;

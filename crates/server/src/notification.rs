@@ -1,11 +1,11 @@
 //! What is told to clients unasked: written once, for however many of them.
 
 use bytes::Bytes;
+use chrono::Utc;
 use valet_protocol::ServerNotificationMethod;
 use valet_protocol::jsonrpc::write_notification;
 use valet_transport::{Delta, Piece};
 
-use crate::clock::now_ms;
 use crate::connection::Connection;
 
 /// A notification that is ready to be sent.
@@ -52,7 +52,7 @@ impl Notification {
 
 /// Unix milliseconds.
 fn now() -> u64 {
-    u64::try_from(now_ms()).unwrap_or_default()
+    u64::try_from(Utc::now().timestamp_millis()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use tokio::sync::OnceCell;
+use valet_auth::store::make_private;
 use valet_exec::{Launcher, Limits, Sandbox, Support};
 use valet_protocol::methods::ConfigWarning;
 use valet_protocol::v2::{ConfigWarningNotification, SandboxPolicy};
@@ -39,11 +40,7 @@ pub(crate) fn sandbox(policy: &SandboxPolicy, cwd: &Path, config: &Config) -> Sa
 
 /// The directory, which nobody else may read if it was not there before, without links.
 fn made(home: &Path) -> PathBuf {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    if let Err(error) = builder.create(home) {
+    if let Err(error) = make_private(home) {
         tracing::warn!(home = %home.display(), %error, "the home is not there, and cannot be protected from commands");
     }
     home.canonicalize().unwrap_or_else(|_| home.to_owned())

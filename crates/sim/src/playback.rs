@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     response::Response,
-    script::{Endpoint, Rule, Script, When},
+    script::{Endpoint, Script, When},
     shared::lock,
 };
 
@@ -44,12 +44,6 @@ impl Playback {
     pub(crate) fn replace(&self, script: Script) {
         let hits = vec![0; script.rules.len()];
         *lock(&self.state) = State { script, hits };
-    }
-
-    pub(crate) fn push_rule(&self, rule: Rule) {
-        let mut state = lock(&self.state);
-        state.script.rules.push(rule);
-        state.hits.push(0);
     }
 
     /// The next answer for this cue, and the index of the rule it came from.
@@ -127,11 +121,13 @@ mod tests {
 
     #[test]
     fn a_rule_that_is_used_up_leaves_the_word_to_the_next() {
-        let playback = Playback::new(Script::new().rule(Rule::when("hi").respond("one").times(1)));
+        let once = || Rule::when("hi").respond("one").times(1);
+        let playback = Playback::new(Script::new().rule(once()));
         assert_eq!(say(&playback, "bye"), GREETING.into());
         assert_eq!(say(&playback, "oh hi"), "one".into());
         assert_eq!(say(&playback, "oh hi"), GREETING.into());
-        playback.push_rule(Rule::always().respond("two"));
+        playback.replace(Script::new().rule(once()).rule(Rule::always().respond("two")));
+        assert_eq!(say(&playback, "oh hi"), "one".into());
         assert_eq!(say(&playback, "oh hi"), "two".into());
     }
 

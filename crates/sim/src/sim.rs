@@ -14,7 +14,7 @@ use crate::{
     issuer::Issuer,
     log::{RecordedRequest, RequestLog},
     playback::Playback,
-    script::{Rule, Script},
+    script::Script,
     serve::serve,
     shared::{Shared, Stop, lock},
     tokens::TokenIssuer,
@@ -162,11 +162,6 @@ impl Sim {
     /// Starts another script from its beginning. Tokens, ids and the record stay.
     pub fn replace_script(&self, script: Script) {
         self.running.shared.replace_script(script);
-    }
-
-    /// Adds a rule behind those that are there.
-    pub fn push_rule(&self, rule: Rule) {
-        self.running.shared.playback.push_rule(rule);
     }
 
     /// Stops: no new connections, running streams are cut. Returns when the port is free.

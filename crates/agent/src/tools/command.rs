@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use chrono::Utc;
 use tokio::time::timeout;
 
 use valet_exec::{Sandbox, Size, Spec, Stdio};
@@ -17,7 +18,6 @@ use crate::client::{CommandQuestion, Decision};
 use crate::event::{Event, Waiting};
 use crate::item::{Command, CommandSource, ItemKind, Status};
 use crate::permission::{Candidate, Verdict, enforced, is_known_shell, verdict};
-use crate::time::now_ms;
 use crate::tool_call::ToolCall;
 use crate::turn::Turn;
 
@@ -223,7 +223,7 @@ impl Tools {
         }
         let question = CommandQuestion {
             item_id: session.item_id.clone(),
-            started_at_ms: now_ms(),
+            started_at_ms: Utc::now().timestamp_millis(),
             approval_id: Some(call.call_id.clone()),
             reason: Some(format!("Type {text:?}")),
             command: session.command.command.clone(),

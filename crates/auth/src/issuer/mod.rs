@@ -6,6 +6,7 @@ mod failure;
 
 use std::time::Duration;
 
+use chrono::Utc;
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -13,7 +14,6 @@ use zeroize::Zeroizing;
 pub use device::{DeviceCode, DeviceCodeError};
 pub use failure::{IssuerError, Permanent};
 
-use crate::clock;
 use crate::http::{HttpClient, HttpError};
 use crate::store::Tokens;
 use crate::token::AccessToken;
@@ -168,7 +168,7 @@ async fn read_tokens(response: Response, old: Option<&Tokens>) -> Result<Tokens,
     let access = token(issued.access_token, None).ok_or(IssuerError::Malformed)?;
     let id = token(issued.id_token, old.map(|old| &old.id)).ok_or(IssuerError::Malformed)?;
     let refresh = token(issued.refresh_token, old.map(|old| &old.refresh)).ok_or(IssuerError::Malformed)?;
-    let mut tokens = Tokens::issued(id, access, refresh, clock::now());
+    let mut tokens = Tokens::issued(id, access, refresh, Utc::now().timestamp());
     if tokens.account_id.is_none() {
         tokens.account_id = old.and_then(|old| old.account_id.clone());
     }

@@ -26,7 +26,7 @@ pub use keyring_or_file::KeyringOrFile;
 pub use memory::Memory;
 pub use of_account::OfAccount;
 pub use opencode::OpencodeFile;
-pub use shelf::{Shelf, Shelving};
+pub use shelf::{Shelf, Shelving, make_private};
 
 use crate::claims::Claims;
 use crate::token::AccessToken;

@@ -74,8 +74,12 @@ impl Shelf {
     }
 }
 
-/// The names of the files tell who somebody is.
-fn make_private(folder: &Path) -> std::io::Result<()> {
+/// Makes a folder and those above it, for nobody else to look into: the names of the files tell who somebody is.
+///
+/// # Errors
+///
+/// It is not there, and cannot be made.
+pub fn make_private(folder: &Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

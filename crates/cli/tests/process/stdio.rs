@@ -162,7 +162,7 @@ fn senseless_settings_are_named() {
         (
             "[model_providers.x]\nhttp_headers = \"Bearer sk-secret\"",
             &["app-server"][..],
-            "invalid type: a string, expected a map",
+            "config.toml, line 2: `model_providers.x.http_headers` has to be a table",
         ),
         ("", &["app-server", "-c", "nonsense"][..], "`-c nonsense` is not of the form key=value"),
     ];

@@ -9,7 +9,7 @@ use toml::Table;
 use valet_exec::EnvironmentPolicy;
 use valet_protocol::v2::{ApprovalsReviewer, AskForApproval, ReasoningSummary, SandboxMode};
 
-use super::ConfigError;
+use super::{ConfigError, wrong};
 
 /// The keys that the host uses.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -125,7 +125,6 @@ pub enum Compat {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[expect(missing_docs, reason = "the names are those of config.toml, which docs/config.md explains")]
 pub struct ProviderToml {
-    pub name: Option<String>,
     pub base_url: Option<String>,
     pub wire_api: Option<String>,
     pub env_key: Option<String>,
@@ -144,7 +143,7 @@ pub struct ProviderToml {
 
 /// A text, or a list of texts.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a text or a list of texts")]
 pub enum OneOrMore {
     /// One.
     One(String),
@@ -260,10 +259,9 @@ const PROVIDER: &[&str] = &[
 ];
 
 impl ConfigToml {
-    pub(super) fn of(table: Table) -> Result<Self, ConfigError> {
-        // The layers were merged, so there is no line to show.
-        let keys: Self =
-            table.try_into().map_err(|error: toml::de::Error| ConfigError::Value(without_value(&error)))?;
+    pub(super) fn of(table: &Table) -> Result<Self, ConfigError> {
+        let keys = table.clone().try_into::<Self>();
+        let keys = keys.map_err(|error| ConfigError::Value(wrong::in_words(&error, table)))?;
         for (id, provider) in &keys.model_providers {
             provider.wire(id)?;
         }
@@ -275,18 +273,6 @@ impl ConfigToml {
             }
         }
     }
-}
-
-/// What is wrong, and with which key, without the value that was given: it may be a secret.
-fn without_value(error: &toml::de::Error) -> String {
-    let text = error.to_string();
-    let key = text.lines().find_map(|line| line.strip_prefix("in ")).map(|key| format!("{key}: ")).unwrap_or_default();
-    let reason = error.message();
-    let reason = match (reason.find("string \""), reason.rfind("\", expected")) {
-        (Some(start), Some(end)) if start < end => format!("{}a string{}", &reason[..start], &reason[end + 1..]),
-        _ => reason.to_owned(),
-    };
-    format!("{key}{reason}")
 }
 
 /// The keys that are neither used nor left alone, by dotted path.

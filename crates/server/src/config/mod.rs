@@ -5,6 +5,7 @@ mod home;
 mod keys;
 mod layers;
 mod provider;
+mod wrong;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -52,7 +53,7 @@ pub enum ConfigError {
         /// Why. The line itself may hold a key, and is not shown.
         reason: String,
     },
-    /// A key has a value of the wrong type.
+    /// A key has a value that it cannot have. Where that is the wrong kind, the message says which is the right one.
     #[error("invalid configuration: {0}")]
     Value(String),
     /// `-c` was given something else than `key=value`.
@@ -62,14 +63,8 @@ pub enum ConfigError {
 
 impl ConfigError {
     fn parse(path: &Path, text: &str, error: &toml::de::Error) -> Self {
-        let before = text.get(..error.span().map_or(0, |span| span.start)).unwrap_or_default();
-        let line_start = before.rfind('\n').map_or(0, |end| end + 1);
-        Self::Parse {
-            path: path.to_owned(),
-            line: before.matches('\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
-            reason: error.message().to_owned(),
-        }
+        let (line, column) = wrong::place(text, error);
+        Self::Parse { path: path.to_owned(), line, column, reason: error.message().to_owned() }
     }
 
     /// Unknown keys where they are not allowed.
@@ -110,7 +105,9 @@ impl Config {
     pub fn parse(home: &Path, text: &str, overrides: &[String]) -> Result<Self, ConfigError> {
         let path = home.join("config.toml");
         let user = text.parse().map_err(|error| ConfigError::parse(&path, text, &error))?;
-        Self::of_layers(home, vec![Layer::session_flags(overrides)?, Layer::user(&path, user)])
+        let layers = vec![Layer::session_flags(overrides)?, Layer::user(&path, user)];
+        // Layers that lie on each other have no lines; the file has.
+        Self::of_layers(home, layers).map_err(|error| wrong::in_file(&path, text).unwrap_or(error))
     }
 
     /// The configuration with more keys on top, by dotted path.
@@ -126,7 +123,7 @@ impl Config {
         for layer in layers.iter().rev() {
             merge(&mut effective, &layer.table);
         }
-        let keys = ConfigToml::of(effective.clone())?;
+        let keys = ConfigToml::of(&effective)?;
         if keys.valet.compat == Compat::Strict && keys.valet.auth_scope == AuthScope::Connection {
             let message = "valet.compat = \"strict\" asks everybody for a token, and valet.auth_scope = \"connection\" nobody but the lender; choose one";
             return Err(ConfigError::Value(message.to_owned()));
@@ -142,16 +139,20 @@ impl Config {
 
     /// What a connection is told about the configuration when it initializes.
     pub fn warnings(&self) -> Vec<ConfigWarningNotification> {
-        if self.unknown.is_empty() {
-            return Vec::new();
-        }
-        let path = self.home.join("config.toml");
-        vec![ConfigWarningNotification {
+        let unknown = (!self.unknown.is_empty()).then(|| ConfigWarningNotification {
             summary: format!("Unknown configuration keys are ignored: {}", self.unknown.join(", ")),
             details: None,
-            path: Some(path.display().to_string()),
+            path: Some(self.home.join("config.toml").display().to_string()),
             range: None,
-        }]
+        });
+        // A thread may name another one, so this is no error yet.
+        let no_provider = self.check_provider(self.provider_id()).err().map(|error| ConfigWarningNotification {
+            summary: error.to_string(),
+            details: Some("`model_provider` has to be a key of `model_providers`, or \"openai\"".to_owned()),
+            path: None,
+            range: None,
+        });
+        unknown.into_iter().chain(no_provider).collect()
     }
 
     /// What the logins are allowed to be, and how they are kept.

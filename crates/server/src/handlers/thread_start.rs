@@ -11,7 +11,6 @@ use valet_protocol::{COMPATIBLE_VERSION, ErrorObject, v2};
 use valet_store::NewLine;
 
 use super::opened;
-use crate::clock::now_ms;
 use crate::context::Context;
 use crate::convert;
 use crate::dispatch::Handler;
@@ -63,7 +62,7 @@ fn record(context: &Context, params: &v2::ThreadStartParams) -> Result<Record, E
     let id = Uuid::now_v7();
     let path = context.host.threads.store(ephemeral).place(id);
     let id = id.to_string();
-    let now = now_ms() / 1000;
+    let now = Utc::now().timestamp();
     let thread = v2::Thread {
         environments: Some(vec![settings.environment()]),
         extra: None,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use valet_protocol::v2;
-use valet_store::{Creator, GitInfo, NewLine};
+use valet_store::{Creator, Direction, GitInfo, Line, Lines, NewLine, Position, StoreError};
 
 use super::item::StoredItem;
 use super::part::{self, camel, snake};
@@ -85,6 +85,13 @@ impl SessionMeta {
     pub(crate) fn noting(thread: &v2::Thread, creator: Option<&Creator>) -> serde_json::Result<NewLine> {
         let created = chrono::DateTime::from_timestamp_secs(thread.created_at).unwrap_or_default();
         Self::of(thread, created.to_rfc3339(), creator).line()
+    }
+
+    /// What the first line of a log says; of one that is damaged, nothing.
+    pub(crate) fn read(lines: &dyn Lines) -> Result<Self, StoreError> {
+        let first = lines.read(Position::START, Direction::Forward, 0)?;
+        let line = first.first().and_then(Line::envelope);
+        Ok(line.and_then(|line| serde_json::from_str(line.payload.get()).ok()).unwrap_or_default())
     }
 
     /// The line.

@@ -20,6 +20,7 @@ pub(crate) use cursor::{Asked, Page};
 pub(crate) use event::started;
 pub(crate) use item::StoredItem;
 pub(crate) use line::{Compacted, Happened, Instructions, SessionMeta, TokenInfo};
+pub(crate) use scan::Scan;
 pub(crate) use settings::{Context, Settings};
 pub(crate) use turns::Turns;
 

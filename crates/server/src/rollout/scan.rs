@@ -8,13 +8,13 @@ use super::event::{Said, is_silent};
 const CHUNK: usize = 256 * 1024;
 
 /// Reads a log from a place on.
-pub(super) struct Scan<'a> {
+pub(crate) struct Scan<'a> {
     lines: &'a dyn Lines,
     at: Position,
     direction: Direction,
     chunk: std::vec::IntoIter<Line>,
     /// How many bytes were taken.
-    pub(super) taken: usize,
+    pub(crate) taken: usize,
 }
 
 /// The lines of one turn that say something about it, in the order of the log.
@@ -25,7 +25,7 @@ pub(super) struct Stretch {
 }
 
 impl<'a> Scan<'a> {
-    pub(super) fn new(lines: &'a dyn Lines, from: Position, direction: Direction) -> Self {
+    pub(crate) fn new(lines: &'a dyn Lines, from: Position, direction: Direction) -> Self {
         Self { lines, at: from, direction, chunk: Vec::new().into_iter(), taken: 0 }
     }
 
@@ -42,7 +42,7 @@ impl<'a> Scan<'a> {
     }
 
     /// The next line. None: the log ends here.
-    pub(super) fn next(&mut self) -> Result<Option<Line>, StoreError> {
+    pub(crate) fn next(&mut self) -> Result<Option<Line>, StoreError> {
         self.peek()?;
         let line = self.chunk.next();
         self.taken += line.as_ref().map_or(0, |line| line.text.len());

@@ -11,9 +11,7 @@ use valet_store::{Direction, Lines, Position, StoreError};
 use super::line::SessionMeta;
 use super::part;
 use super::policy::{Profile, StoredSandbox};
-
-/// How much of a log is looked at in one go.
-const CHUNK: usize = 256 * 1024;
+use super::scan::Scan;
 
 /// What is in force for a thread. None: the log does not say, or says that there is none.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -128,20 +126,19 @@ impl Settings {
         {
             settings.line(&line.kind, line.payload);
         }
-        let (mut at, mut context, mut applied) = (lines.end()?, None, None);
+        let (mut context, mut applied) = (None, None);
         // Whichever is later is applied later.
         let mut applied_last = false;
-        while at > Position::START && (context.is_none() || (applied.is_none() && !whole(context.as_ref()))) {
-            let chunk = lines.read(at, Direction::Backward, CHUNK)?;
-            let Some(last) = chunk.last() else { break };
-            at = last.at;
-            for line in chunk.iter().filter_map(valet_store::Line::envelope) {
-                if context.is_none() && line.kind == "turn_context" {
-                    context = serde_json::from_str::<Context>(line.payload.get()).ok();
-                } else if applied.is_none() && line.kind == "event_msg" {
-                    applied = Applied::read(line.payload);
-                    applied_last |= applied.is_some() && context.is_none();
-                }
+        let mut scan = Scan::new(lines, lines.end()?, Direction::Backward);
+        while (context.is_none() || (applied.is_none() && !whole(context.as_ref())))
+            && let Some(line) = scan.next()?
+        {
+            let Some(line) = line.envelope() else { continue };
+            if context.is_none() && line.kind == "turn_context" {
+                context = serde_json::from_str::<Context>(line.payload.get()).ok();
+            } else if applied.is_none() && line.kind == "event_msg" {
+                applied = Applied::read(line.payload);
+                applied_last |= applied.is_some() && context.is_none();
             }
         }
         match (context, applied) {

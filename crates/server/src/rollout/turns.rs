@@ -9,9 +9,7 @@ use valet_store::{Direction, Line, Lines, Position, StoreError};
 use super::event::{End, Said};
 use super::item::StoredItem;
 use super::legacy;
-
-/// How much of a log is read in one go.
-const CHUNK: usize = 1024 * 1024;
+use super::scan::Scan;
 
 /// The turns of the lines so far.
 #[derive(Debug, Default)]
@@ -49,13 +47,12 @@ impl Turns {
 
     /// Everything that a log tells.
     pub(super) fn told(lines: &dyn Lines) -> Result<Self, StoreError> {
-        let (mut turns, mut at) = (Self::default(), Position::START);
-        loop {
-            let chunk = lines.read(at, Direction::Forward, CHUNK)?;
-            let Some(last) = chunk.last() else { return Ok(turns) };
-            at = last.next;
-            chunk.iter().for_each(|line| turns.line(line));
+        let mut turns = Self::default();
+        let mut scan = Scan::new(lines, Position::START, Direction::Forward);
+        while let Some(line) = scan.next()? {
+            turns.line(&line);
         }
+        Ok(turns)
     }
 
     /// For lines from the middle of a log that is not a legacy one.

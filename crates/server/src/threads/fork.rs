@@ -37,11 +37,8 @@ impl Fork {
         let lines = history.into_lines();
         let end = self.cut.unwrap_or(lines.end()?);
         let settings = Settings::read(&lines)?;
-        let first = lines.read(Position::START, Direction::Forward, 0)?;
-        let meta =
-            first.first().and_then(Line::envelope).and_then(|line| serde_json::from_str(line.payload.get()).ok());
         let id = self.id.to_string();
-        let mut log = store.create(self.id, self.head(meta.unwrap_or_default())?)?;
+        let mut log = store.create(self.id, self.head(SessionMeta::read(&lines)?)?)?;
         let mut at = Position::START;
         while at < end {
             let chunk = lines.read(at, Direction::Forward, CHUNK)?;

@@ -23,6 +23,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
+use chrono::Utc;
 use futures_util::future::{BoxFuture, join_all};
 use tokio::sync::watch;
 use valet_agent::{Conversation, Past, Services};
@@ -30,7 +31,6 @@ use valet_protocol::methods::ThreadSettingsUpdated;
 use valet_protocol::{ErrorKind, ErrorObject, v2};
 use valet_store::{Creator, FileStore, MemoryStore, NewLine, ThreadLog, ThreadStore};
 
-use crate::clock::now_ms;
 use crate::connection::{Connection, ConnectionId};
 use crate::host::HostState;
 use crate::rollout::SessionMeta;
@@ -278,7 +278,7 @@ impl Thread {
         {
             stage.log.append([line]);
             let thread = &mut stage.record.thread;
-            thread.updated_at = thread.updated_at.max(now_ms() / 1000);
+            thread.updated_at = thread.updated_at.max(Utc::now().timestamp());
             self.shared.settle(&mut stage);
         }
     }

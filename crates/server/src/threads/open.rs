@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 use valet_agent::Past;
 use valet_auth::Identity;
 use valet_protocol::{ErrorObject, v2};
-use valet_store::{Direction, Line, Lines, Position, StoreError, Summary, ThreadLog, Until};
+use valet_store::{Direction, Lines, StoreError, Summary, ThreadLog, Until};
 
 use super::past;
 use super::record::{Record, ThreadSettings, absolute};
@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::connection::Connection;
 use crate::context::Context;
 use crate::convert;
-use crate::rollout::{SessionMeta, Settings, TokenInfo, started};
+use crate::rollout::{Scan, SessionMeta, Settings, TokenInfo, started};
 
 /// What a log says of the thread that is to go on.
 pub(crate) struct Stored {
@@ -34,10 +34,7 @@ impl Stored {
     /// The log cannot be read.
     pub(crate) fn read(log: Box<dyn ThreadLog>) -> Result<Self, StoreError> {
         let lines = log.lines();
-        let first = lines.read(Position::START, Direction::Forward, 0)?;
-        let meta =
-            first.first().and_then(Line::envelope).and_then(|line| serde_json::from_str(line.payload.get()).ok());
-        Ok(Self { meta: meta.unwrap_or_default(), settings: Settings::read(&*lines)?, log })
+        Ok(Self { meta: SessionMeta::read(&*lines)?, settings: Settings::read(&*lines)?, log })
     }
 }
 
@@ -175,27 +172,23 @@ impl ThreadSettings {
     }
 }
 
-/// How much of a log is looked at in one go for what was used, and how often.
-const CHUNK: usize = 256 * 1024;
-const CHUNKS: usize = 16;
+/// How much of a log is looked at for what was used, in bytes.
+const LOOK: usize = 4 * 1024 * 1024;
 
 /// What was used last, and by which turn, unless that is far back.
 pub(super) fn last_usage(lines: &dyn Lines) -> Result<Option<(String, v2::ThreadTokenUsage)>, StoreError> {
-    let (mut usage, mut at) = (None, lines.end()?);
-    for _ in 0..CHUNKS {
-        let chunk = lines.read(at, Direction::Backward, CHUNK)?;
-        let Some(last) = chunk.last() else { break };
-        at = last.at;
-        for line in chunk.iter().filter_map(Line::envelope).filter(|line| line.kind == "event_msg") {
-            match &usage {
-                None if line.payload.get().contains("\"token_count\"") => usage = TokenInfo::read(line.payload),
-                None => {}
-                Some(usage) => {
-                    if let Some(turn_id) = started(line.payload) {
-                        return Ok(Some((turn_id, usage.clone())));
-                    }
-                }
-            }
+    let mut usage = None;
+    let mut scan = Scan::new(lines, lines.end()?, Direction::Backward);
+    while scan.taken < LOOK
+        && let Some(line) = scan.next()?
+    {
+        let Some(line) = line.envelope().filter(|line| line.kind == "event_msg") else { continue };
+        if usage.is_none() && line.payload.get().contains("\"token_count\"") {
+            usage = TokenInfo::read(line.payload);
+        } else if usage.is_some()
+            && let Some(turn_id) = started(line.payload)
+        {
+            return Ok(usage.map(|usage| (turn_id, usage)));
         }
     }
     Ok(None)

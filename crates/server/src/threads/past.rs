@@ -8,13 +8,10 @@ use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 use valet_agent::Past;
 use valet_protocol::v2;
-use valet_store::{Direction, Envelope, Line, Lines, Position, StoreError};
+use valet_store::{Direction, Envelope, Lines, Position, StoreError};
 
 use crate::convert;
-use crate::rollout::{Compacted, Context, StoredItem, TokenInfo};
-
-/// How much of a log is read in one go.
-const CHUNK: usize = 1024 * 1024;
+use crate::rollout::{Compacted, Context, Scan, StoredItem, TokenInfo};
 
 /// What the reference notes in an item, and sends to nobody.
 const NOTE: &str = "internal_chat_message_metadata_passthrough";
@@ -22,13 +19,11 @@ const NOTE: &str = "internal_chat_message_metadata_passthrough";
 /// Reads a log.
 pub(super) fn read(lines: &dyn Lines) -> Result<Past, StoreError> {
     let mut past = Past::default();
-    let mut at = Position::START;
-    loop {
-        let chunk = lines.read(at, Direction::Forward, CHUNK)?;
-        let Some(last) = chunk.last() else { return Ok(past) };
-        at = last.next;
-        chunk.iter().filter_map(Line::envelope).for_each(|line| take(&mut past, &line));
+    let mut scan = Scan::new(lines, Position::START, Direction::Forward);
+    while let Some(line) = scan.next()? {
+        line.envelope().into_iter().for_each(|line| take(&mut past, &line));
     }
+    Ok(past)
 }
 
 /// Takes in one line.

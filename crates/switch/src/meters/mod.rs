@@ -8,8 +8,9 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
+use chrono::Utc;
 use futures_util::future::join_all;
 use reqwest::{Method, Request, StatusCode, Url};
 use tokio::sync::watch;
@@ -60,10 +61,7 @@ impl Meters {
         Self {
             wallet,
             url: format!("{chatgpt_base_url}{}", usage::PATH),
-            clock: Box::new(|| {
-                let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-                i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
-            }),
+            clock: Box::new(|| Utc::now().timestamp()),
             known: Mutex::default(),
             changed: watch::Sender::default(),
         }
