@@ -195,7 +195,7 @@ async fn a_host_with_a_stored_thread_that_was_used_listed_and_searched_wakes_for
 #[tokio::test]
 async fn what_a_burst_of_long_answers_needed_goes_back_to_the_system() {
     const TURNS: usize = 6;
-    let text = Response::new().chunks(Chunks::repeat("word ".repeat(200), 8_000));
+    let text = Response::new().chunks(Chunks::repeat("word ".repeat(1_600), 1_000));
     let sim = Sim::start(Script::responses([text])).await.unwrap();
     let listener = Listener::start_with(&sim, "thread_unload_delay_secs = 0\n").await;
     let pid = listener.child.id().unwrap();
