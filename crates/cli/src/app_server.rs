@@ -4,10 +4,10 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use valet_protocol::export::{self, Surface};
 use valet_server::{Config, ConfigError, Host};
-use valet_transport::listener::{self, AllowedOrigin, Auth, Endpoint, Settings};
+use valet_transport::listener::{self, AllowedOrigin, Auth, Endpoint, ListenError, Settings};
 use valet_transport::{OutboxLimits, stdio};
 
 use crate::allocator;
@@ -117,7 +117,7 @@ async fn serve_listener(
     endpoint: Endpoint,
     settings: Settings,
 ) -> anyhow::Result<ExitCode> {
-    let mut listener = listener::listen(endpoint, settings).await?;
+    let mut listener = listener::listen(endpoint, settings).await.map_err(way_out)?;
     logging::say(format_args!("valet app-server listening on: {}", listener.address));
     let ended = endings.end(&host);
     tokio::pin!(ended);
@@ -133,6 +133,14 @@ async fn serve_listener(
     }
     listener.stop();
     Ok(ExitCode::SUCCESS)
+}
+
+/// What to do, where the words of the reference do not say it.
+fn way_out(error: ListenError) -> anyhow::Error {
+    match error {
+        ListenError::InUse(_) => anyhow!("{error}; end that server, or name another socket with --listen unix://PATH"),
+        _ => error.into(),
+    }
 }
 
 /// Who may come in, as far as the configuration says it.

@@ -158,7 +158,7 @@ impl AppServerArgs {
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ConfigArgs {
     /// Set a configuration key on top of config.toml; the value is TOML, else a string; repeatable.
-    #[arg(short = 'c', long = "config", value_name = "KEY=VALUE")]
+    #[arg(short = 'c', long = "config", value_name = "KEY=VALUE", value_parser = pair)]
     pub(crate) pairs: Vec<String>,
 }
 
@@ -173,6 +173,14 @@ impl ConfigArgs {
     /// The same for a program that is started.
     pub(crate) fn arguments(&self) -> Vec<OsString> {
         arguments(&self.pairs)
+    }
+}
+
+/// What has a key, if it has a value; the configuration says the rest.
+fn pair(text: &str) -> Result<String, &'static str> {
+    match text.split_once('=') {
+        Some((key, _)) if key.trim().is_empty() => Err("a key goes before the `=`"),
+        _ => Ok(text.to_owned()),
     }
 }
 

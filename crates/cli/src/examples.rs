@@ -38,7 +38,7 @@ The exit code is the client's.";
 
 pub(crate) const SIM: &str = "\
 Example:
-  valet sim --port 4000 --script examples/refuse-first-token.json
+  valet sim --port 4000 --script script.json
 
 The sim runs until Ctrl-C or SIGTERM.";
 
@@ -55,11 +55,15 @@ The exit code is 130 when the login was cancelled by Ctrl-C.";
 
 pub(crate) const LOGOUT: &str = "\
 The exit code is 1 when the issuer did not take the tokens back; the login is
+forgotten all the same. It is 1, too, when the login cannot be read; it stays.";
+
+pub(crate) const REMOVE: &str = "\
+The exit code is 1 when the issuer did not take the tokens back; the login is
 forgotten all the same.";
 
 pub(crate) const STATUS: &str = "\
-The exit code is 0 when somebody is logged in, and 1 when nobody is or the login
-cannot be read.";
+The exit code is 0 when somebody is logged in, and 1 when nobody is, or the
+login cannot be read or is refused for good.";
 
 pub(crate) const ACCOUNTS: &str = "\
 Examples:

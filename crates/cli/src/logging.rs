@@ -59,10 +59,15 @@ fn targets() -> Targets {
     let usual = Targets::new().with_default(LevelFilter::WARN);
     let said = |variable| Some((variable, std::env::var(variable).ok().filter(|words| !words.is_empty())?));
     let Some((variable, wanted)) = ["VALET_LOG", "RUST_LOG"].into_iter().find_map(said) else { return usual };
+    // Elsewhere a word alone may be a crate, and other programs read that variable, too; here it is a mistyped level.
+    let is_level = |words: &str| words.contains('=') || words.trim().parse::<LevelFilter>().is_ok();
     match wanted.parse() {
-        Ok(wanted) => ours(&wanted),
-        Err(error) => {
-            say(format_args!("valet: {variable}={wanted}: {error}; say `info`, or `warn,valet_server=debug`"));
+        Ok(targets) if variable != "VALET_LOG" || wanted.split(',').all(is_level) => ours(&targets),
+        _ => {
+            say(format_args!(
+                "valet: {variable}={wanted}: no such level; say off, error, warn, info or debug, or one for each crate, \
+                 as in warn,valet_server=debug"
+            ));
             usual
         }
     }

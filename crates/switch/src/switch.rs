@@ -1,5 +1,6 @@
 //! A running session: the app server, its parent, and the door for clients.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -49,7 +50,7 @@ pub enum SwitchError {
     #[error(transparent)]
     Connect(#[from] ConnectError),
     /// No door.
-    #[error("cannot listen on {address}: {error}")]
+    #[error("cannot listen on {address}: {error}{}", way_out(.error))]
     Listen {
         /// Where.
         address: SocketAddr,
@@ -59,6 +60,14 @@ pub enum SwitchError {
     /// The operating system gives no random bytes.
     #[error("no random bytes: {0}")]
     Random(#[from] getrandom::Error),
+}
+
+/// What helps, where the system's words do not say it.
+fn way_out(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::AddrInUse => "; another program listens there: end it, or take another port (0: any free one)",
+        _ => "",
+    }
 }
 
 /// A running session. Dropping it ends it.

@@ -120,7 +120,7 @@ pub enum StoreError {
         error: std::io::Error,
     },
     /// The file is not what its name says. It is left as it is.
-    #[error("{path} is not a file of logins (line {line}, column {column})")]
+    #[error("{path} is not a file of logins (line {line}, column {column}): mend it, or remove it")]
     Damaged {
         /// Which file.
         path: String,

@@ -151,7 +151,10 @@ fn switch(config: &ConfigArgs, who: &str) -> anyhow::Result<()> {
     tell(match wallet(&config).activate(&name)? {
         Activated::Already => format!("{name} is used already."),
         Activated::Now => {
-            format!("{name} is used from now on. A host that runs goes on with the login that it has: start it again.")
+            format!(
+                "{name} is used from now on. `valet run` follows; any other host that runs goes on with the login that \
+                 it has: start it again."
+            )
         }
     });
     Ok(())

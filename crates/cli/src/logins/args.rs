@@ -103,6 +103,7 @@ pub(crate) enum AccountsCommand {
     /// Show how much of each login's plan is used, when it starts anew, and how long it lasts at this pace.
     Usage(UsageArgs),
     /// Forget a login that is not used.
+    #[command(after_help = examples::REMOVE)]
     Remove {
         /// A part of the login's name that no other one has.
         who: String,

@@ -46,7 +46,7 @@ pub(super) fn export(config: &Config, format: Format, path: &Path, who: Option<&
             let accounts = LockedAccounts::of(&*locked, Shelf::of_home(&config.home))?;
             accounts.login(&*locked, accounts.find(who)?)?
         }
-        None => locked.load()?.context("nobody is logged in")?,
+        None => locked.load()?.context("nobody is logged in; `valet login` makes a login")?,
     };
     drop(locked);
     file(format, path).lock(PATIENCE)?.save(&login)?;

@@ -6,8 +6,6 @@ use valet_auth::HttpClient;
 use valet_auth::store::{Login, PATIENCE};
 use valet_server::Config;
 
-use crate::logging;
-
 use super::args::LogoutArgs;
 use super::who::Who;
 use super::{block_on, tell};
@@ -18,13 +16,10 @@ pub(super) fn run(args: &LogoutArgs) -> anyhow::Result<ExitCode> {
     let store = config.store();
     let login = {
         let locked = store.lock(PATIENCE)?;
-        let login = locked.load();
+        // What cannot be read stays: somebody may mend it, and its tokens could not be taken back.
+        let login = locked.load()?;
         locked.clear()?;
-        // What cannot be read is gone now, too, and its tokens are not known.
-        login.unwrap_or_else(|error| {
-            logging::say(format_args!("valet: {error}"));
-            None
-        })
+        login
     };
     match &login {
         Some(login) => tell(format_args!("Logged out: {} is forgotten here.", Who::of(login).name)),

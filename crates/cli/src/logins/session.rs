@@ -66,7 +66,10 @@ impl Session {
         if ended.success {
             return Ok(Ended::LoggedIn);
         }
-        Err(anyhow!(ended.error.unwrap_or_else(|| "the login failed".to_owned())))
+        Err(match ended.error {
+            Some(error) => for_a_person(&error),
+            None => anyhow!("the login failed"),
+        })
     }
 
     pub(super) async fn close(self) {
@@ -77,9 +80,28 @@ impl Session {
 /// What a person is told of a refusal: its sentence, without the code for machines.
 pub(super) fn words(error: RequestError) -> anyhow::Error {
     match error {
-        RequestError::Server(error) => anyhow!(error.message),
+        RequestError::Server(error) => for_a_person(&error.message),
         other => other.into(),
     }
+}
+
+/// What the host says in the words of the reference, which clients may know, leaves open what to do.
+fn for_a_person(words: &str) -> anyhow::Error {
+    match words {
+        "Login server error: Login cancelled" => {
+            anyhow!("another login began on this machine and has ended this one; start again")
+        }
+        "State mismatch" => anyhow!("this address is of another login; copy the one from the browser of this login"),
+        _ if words.starts_with("failed to start login server: cannot listen") => {
+            anyhow!("{words}; end what listens there, or use --device")
+        }
+        _ => anyhow!("{}", without_status(words)),
+    }
+}
+
+/// A refusal that the issuer explains is told without the number before it.
+fn without_status(words: &str) -> &str {
+    words.strip_prefix("400 Bad Request: ").filter(|reason| !reason.is_empty()).unwrap_or(words)
 }
 
 /// How a login ended that did not fail.
@@ -103,4 +125,25 @@ async fn hand_in(client: &Client, login_id: &str, mut addresses: mpsc::Unbounded
         }
     }
     std::future::pending().await
+}
+
+#[cfg(test)]
+mod tests {
+    use pretty_assertions::assert_eq;
+
+    use super::for_a_person;
+
+    #[test]
+    fn what_the_reference_says_is_told_with_what_to_do() {
+        let taken = "failed to start login server: cannot listen for the login: port 1455: Address already in use";
+        let rows = [
+            (taken, format!("{taken}; end what listens there, or use --device")),
+            ("400 Bad Request: The person refused.", "The person refused.".to_owned()),
+            ("400 Bad Request", "400 Bad Request".to_owned()),
+            ("Login timed out", "Login timed out".to_owned()),
+        ];
+        for (words, expected) in rows {
+            assert_eq!(for_a_person(words).to_string(), expected);
+        }
+    }
 }

@@ -23,6 +23,8 @@ const LIMITS: Duration = Duration::from_secs(15);
 struct Told {
     account: Value,
     limits: Result<Value, String>,
+    /// Whether the login will never be renewed: the issuer has refused it for good.
+    refused: bool,
 }
 
 pub(super) fn run(args: &StatusArgs) -> anyhow::Result<ExitCode> {
@@ -39,14 +41,13 @@ pub(super) fn run(args: &StatusArgs) -> anyhow::Result<ExitCode> {
     } else {
         show(&who, &told);
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(if told.refused { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 async fn ask(config: Config) -> anyhow::Result<Told> {
     let store = config.store();
     let session = Session::open(config).await?;
-    let account = session.client.request_part::<m::AccountRead, Value>(GetAccountParams::default()).await;
-    let account = account.map_err(words)?;
+    let account = read(&session).await?;
     let mut signals = Signals::new();
     let params = GetAccountRateLimitsParams { exclude_reset_credit_details: true, ..Default::default() };
     let limits = tokio::select! {
@@ -59,8 +60,14 @@ async fn ask(config: Config) -> anyhow::Result<Told> {
         let _ = tokio::task::spawn_blocking(move || store.lock(valet_auth::store::PATIENCE).map(drop)).await;
     }
     let limits = limits.and_then(|limits| limits.map_err(|error| words(error).to_string()));
+    // The host has nobody any more when it finds out that a login is refused for good.
+    let refused = !account["account"].is_null() && read(&session).await?["account"].is_null();
     session.close().await;
-    Ok(Told { account, limits })
+    Ok(Told { account, limits, refused })
+}
+
+async fn read(session: &Session) -> anyhow::Result<Value> {
+    session.client.request_part::<m::AccountRead, Value>(GetAccountParams::default()).await.map_err(words)
 }
 
 fn as_json(who: &Who, told: &Told) -> Value {
@@ -71,6 +78,7 @@ fn as_json(who: &Who, told: &Told) -> Value {
         "accountId": who.account_id,
         "userId": told.account["userId"],
         "expiresAt": told.account["valet"]["expiresAt"],
+        "loginNeeded": told.refused,
         "rateLimits": told.limits.as_ref().ok(),
         "rateLimitsError": told.limits.as_ref().err(),
     })
@@ -84,7 +92,9 @@ fn show(who: &Who, told: &Told) {
     if let Some(account_id) = &who.account_id {
         row("account", account_id);
     }
-    if let Some(expires_at) = told.account["valet"]["expiresAt"].as_i64().and_then(times::time) {
+    if told.refused {
+        row("token", "refused for good: log in again with `valet login`");
+    } else if let Some(expires_at) = told.account["valet"]["expiresAt"].as_i64().and_then(times::time) {
         row("token", &format!("good until {expires_at}; a host renews it before"));
     }
     match &told.limits {

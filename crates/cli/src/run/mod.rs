@@ -78,6 +78,9 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     if !args.listen.ip().is_loopback() {
         bail!("--listen {}: other machines could see what is said; use an address of this one only", args.listen);
     }
+    if !args.prefer.is_empty() && args.policy != Policy::Priority {
+        logging::say("valet: --prefer decides between equals only; --policy priority goes by it");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(serve(args))
 }

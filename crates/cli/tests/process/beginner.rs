@@ -36,13 +36,14 @@ fn what_cannot_start_says_in_one_line_what_to_do() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     let listen = format!("ws://127.0.0.1:{port}");
-    let rows: [(&[&str], &str); 7] = [
+    let rows: [(&[&str], &str); 8] = [
         (&["app-server", "--listen", &listen], "take another port (0: any free one)"),
         (&["sim", "--port", &port.to_string()], "take another --port (0: any free one)"),
         (&["sim", "--script", "/no/such/script.json"], "valet: cannot read /no/such/script.json: No such file"),
         (&["login", "--api-key"], "pipe it into stdin, as in"),
         (&["accounts", "import", "codex", "/no/such/file"], "/no/such/file is not there: log in with that program"),
         (&["run"], "nobody is logged in; `valet login` makes a login"),
+        (&["accounts", "export", "codex", "/no/such/file"], "nobody is logged in; `valet login` makes a login"),
         (&["accounts", "use", "x"], "`valet accounts list` says which there are"),
     ];
     for (args, words) in rows {
@@ -50,6 +51,15 @@ fn what_cannot_start_says_in_one_line_what_to_do() {
         assert!(text.contains(words) && text.lines().count() == 1, "{args:?}: {text}");
         assert_eq!(text.matches("os error").count(), usize::from(text.contains("os error")), "said twice: {text}");
         assert_eq!(code, Some(1), "{args:?}");
+    }
+}
+
+#[test]
+fn a_pair_without_a_key_is_not_understood() {
+    let home = tempfile::tempdir().unwrap();
+    for pair in ["=3", " =3"] {
+        let (text, code) = said(valet(home.path(), &["app-server", "-c", pair]));
+        assert!(code == Some(2) && text.contains("a key goes before the `=`"), "{text}");
     }
 }
 
@@ -74,13 +84,28 @@ fn a_level_of_logs_that_is_none_is_named_and_warnings_are_logged_all_the_same() 
     let home = tempfile::tempdir().unwrap();
     // The flag has no effect on stdio, which is a warning.
     let args = ["app-server", "--ws-auth", "capability-token", "--ws-token-file", "x"];
-    for (level, lines) in [("valet=loud", 2), ("loud", 1), ("", 1), ("valet_store=debug", 1), ("error", 0)] {
+    let rows = [
+        ("valet=loud", 2),
+        ("loud", 2),
+        ("warn,verbose", 2),
+        ("", 1),
+        ("WARN", 1),
+        ("valet_store=debug", 1),
+        ("error,valet_store=warn", 0),
+        ("error", 0),
+    ];
+    for (level, lines) in rows {
         let mut command = valet(home.path(), &args);
         command.env("VALET_LOG", level);
         let (text, code) = said(command);
         assert_eq!((text.lines().count(), code), (lines, Some(0)), "{level}: {text}");
-        assert_eq!(text.contains("VALET_LOG=valet=loud: "), lines == 2, "{text}");
+        let words = format!("valet: VALET_LOG={level}: no such level; say off, error, warn, info or debug");
+        assert_eq!(text.contains(&words), lines == 2, "{text}");
     }
+    // Another program's crate is no mistake of ours.
+    let mut command = valet(home.path(), &args);
+    command.env("RUST_LOG", "parent");
+    assert_eq!(said(command).0.lines().count(), 1);
 }
 
 #[test]

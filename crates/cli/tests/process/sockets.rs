@@ -45,8 +45,9 @@ async fn the_control_socket_is_private_unique_and_removed_at_the_end() {
     assert!(answers(&path).await);
     let second = valet(home.path(), &["app-server", "--listen", "unix://"]).output().unwrap();
     let said = String::from_utf8(second.stderr).unwrap();
-    let words = format!("app-server control socket is already in use at {}", path.display());
-    assert!(said.contains(&words), "{said}");
+    let words = "end that server, or name another socket with --listen unix://PATH";
+    let words = format!("valet: app-server control socket is already in use at {}; {words}\n", path.display());
+    assert_eq!(said, words);
     assert_eq!(second.status.code(), Some(1));
     assert!(answers(&path).await, "the first one is not disturbed");
     assert_eq!(server.terminate().await, Some(0));

@@ -20,7 +20,8 @@ async fn another_login_puts_the_first_one_aside_and_either_can_be_used() {
     let said = desk.run(&["accounts", "use", "user@"]).await;
     assert_eq!(said.code, 1);
     assert!(said.err.contains("could be user@example.com_acct-2 or user@example.com_acct-1"), "{}", said.err);
-    desk.done(&["accounts", "use", "ACCT-1"]).await;
+    let said = desk.done(&["accounts", "use", "ACCT-1"]).await;
+    assert!(said.contains("`valet run` follows; any other host that runs goes on"), "{said}");
     assert_eq!(desk.read("auth.json")["tokens"]["account_id"], "acct-1");
     assert_eq!(desk.shelf(), ["user@example.com_acct-2.json"]);
     assert!(desk.done(&["accounts", "use", "acct-1"]).await.contains("is used already"));

@@ -73,13 +73,30 @@ async fn the_address_of_a_browser_elsewhere_can_be_pasted_also_after_a_wrong_one
     let address = desk.sim.issuer().approve(&login.id, "acct-1").unwrap().unwrap();
     let mut stdin = waiting.child.stdin.take().unwrap();
     let mut refusal = BufReader::new(waiting.child.stderr.take().unwrap()).lines();
-    stdin.write_all(b"\nhttp://127.0.0.1:1455/elsewhere?code=1\n").await.unwrap();
-    let line = tokio::time::timeout(LIMIT, refusal.next_line()).await.unwrap().unwrap().unwrap();
-    assert_eq!(line, "valet: this is not the address that the browser was sent to");
+    let of_another = address.replace("state=", "state=x");
+    let rows = [
+        ("http://127.0.0.1:1455/elsewhere?code=1", "valet: this is not the address that the browser was sent to"),
+        (of_another.as_str(), "valet: this address is of another login; copy the one from the browser of this login"),
+    ];
+    for (wrong, words) in rows {
+        stdin.write_all(format!("\n{wrong}\n").as_bytes()).await.unwrap();
+        let line = tokio::time::timeout(LIMIT, refusal.next_line()).await.unwrap().unwrap().unwrap();
+        assert_eq!(line, words);
+    }
     stdin.write_all(format!("{address}\n").as_bytes()).await.unwrap();
     let (code, out, _) = waiting.end().await;
     assert_eq!(code, Some(0));
     assert!(out.ends_with("Logged in with ChatGPT as user@example.com.\n"), "{out}");
+}
+
+#[tokio::test]
+async fn a_login_that_another_one_has_ended_says_so() {
+    let desk = Desk::open(IssuerPolicy::default()).await;
+    let waiting = Waiting::begin(&desk).await;
+    reqwest::get(format!("http://{}/cancel", waiting.callback())).await.unwrap();
+    let (code, _, err) = waiting.end().await;
+    let words = "valet: another login began on this machine and has ended this one; start again\n";
+    assert_eq!((code, err.as_str()), (Some(1), words));
 }
 
 #[cfg(unix)]
@@ -126,7 +143,7 @@ async fn a_login_that_the_issuer_refuses_says_why_and_leaves_the_old_one() {
     desk.run_with(&["login", "--api-key"], "sk-old").await;
     let said = desk.run(&["login", "--device"]).await;
     assert_eq!(said.code, 1);
-    assert!(said.err.starts_with("valet: ") && said.err.contains("The person refused"), "{}", said.err);
+    assert_eq!(said.err, "valet: The person refused.\n");
     assert_eq!(desk.read("auth.json")["OPENAI_API_KEY"], "sk-old");
     desk.sim.shutdown().await;
     let said = desk.run(&["login", "--device"]).await;
@@ -220,4 +237,20 @@ async fn a_logout_counts_here_even_if_the_issuer_does_not_answer_and_that_is_sai
     assert!(said.out.contains("is forgotten here"), "{}", said.out);
     assert!(said.err.contains("the issuer did not take the tokens back") && said.err.contains("503"), "{}", said.err);
     assert_eq!(desk.done(&["logout"]).await, "Nobody was logged in.\n");
+}
+
+#[tokio::test]
+async fn a_logout_leaves_a_file_that_cannot_be_read_and_says_what_to_do() {
+    let desk = Desk::open(approved("acct-1")).await;
+    for text in ["{bad", "{\"tokens\":3}", "[]", ""] {
+        std::fs::write(desk.file("auth.json"), text).unwrap();
+        let said = desk.run(&["logout"]).await;
+        assert_eq!((said.code, said.out.as_str()), (1, ""), "{text:?}: {}", said.err);
+        let told = said.err.contains("auth.json is not a file of logins (line ");
+        assert!(told && said.err.ends_with("): mend it, or remove it\n"), "{text:?}: {}", said.err);
+        assert_eq!(
+            (said.err.lines().count(), std::fs::read_to_string(desk.file("auth.json")).unwrap().as_str()),
+            (1, text)
+        );
+    }
 }

@@ -64,6 +64,24 @@ async fn a_token_that_is_refused_is_renewed_and_the_new_one_is_kept() {
 }
 
 #[tokio::test]
+async fn a_login_that_is_refused_for_good_is_not_called_good() {
+    let tokens = TokenPolicy { refuse_everywhere: true, ..TokenPolicy::default() };
+    let desk = Desk::open(approved("acct-1")).await;
+    desk.sim.replace_script(script(approved("acct-1")).tokens(tokens));
+    desk.done(&["login", "--device"]).await;
+    assert_eq!(desk.json(&["status", "--json"]).await["loginNeeded"], false);
+    assert!(desk.sim.tokens().revoke(desk.read("auth.json")["tokens"]["refresh_token"].as_str().unwrap()));
+    desk.sim.tokens().expire_all();
+    let said = desk.run(&["status"]).await;
+    assert_eq!((said.code, said.err.as_str()), (1, ""), "{}", said.out);
+    assert!(said.out.contains("  token    refused for good: log in again with `valet login`\n"), "{}", said.out);
+    assert!(!said.out.contains("good until"), "{}", said.out);
+    let said = desk.run(&["status", "--json"]).await;
+    let told: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!((said.code, &told["loggedIn"], &told["loginNeeded"]), (1, &json!(true), &json!(true)));
+}
+
+#[tokio::test]
 async fn an_api_key_has_no_limits_and_no_end() {
     let desk = Desk::open(approved("acct-1")).await;
     desk.run_with(&["login", "--api-key"], "sk-1").await;

@@ -73,6 +73,27 @@ async fn the_token_of_the_clients_may_come_from_a_pipe() {
 }
 
 #[tokio::test]
+async fn a_preference_that_the_policy_does_not_go_by_is_told() {
+    let stage = Stage::open(Script::text("hi"), &["acct-1"]).await;
+    let program = stage.program("client", &client("exit 0"));
+    let words = "valet: --prefer decides between equals only; --policy priority goes by it\n";
+    for (policy, expected) in [("headroom", words), ("priority", "")] {
+        let args = ["run", "--client", program.to_str().unwrap(), "--prefer", "acct-1", "--policy", policy];
+        assert_eq!(stage.valet(&args).await, (0, expected.to_owned()), "{policy}");
+    }
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_told_with_what_to_do() {
+    let stage = Stage::open(Script::text("hi"), &["acct-1"]).await;
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = taken.local_addr().unwrap().to_string();
+    let (code, said) = stage.valet(&["run", "--listen", &listen]).await;
+    assert!(code == 1 && said.ends_with("end it, or take another port (0: any free one)\n"), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+}
+
+#[tokio::test]
 async fn an_app_server_that_ends_at_once_is_quoted() {
     let stage = Stage::open(Script::text("hi"), &["acct-1"]).await;
     let server = stage.program("server", "echo 'it is no day for this' >&2; exit 3");
