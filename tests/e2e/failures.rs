@@ -4,7 +4,7 @@ use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
 use valet_protocol::methods as m;
 use valet_protocol::v2::{CodexErrorInfo, ThreadStatus, TurnStatus};
-use valet_sim::{RecordedRequest, Response, Rule, Script};
+use valet_sim::{RecordedRequest, Response, Rule, Script, TokenPolicy};
 use valet_tests::TestHost;
 
 const HIGH_DEMAND: &str = "We’re currently experiencing high demand, which may cause temporary errors.";
@@ -187,4 +187,45 @@ async fn a_backend_that_cannot_be_reached_fails_the_turn_and_names_the_layer() {
     host.sim.shutdown().await;
     let error = parent.turn(&thread, "hello").await.turn.error.unwrap();
     assert!(error.message.to_lowercase().contains("connect"), "{}", error.message);
+}
+
+#[tokio::test]
+async fn what_a_person_can_mend_is_told_with_the_failure_but_not_in_strict_mode() {
+    let rows = [
+        ("", "; log in with `account/login/start`, or lend a token"),
+        (
+            "requires_openai_auth = false",
+            "; `model_providers.sim` has no `env_key`, and no `requires_openai_auth = true`",
+        ),
+        // Every process has it, and it is no key.
+        ("env_key = \"PATH\"", "; check the key in the variable `PATH`"),
+    ];
+    for (line, remedy) in rows {
+        for strict in [false, true] {
+            let tokens = TokenPolicy { api_keys: Some(Vec::new()), ..TokenPolicy::default() };
+            let host = TestHost::builder().script(Script::text("Hello.").tokens(tokens)).provider(line);
+            let host = host.with(if strict { "valet.compat=strict" } else { "valet.compat=default" }).start().await;
+            let mut client = host.client().await;
+            let thread = client.thread().await;
+            let error = client.turn(&thread, "hello").await.turn.error.unwrap();
+            assert_eq!(error.codex_error_info, status(401), "{line}");
+            assert_eq!(error.additional_details.as_deref(), (!strict).then_some("authRequired"), "{line}");
+            assert_eq!(error.message.ends_with(remedy), !strict, "{line}: {}", error.message);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_backend_that_is_not_there_is_told_with_the_key_of_its_address() {
+    // Nobody listens on port 0.
+    for (over, strict) in [("valet.compat=default", false), ("valet.compat=strict", true)] {
+        let host =
+            TestHost::builder().with("model_providers.sim.base_url=http://127.0.0.1:0/v1").with(over).start().await;
+        let mut parent = host.parent().await;
+        let thread = parent.thread().await;
+        let error = parent.turn(&thread, "hello").await.turn.error.unwrap();
+        assert_eq!(error.codex_error_info, Some(CodexErrorInfo::Other));
+        let remedy = "; check `model_providers.sim.base_url`, the network and the proxy";
+        assert_eq!(error.message.ends_with(remedy), !strict, "{}", error.message);
+    }
 }

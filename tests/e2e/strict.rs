@@ -56,6 +56,7 @@ async fn nothing_of_ours_is_added_to_any_message() {
     assert_eq!(ours, 1, "only what the client itself sent");
     assert!(!sent.contains("\"data\":{\"kind\""));
     assert!(!sent.contains("serverRequest/resolved"));
+    assert!(!sent.contains("valet/"), "a method of ours is named among those that there are");
 }
 
 #[tokio::test]

@@ -30,6 +30,8 @@ pub enum FailureClass {
     ContentFiltered,
     /// The backend failed.
     InternalServerError,
+    /// There is no way to the backend.
+    Unreachable,
     /// No good credential.
     Unauthorized {
         /// Why.

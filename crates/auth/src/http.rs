@@ -32,6 +32,13 @@ impl From<reqwest::Error> for HttpError {
     }
 }
 
+impl HttpError {
+    /// Whether there was nobody to talk to.
+    pub fn is_connect(&self) -> bool {
+        self.0.is_connect()
+    }
+}
+
 /// Its own words say which step failed; the reason is among its causes.
 fn in_words(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());

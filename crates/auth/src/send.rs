@@ -55,7 +55,13 @@ pub async fn send_authorized(
         let response = send(client, authorize(request, &snapshot), limit).await?;
         match again {
             Some(again) if response.status() == StatusCode::UNAUTHORIZED && left > 0 => request = again,
-            _ => return Ok(response),
+            _ => {
+                if response.status() == StatusCode::UNAUTHORIZED && account.is_renewable() {
+                    let token = snapshot.token.fingerprint();
+                    tracing::warn!(token, "the backend refuses a new token, too: somebody has to log in again");
+                }
+                return Ok(response);
+            }
         }
         snapshot = account.recover(snapshot.revision, caller).await?;
         left = if snapshot.found { left - 1 } else { 0 };

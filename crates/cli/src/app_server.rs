@@ -47,7 +47,7 @@ fn serve(args: &AppServerArgs) -> anyhow::Result<ExitCode> {
     let auth = args.ws.plan()?;
     let home = valet_server::config::home()?;
     let endpoint = match args.endpoint() {
-        Listen::Off => bail!("no transport configured; use --listen or enable remote control"),
+        Listen::Off => bail!("--listen off: there is nothing to listen on; leave it out for stdio, or name an address"),
         Listen::Stdio => None,
         Listen::WebSocket(address) => Some(Endpoint::Tcp(*address)),
         #[cfg(unix)]

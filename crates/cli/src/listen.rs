@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use anyhow::Context;
 use clap::{Args as ClapArgs, ValueEnum};
-use valet_transport::listener::{Auth, AuthError, SignedRules};
+use valet_transport::listener::{Auth, SignedRules};
 
 use crate::args::WHO_MAY_CONNECT;
 
@@ -24,12 +25,17 @@ pub(crate) enum Listen {
     Off,
 }
 
+#[cfg(unix)]
+const EXPECTED: &str = "`stdio://`, `unix://`, `unix://PATH`, `systemd://`, `ws://IP:PORT`, or `off`";
+#[cfg(not(unix))]
+const EXPECTED: &str = "`stdio://`, `ws://IP:PORT`, or `off`";
+
 /// Why a text is no `--listen`.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BadListen {
-    #[error("invalid websocket --listen URL `{0}`; expected `ws://IP:PORT`")]
+    #[error("invalid websocket --listen URL `{0}`; expected `ws://IP:PORT`, with an address and no name")]
     WebSocket(String),
-    #[error("unsupported --listen URL `{0}`; expected `stdio://`, `unix://`, `unix://PATH`, `ws://IP:PORT`, or `off`")]
+    #[error("unsupported --listen URL `{0}`; expected {EXPECTED}")]
     Unsupported(String),
 }
 
@@ -163,11 +169,11 @@ impl WebSocketAuthArgs {
 
 impl AuthPlan {
     /// Reads the secret.
-    pub(crate) fn load(self) -> Result<Auth, AuthError> {
+    pub(crate) fn load(self) -> anyhow::Result<Auth> {
         match self {
-            Self::TokenFile(file) => Auth::token_file(&file),
+            Self::TokenFile(file) => Auth::token_file(&file).context("--ws-token-file"),
             Self::TokenDigest(digest) => Ok(Auth::token_digest(digest)),
-            Self::Signed(file, rules) => Auth::signed(&file, rules),
+            Self::Signed(file, rules) => Auth::signed(&file, rules).context("--ws-shared-secret-file"),
         }
     }
 }
@@ -191,7 +197,7 @@ mod tests {
     use clap::Parser;
     use pretty_assertions::assert_eq;
 
-    use super::{AuthPlan, Listen, WebSocketAuthArgs};
+    use super::{AuthPlan, EXPECTED, Listen, WebSocketAuthArgs};
 
     #[derive(Parser)]
     struct Flags {
@@ -228,12 +234,13 @@ mod tests {
     fn a_listen_url_is_taken_by_the_letter() {
         let bad = |url: &str| url.parse::<Listen>().unwrap_err().to_string();
         for url in ["ws://localhost:1", "ws://127.0.0.1", "ws://127.0.0.1:0/x", "ws://"] {
-            assert_eq!(bad(url), format!("invalid websocket --listen URL `{url}`; expected `ws://IP:PORT`"));
+            assert_eq!(
+                bad(url),
+                format!("invalid websocket --listen URL `{url}`; expected `ws://IP:PORT`, with an address and no name")
+            );
         }
         for url in ["tcp://1", "", "stdio", "OFF", "wss://127.0.0.1:1"] {
-            let words = format!(
-                "unsupported --listen URL `{url}`; expected `stdio://`, `unix://`, `unix://PATH`, `ws://IP:PORT`, or `off`"
-            );
+            let words = format!("unsupported --listen URL `{url}`; expected {EXPECTED}");
             assert_eq!(bad(url), words);
         }
         assert!(matches!("ws://[::1]:0".parse(), Ok(Listen::WebSocket(address)) if address.is_ipv6()));

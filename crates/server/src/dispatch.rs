@@ -71,7 +71,7 @@ pub(crate) async fn dispatch(
     // Strict hosts have no methods but the reference's.
     let ours = context.host.config.strict() && method.starts_with("valet/");
     let Some(name) = name.ok().filter(|_| !ours) else {
-        return connection.refuse(&id, label, &unknown_method(method));
+        return connection.refuse(&id, label, &unknown_method(method, context.host.config.strict()));
     };
     macro_rules! route {
         ($($method:ident),+) => {
@@ -144,8 +144,9 @@ impl Context {
     }
 }
 
-fn unknown_method(method: &str) -> ErrorObject {
-    let known: Vec<String> = ClientRequestName::VARIANTS.iter().map(|name| format!("`{name}`")).collect();
+fn unknown_method(method: &str, strict: bool) -> ErrorObject {
+    let known = ClientRequestName::VARIANTS.iter().filter(|name| !strict || !name.starts_with("valet/"));
+    let known: Vec<String> = known.map(|name| format!("`{name}`")).collect();
     let reason = format!("unknown variant `{method}`, expected one of {}", known.join(", "));
     ErrorObject::undecodable(reason).kind(ErrorKind::MethodNotFound)
 }

@@ -133,6 +133,8 @@ mod tests {
         assert!(text.contains("line 2 column 9"), "{text}");
         let text = error("{\"rules\": [{\"responses\": [{\"steps\": [{\"txt\": \"x\"}]}]}]}");
         assert!(text.starts_with("unknown variant `txt`"), "{text}");
+        let text = error(r#"{"rules": [{"responses": [{"steps": [{"text": "x", "cut": true}]}]}]}"#);
+        assert!(text.starts_with("a step has exactly one member at line 1 column "), "{text}");
     }
 
     #[test]

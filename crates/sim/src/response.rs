@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::step::{Chunks, CustomToolCall, Failure, FunctionCall, Step, millis};
+use crate::step::{self, Chunks, CustomToolCall, Failure, FunctionCall, Step, millis};
 
 /// An answer of the backend.
 ///
@@ -23,6 +23,7 @@ pub struct Response {
     /// Pause before the response headers, in milliseconds. Default 0.
     pub delay_ms: u64,
     /// The stream. Without steps it is `response.created` and `response.completed`.
+    #[serde(deserialize_with = "step::each")]
     pub steps: Vec<Step>,
     /// Token counts in `response.completed`; `None` (`null`) sends no counts.
     pub usage: Option<Usage>,

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 /// One step of a streamed response. In a script: an object with exactly one member.
@@ -34,6 +35,15 @@ pub enum Step {
     Incomplete(String),
     /// `true`: the connection is closed in the middle of the body. `false` does nothing.
     Cut(bool),
+}
+
+/// Reads the steps of a response. Of one with several members, the decoder would only say that it expects a value.
+pub(crate) fn each<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Step>, D::Error> {
+    let step = |step: Value| match step.as_object() {
+        Some(members) if members.len() != 1 => Err(D::Error::custom("a step has exactly one member")),
+        _ => serde_json::from_value(step).map_err(D::Error::custom),
+    };
+    Vec::<Value>::deserialize(deserializer)?.into_iter().map(step).collect()
 }
 
 impl Step {

@@ -178,9 +178,10 @@ pub(crate) fn of_incomplete(reason: Option<String>) -> Failure {
     }
 }
 
-/// The backend could not be reached.
+/// There is no answer.
 pub(crate) fn of_transport(error: HttpError) -> Failure {
-    Failure::disconnected(&error.to_string())
+    let failure = Failure::disconnected(&error.to_string());
+    if error.is_connect() { failure.classed(FailureClass::Unreachable) } else { failure }
 }
 
 /// What helps depends on the limit, on why it is reached, and on the plan.

@@ -60,7 +60,11 @@ impl Account {
             }
             Err(error) => {
                 if let RedeemError::Permanent { fingerprint, permanent } = &error {
-                    *kept.spent() = Some((fingerprint.clone(), *permanent));
+                    let refused = Some((fingerprint.clone(), *permanent));
+                    // Who asks again hears it again, and the log does not.
+                    if std::mem::replace(&mut *kept.spent(), refused.clone()) != refused {
+                        tracing::warn!(token = fingerprint, reason = %permanent, "a login is refused for good: log in again");
+                    }
                 }
                 Err(failure(&error))
             }

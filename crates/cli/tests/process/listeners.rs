@@ -88,7 +88,7 @@ fn every_start_error_has_its_words_and_its_exit_code() {
     let (empty, short, hex) = (empty.display().to_string(), short.display().to_string(), "a".repeat(64));
     const CAPABILITY: &str = "--ws-auth capability-token";
     const SIGNED: &str = "--ws-auth signed-bearer-token";
-    let unsupported = "expected `stdio://`, `unix://`, `unix://PATH`, `ws://IP:PORT`, or `off`";
+    let unsupported = "expected `stdio://`, `unix://`, `unix://PATH`, `systemd://`, `ws://IP:PORT`, or `off`";
     let refusing = "refusing to start non-loopback websocket listener 0.0.0.0:0 without auth; configure `--ws-auth capability-token` or `--ws-auth signed-bearer-token`";
     let needs = |flags: &str, mode: &str| format!("{flags} require `--ws-auth {mode}`");
     // The first five are about the form of one flag, and end with 2.
@@ -96,18 +96,18 @@ fn every_start_error_has_its_words_and_its_exit_code() {
         ("--listen tcp://1".into(), format!("unsupported --listen URL `tcp://1`; {unsupported}")),
         (
             "--listen ws://localhost:1".into(),
-            "invalid websocket --listen URL `ws://localhost:1`; expected `ws://IP:PORT`".into(),
+            "invalid websocket --listen URL `ws://localhost:1`; expected `ws://IP:PORT`, with an address and no name".into(),
         ),
         (
             "--listen ws://127.0.0.1:0/x".into(),
-            "invalid websocket --listen URL `ws://127.0.0.1:0/x`; expected `ws://IP:PORT`".into(),
+            "invalid websocket --listen URL `ws://127.0.0.1:0/x`; expected `ws://IP:PORT`, with an address and no name".into(),
         ),
         ("--ws-auth foo".into(), "[possible values: capability-token, signed-bearer-token]".into()),
         (
             "--allow-origin app.example".into(),
             "invalid origin `app.example`; expected `scheme://host[:port]` or `null`".into(),
         ),
-        ("--listen off".into(), "no transport configured; use --listen or enable remote control".into()),
+        ("--listen off".into(), "--listen off: there is nothing to listen on; leave it out for stdio, or name an address".into()),
         ("--listen ws://0.0.0.0:0".into(), refusing.into()),
         (
             CAPABILITY.into(),
@@ -143,15 +143,15 @@ fn every_start_error_has_its_words_and_its_exit_code() {
         ),
         (
             format!("--listen ws://127.0.0.1:0 {CAPABILITY} --ws-token-file /no/such/file"),
-            "failed to read websocket auth secret /no/such/file: No such file or directory (os error 2)".into(),
+            "--ws-token-file: failed to read websocket auth secret /no/such/file: No such file or directory (os error 2)".into(),
         ),
         (
             format!("--listen ws://127.0.0.1:0 {CAPABILITY} --ws-token-file {empty}"),
-            format!("websocket auth secret {empty} must not be empty"),
+            format!("--ws-token-file: websocket auth secret {empty} must not be empty"),
         ),
         (
             format!("--listen ws://127.0.0.1:0 {SIGNED} --ws-shared-secret-file {short}"),
-            format!("signed websocket bearer secret {short} must be at least 32 bytes"),
+            format!("--ws-shared-secret-file: signed websocket bearer secret {short} must be at least 32 bytes"),
         ),
         (
             "--listen ws://127.0.0.1:0 -c valet.allow_origins=[\"x\"]".into(),

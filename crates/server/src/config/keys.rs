@@ -9,6 +9,7 @@ use toml::Table;
 use valet_exec::EnvironmentPolicy;
 use valet_protocol::v2::{ApprovalsReviewer, AskForApproval, ReasoningSummary, SandboxMode};
 
+use super::unusable::Unusable;
 use super::{ConfigError, wrong};
 
 /// The keys that the host uses.
@@ -258,10 +259,19 @@ const PROVIDER: &[&str] = &[
     "query_params",
 ];
 
+const WORKSPACE_WRITE: &[&str] = &["writable_roots", "network_access", "exclude_tmpdir_env_var", "exclude_slash_tmp"];
+
+/// The last is the reference's, and changes nothing here.
+const ENVIRONMENT: &[&str] =
+    &["inherit", "ignore_default_excludes", "exclude", "set", "include_only", "experimental_use_profile"];
+
 impl ConfigToml {
     pub(super) fn of(table: &Table) -> Result<Self, ConfigError> {
         let keys = table.clone().try_into::<Self>();
         let keys = keys.map_err(|error| ConfigError::Value(wrong::in_words(&error, table)))?;
+        if let Some(unusable) = Unusable::find(&keys) {
+            return Err(ConfigError::Value(unusable.in_words()));
+        }
         for (id, provider) in &keys.model_providers {
             provider.wire(id)?;
         }
@@ -278,8 +288,11 @@ impl ConfigToml {
 /// The keys that are neither used nor left alone, by dotted path.
 pub(super) fn unknown(table: &Table) -> Vec<String> {
     let mut unknown = not_in(table, &[USED, LEFT_ALONE].concat(), "");
-    if let Some(valet) = table.get("valet").and_then(toml::Value::as_table) {
-        unknown.extend(not_in(valet, VALET, "valet."));
+    let inner =
+        [("sandbox_workspace_write", WORKSPACE_WRITE), ("shell_environment_policy", ENVIRONMENT), ("valet", VALET)];
+    for (name, known) in inner {
+        let inner = table.get(name).and_then(toml::Value::as_table).into_iter();
+        unknown.extend(inner.flat_map(|inner| not_in(inner, known, &format!("{name}."))));
     }
     if let Some(providers) = table.get("model_providers").and_then(toml::Value::as_table) {
         for (id, provider) in providers {
@@ -292,4 +305,31 @@ pub(super) fn unknown(table: &Table) -> Vec<String> {
 
 fn not_in(table: &Table, known: &[&str], prefix: &str) -> Vec<String> {
     table.keys().filter(|key| !known.contains(&key.as_str())).map(|key| format!("{prefix}{key}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use pretty_assertions::assert_eq;
+
+    #[test]
+    fn keys_that_nobody_knows_are_found_in_every_table_that_is_used() {
+        let text = "
+            modle = 1
+            web_search = true
+            [sandbox_workspace_write]
+            netwrk = true
+            network_access = true
+            [shell_environment_policy]
+            foo = 1
+            experimental_use_profile = true
+            set = { ANY = \"x\" }
+            [valet]
+            compt = \"strict\"
+            [model_providers.x]
+            base = \"x\"
+        ";
+        let keys = ["modle", "sandbox_workspace_write.netwrk", "shell_environment_policy.foo", "valet.compt"];
+        let keys = [&keys[..], &["model_providers.x.base"]].concat();
+        assert_eq!(super::unknown(&text.parse().unwrap()), keys);
+    }
 }

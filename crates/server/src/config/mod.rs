@@ -5,6 +5,7 @@ mod home;
 mod keys;
 mod layers;
 mod provider;
+mod unusable;
 mod wrong;
 
 use std::collections::BTreeMap;

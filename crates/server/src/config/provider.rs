@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use valet_agent::{Provider, Retries, Wire};
+use valet_agent::{FailureClass, Provider, Retries, Wire};
 use valet_auth::{AccessToken, Account, Mode};
 use valet_protocol::COMPATIBLE_VERSION;
 
@@ -44,6 +44,30 @@ impl Config {
             return Ok(());
         }
         Err(ConfigError::Value(format!("Model provider `{provider_id}` not found")))
+    }
+
+    /// What a person can do about a failure of a provider, if the configuration tells.
+    pub(crate) fn remedy(&self, provider_id: &str, failure: &FailureClass) -> Option<String> {
+        let entry = self.keys.model_providers.get(provider_id);
+        match failure {
+            FailureClass::HttpStatus(401) => Some(match entry.and_then(|entry| entry.env_key.as_ref()) {
+                Some(variable) => format!("check the key in the variable `{variable}`"),
+                None if self.uses_login(provider_id) => "log in with `account/login/start`, or lend a token".to_owned(),
+                None => {
+                    format!("`model_providers.{provider_id}` has no `env_key`, and no `requires_openai_auth = true`")
+                }
+            }),
+            FailureClass::Unreachable => {
+                let has_address = entry.is_some_and(|entry| entry.base_url.is_some());
+                let key = if has_address {
+                    format!("`model_providers.{provider_id}.base_url`")
+                } else {
+                    "`openai_base_url` and `chatgpt_base_url`".to_owned()
+                };
+                Some(format!("check {key}, the network and the proxy"))
+            }
+            _ => None,
+        }
     }
 
     /// Makes a provider ready for the requests of one turn. The built-in one has a place for subscriptions

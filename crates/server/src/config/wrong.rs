@@ -1,19 +1,27 @@
-//! What is said of a value of the wrong kind: where it is, which key it has, and what it has to be, in plain words. The
+//! What is said of a value of the wrong kind, or of no use: where it is, which key it has, and what it has to be, in plain words. The
 //! value itself may be a secret, and is not shown.
 
 use std::path::Path;
 
 use toml::{Table, Value};
 
+use super::unusable::Unusable;
 use super::{ConfigError, ConfigToml};
 
-/// What is wrong in the file, with the line. None: every value in it is of the kind that its key wants.
+/// What is wrong in the file, with the line. None: every value in it is one that its key wants.
 pub(super) fn in_file(path: &Path, text: &str) -> Option<ConfigError> {
-    let mut error = toml::from_str::<ConfigToml>(text).err()?;
-    let (line, _) = place(text, &error);
-    // With the text at hand it would show the line, and not the key.
-    error.set_input(None);
-    let reason = in_words(&error, &text.parse().ok()?);
+    let (line, reason) = match toml::from_str::<ConfigToml>(text) {
+        Ok(keys) => {
+            let unusable = Unusable::find(&keys)?;
+            (unusable.line(text)?, unusable.in_words())
+        }
+        Err(mut error) => {
+            let (line, _) = place(text, &error);
+            // With the text at hand it would show the line, and not the key.
+            error.set_input(None);
+            (line, in_words(&error, &text.parse().ok()?))
+        }
+    };
     Some(ConfigError::Value(format!("{}, line {line}: {reason}", path.display())))
 }
 
@@ -30,9 +38,15 @@ pub(super) fn in_words(error: &toml::de::Error, table: &Table) -> String {
 
 /// Line and column of an error, from 1.
 pub(super) fn place(text: &str, error: &toml::de::Error) -> (usize, usize) {
-    let before = text.get(..error.span().map_or(0, |span| span.start)).unwrap_or_default();
+    let start = error.span().map_or(0, |span| span.start);
+    let before = text.get(..start).unwrap_or_default();
     let line_start = before.rfind('\n').map_or(0, |end| end + 1);
-    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+    (line(text, start), before[line_start..].chars().count() + 1)
+}
+
+/// The line of a byte, from 1.
+pub(super) fn line(text: &str, at: usize) -> usize {
+    text.get(..at).unwrap_or_default().matches('\n').count() + 1
 }
 
 const LIST: &str = "a list in brackets";

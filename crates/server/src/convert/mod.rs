@@ -188,12 +188,14 @@ pub(crate) fn turn_error(failure: &Failure, strict: bool) -> v2::TurnError {
         FailureClass::TooManyAttempts(status) => {
             v2::CodexErrorInfo::ResponseTooManyFailedAttempts { http_status_code: Some(status) }
         }
-        FailureClass::ContentFiltered | FailureClass::Other => v2::CodexErrorInfo::Other,
+        FailureClass::ContentFiltered | FailureClass::Unreachable | FailureClass::Other => v2::CodexErrorInfo::Other,
     };
-    let additional_details = match failure.class() {
-        FailureClass::Unauthorized { kind, .. } if !strict => Some(<&str>::from(auth_kind(*kind)).to_owned()),
+    let kind = match *failure.class() {
+        FailureClass::Unauthorized { kind, .. } => Some(auth_kind(kind)),
+        FailureClass::HttpStatus(401) => Some(ErrorKind::AuthRequired),
         _ => None,
     };
+    let additional_details = kind.filter(|_| !strict).map(|kind| <&str>::from(kind).to_owned());
     v2::TurnError {
         message: failure.message.clone(),
         codex_error_info: Some(info),

@@ -242,8 +242,9 @@ impl Threads {
 impl Thread {
     /// Interrupts what runs or would, and waits until the end of it was told.
     pub(crate) async fn end(&self) {
-        if self.shared.is_running() {
-            tracing::warn!(thread = self.id, "a turn is interrupted: the thread ends");
+        let running = self.shared.stage().running.clone();
+        if let Some(turn) = running {
+            tracing::warn!(thread = self.id, turn, "a turn is interrupted: the thread ends");
         }
         self.conversation.end().await;
         let _ = self.shared.noted().await;

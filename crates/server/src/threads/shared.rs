@@ -174,7 +174,7 @@ impl Shared {
         };
         let Some(state) = state else { return Ok(()) };
         store.set_read_state(&self.id, &convert::stored_read_state(&state)).inspect_err(|error| {
-            tracing::warn!(thread = self.id, %error, "what is unread cannot be noted");
+            tracing::debug!(thread = self.id, %error, "what is unread cannot be noted");
         })
     }
 

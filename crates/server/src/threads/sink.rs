@@ -4,7 +4,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use uuid::Uuid;
-use valet_agent::{Credits, Event, EventSink, Failure, Item, ModelInfo, RateLimits, TurnSummary, Usage, Waiting};
+use valet_agent::{
+    Credits, Event, EventSink, Failure, Item, ModelInfo, RateLimits, TurnOutcome, TurnSummary, Usage, Waiting,
+};
 use valet_auth::Account;
 use valet_protocol::methods as m;
 use valet_protocol::{ServerNotificationMethod, v2};
@@ -160,7 +162,10 @@ impl ThreadSink {
 
     fn turn_ended(&self, turn_id: &str, summary: &TurnSummary<'_>) {
         self.metrics.turn(&summary.outcome);
-        let (status, error) = convert::outcome(&summary.outcome, self.strict);
+        let (status, mut error) = convert::outcome(&summary.outcome, self.strict);
+        if let (Some(error), Some(remedy)) = (&mut error, self.remedy(&summary.outcome)) {
+            error.message = format!("{}; {remedy}", error.message);
+        }
         // A turn that failed shows none of its items here.
         let last = summary.last_message.filter(|_| error.is_none()).map(convert::item);
         let items_view = if last.is_some() { v2::TurnItemsView::Summary } else { v2::TurnItemsView::NotLoaded };
@@ -194,6 +199,13 @@ impl ThreadSink {
         self.shared.turn_ended();
         // What was given up in between.
         self.shared.resolve_given_up();
+    }
+
+    /// What mends the failure of a turn, if that is known. The reference does not say.
+    fn remedy(&self, outcome: &TurnOutcome<'_>) -> Option<String> {
+        let TurnOutcome::Failed(failure) = outcome else { return None };
+        let record = &self.shared.stage().record;
+        if self.strict { None } else { record.config.remedy(&record.settings.provider_id, failure.class()) }
     }
 
     /// Stores how a turn ended. A turn whose end cannot be stored has failed.

@@ -41,7 +41,7 @@ impl Lease {
         let this = Holder { pid: std::process::id(), since: chrono::Utc::now().timestamp() };
         let named = serde_json::to_vec(&this).map_err(io::Error::from);
         if let Err(error) = named.and_then(|json| lease.note(&json)) {
-            tracing::warn!(path = %lease.path.display(), %error, "cannot note who writes a thread");
+            tracing::debug!(path = %lease.path.display(), %error, "cannot note who writes a thread");
         }
         Ok(lease)
     }
