@@ -27,7 +27,7 @@ static MEMORY: Row = Row {
           before: a file that lies in memory in larger pieces has more of it mapped at each touch.",
     unit: Unit::MiB,
     ratio: Some(Bound::AtMost(1.0 / 10.0)),
-    value: Some(Bound::AtMost(9.0)),
+    value: Some(Bound::AtMost(10.0)),
     ..Row::PLAIN
 };
 static PROPORTIONAL: Row = Row {
