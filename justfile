@@ -21,9 +21,15 @@ fmt:
 schema:
     UPDATE_SCHEMA=1 cargo test -p valet-protocol --test schema
 
-# Write docs/coverage.md anew, after a change of the protocol; needs the reference and tsc, which `just compat` installs
+# Write docs/coverage.md anew, after a change of the protocol; installs the reference and TypeScript for that, outside the checkout
 coverage:
-    UPDATE_COVERAGE=1 cargo test -p valet-cli --test coverage the_page_is_what_a_comparison_says
+    #!/usr/bin/env bash
+    set -euo pipefail
+    . .ci/tools.sh
+    install_codex
+    install_typescript
+    export VALET_CODEX_BIN="$valet_codex" VALET_TSC="$valet_tsc" UPDATE_COVERAGE=1
+    cargo test -p valet-cli --test coverage the_page_is_what_a_comparison_says
 
 # Run published clients against the reference and against this binary, print a table, and try the samples; installs what that needs, outside the checkout
 compat:

@@ -25,10 +25,6 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("workspace", &[]),
 ];
 
-/// Files with more than [`LONG`] lines of code that are long for a reason. A reason that no longer holds is a
-/// finding, too.
-const LONG_FOR_A_REASON: &[(&str, &str)] = &[];
-
 /// Lines of code after which the second responsibility is due.
 const LONG: usize = 400;
 /// Lines that no file passes, inline tests not counted.
@@ -167,20 +163,12 @@ fn files_stay_short() {
     for source in sources {
         let (path, length) = (&source.path, source.length());
         let is_test = path.split('/').any(|folder| folder == "tests");
-        let reason = LONG_FOR_A_REASON.iter().any(|(long, _reason)| long == path);
         if length > WALL {
             findings.push(format!("{path}:{length}: {WALL} lines are the wall; split it"));
-        } else if length > LONG && !is_test && !reason {
-            findings.push(format!(
-                "{path}:{length}: past {LONG} lines there is a second responsibility; split it, or give the reason in {}",
-                file!()
-            ));
-        } else if length <= LONG && reason {
-            findings.push(format!("{path}:{length}: it is short now; take its reason out of {}", file!()));
+        } else if length > LONG && !is_test {
+            findings.push(format!("{path}:{length}: past {LONG} lines there is a second responsibility; split it"));
         }
     }
-    let gone = LONG_FOR_A_REASON.iter().filter(|(path, _reason)| source(path).is_none());
-    findings.extend(gone.map(|(path, _reason)| format!("{path}: it is gone; take its reason out of {}", file!())));
     check(&findings);
 }
 

@@ -12,10 +12,10 @@ use valet_tests::{TestClient, TestHost};
 
 /// It ends after half a second.
 fn short() -> Response {
-    Response::new().chunks(Chunks::repeat("w ", 50).every(Duration::from_millis(10)))
+    Response::new().chunks(Chunks::repeat("w ", 150).every(Duration::from_millis(10)))
 }
 
-/// A turn that ends after half a second, and one that would go on for minutes.
+/// A turn that ends after a second and a half, and one that would go on for minutes.
 fn script() -> Script {
     let endless = Response::new().chunks(Chunks::repeat("w ", 60_000).every(Duration::from_millis(5)));
     Script::new().rule(Rule::when("short").respond(short())).rule(Rule::always().respond(endless))

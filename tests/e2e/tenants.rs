@@ -84,7 +84,7 @@ async fn a_tenant_that_leaves_is_forgotten_and_a_turn_that_runs_ends_under_its_o
 
 #[tokio::test]
 async fn a_question_to_a_tenant_that_took_a_turn_over_does_not_outlive_it() {
-    let slow = valet_sim::Chunks::repeat("w ", 50).every(std::time::Duration::from_millis(10));
+    let slow = valet_sim::Chunks::repeat("w ", 200).every(std::time::Duration::from_millis(10));
     let command = json!({ "cmd": "touch made", "login": false, "shell": "/bin/sh" });
     let asks = valet_sim::Response::new().chunks(slow).function_call("exec_command", command);
     let script = Script::responses([asks, valet_sim::Response::new().text("Done.")]);

@@ -7,6 +7,9 @@ use valet_server::{Config, End, Host};
 /// How long running turns may go on after a signal on a listener, unless the configuration says otherwise.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// What a shell says of a program that Ctrl-C has ended.
+pub(crate) const INTERRUPTED: u8 = 130;
+
 /// What ends a host, and how.
 pub(crate) struct Endings {
     /// None: what runs is interrupted at once.

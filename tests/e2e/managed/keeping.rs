@@ -185,7 +185,7 @@ async fn taken_up(client: &mut TestClient) -> Account {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(5), found).await.unwrap()
+    tokio::time::timeout(Duration::from_secs(20), found).await.unwrap()
 }
 
 #[tokio::test]

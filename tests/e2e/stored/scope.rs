@@ -189,7 +189,7 @@ async fn who_logs_in_with_another_account_is_somebody_else() {
 
 #[tokio::test]
 async fn who_comes_back_in_the_middle_of_a_turn_can_follow_it_to_its_end() {
-    let slow = Chunks::repeat("w ", 60).every(Duration::from_millis(10));
+    let slow = Chunks::repeat("w ", 200).every(Duration::from_millis(10));
     let script = Script::respond(Response::new().chunks(slow));
     let host = TestHost::builder().script(script).with("valet.auth_scope=connection").start().await;
     let mut client = tenant(&host, "acct-1").await;

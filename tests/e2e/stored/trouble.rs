@@ -119,7 +119,7 @@ async fn a_file_that_is_deleted_in_the_middle_of_a_turn_fails_the_turn() {
 
 #[tokio::test]
 async fn an_item_that_could_not_be_stored_when_it_was_whole_fails_the_turn_though_it_was_later() {
-    let slow = || Chunks::repeat("w ", 40).every(Duration::from_millis(10));
+    let slow = || Chunks::repeat("w ", 100).every(Duration::from_millis(10));
     let said_twice = Response::new().chunks(slow()).chunks(slow());
     let mut bench = Bench::start(model([said_twice, Response::new().text("Again.")])).await;
     let thread = bench.parent.thread().await;

@@ -228,6 +228,8 @@ pub(super) async fn tell(narrator: Arc<Narrator>) -> anyhow::Result<Summary> {
     let program = std::env::current_exe()?;
     let mut command = Command::new(program);
     command.arg("app-server").env("VALET_HOME", home.path());
+    // The sim is on this machine, and no proxy is asked for it.
+    command.env("NO_PROXY", "127.0.0.1").env("no_proxy", "127.0.0.1");
     let server = AppServer::spawn(&mut command).context("cannot start the host")?;
     let parent = Arc::new(Parent { narrator, sim, shown: Mutex::default(), summary: Mutex::default() });
     let handlers = {

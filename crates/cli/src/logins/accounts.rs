@@ -32,8 +32,7 @@ pub(super) fn run(command: &AccountsCommand) -> anyhow::Result<ExitCode> {
                 let login = accounts.shelf.get(name);
                 accounts.shelf.remove(name)?;
                 tell(format_args!("{name} is forgotten here."));
-                // A file that cannot be read is gone now, too.
-                login.ok().flatten()
+                login.context("its file could not be read, so its tokens stay good until they expire")?
             };
             return logout::revoke(&config, removed, revocation.wanted(&config));
         }

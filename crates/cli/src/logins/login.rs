@@ -10,16 +10,13 @@ use valet_protocol::v2::{LoginAccountParams, LoginAccountResponse};
 use valet_server::Config;
 use valet_server::config::CredentialsStore;
 
-use crate::ending::Signals;
+use crate::ending::{INTERRUPTED, Signals};
 use crate::logging;
 
 use super::args::LoginArgs;
 use super::session::{Ended, Session};
 use super::who::Who;
 use super::{block_on, carry, paste, tell};
-
-/// What a shell says of a program that Ctrl-C has ended.
-const INTERRUPTED: u8 = 130;
 
 /// How long the browser may take to fetch the last page, and how often that is looked at.
 const LAST_PAGE: Duration = Duration::from_secs(3);
@@ -64,9 +61,16 @@ fn check(config: &Config) -> anyhow::Result<()> {
 
 async fn log_in(config: Config, params: LoginAccountParams, browser: bool) -> anyhow::Result<Ended> {
     let mut session = Session::open(config).await?;
-    // Heard before there is anything to cancel.
-    let signals = Signals::new();
-    let ended = match session.log_in(params).await? {
+    // Heard from the beginning: an issuer may take its time.
+    let mut signals = Signals::new();
+    let begun = tokio::select! {
+        begun = session.log_in(params) => begun?,
+        _ = signals.next() => {
+            session.close().await;
+            return Ok(Ended::Cancelled);
+        }
+    };
+    let ended = match begun {
         LoginAccountResponse::Chatgpt { login_id, auth_url } => {
             let callback = callback(&auth_url);
             explain(&auth_url, callback.as_deref());

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use valet_auth::login;
@@ -20,7 +20,7 @@ use valet_switch::{Plan, Program, Switch, Wishes};
 use valet_transport::listener::Auth;
 
 use crate::args::ConfigArgs;
-use crate::ending::Signals;
+use crate::ending::{INTERRUPTED, Signals};
 use crate::logging;
 use crate::logins::wallet;
 
@@ -96,13 +96,18 @@ async fn serve(args: &RunArgs) -> anyhow::Result<ExitCode> {
         Some(file) => Auth::read_token(file)?,
         None => login::random()?,
     };
-    let switch = Switch::start(plan(args, Auth::token(&token))?).await?;
+    let switch = tokio::select! {
+        started = Switch::start(plan(args, Auth::token(&token))?) => started?,
+        _ = signals.next() => {
+            return Ok(if args.no_client { ExitCode::SUCCESS } else { ExitCode::from(INTERRUPTED) });
+        }
+    };
     let address = switch.address();
-    let code = if args.no_client {
+    let ended = if args.no_client {
         logging::say(format_args!("listening on: ws://{address}"));
         tokio::select! {
-            _ = signals.next() => ExitCode::SUCCESS,
-            end = switch.ended() => bail!(end),
+            _ = signals.next() => Ok(ExitCode::SUCCESS),
+            end = switch.ended() => Err(anyhow!(end)),
         }
     } else {
         let program = args.client.as_ref().or(args.codex_bin.as_ref()).cloned().unwrap_or_else(|| "codex".into());
@@ -111,10 +116,11 @@ async fn serve(args: &RunArgs) -> anyhow::Result<ExitCode> {
         if !switch.is_running() {
             logging::say(format_args!("valet: {}", switch.ended().await));
         }
-        ended?
+        ended
     };
+    // Also when it has failed: whoever else is connected is told.
     switch.end().await;
-    Ok(code)
+    ended
 }
 
 fn plan(args: &RunArgs, auth: Auth) -> anyhow::Result<Plan> {

@@ -9,8 +9,8 @@ use valet_client::{AppServer, Client, Handlers};
 use valet_protocol::methods as m;
 use valet_sim::{Script, Sim};
 
-use crate::probe::{in_time, start_turn};
-use crate::support::{VALET, home, valet};
+use crate::probe::start_turn;
+use crate::support::{VALET, home, in_time, valet};
 use valet_tests::skip;
 
 /// What a program has said on both streams, and its exit code.
@@ -130,7 +130,7 @@ async fn failed_turn(home: &Path) -> (String, String) {
     start_turn(&client).await;
     let ended = in_time(told.wait_for::<m::TurnCompleted>(|_| true)).await.unwrap();
     drop((client, told));
-    in_time(server.process.wait(crate::probe::LIMIT)).await.unwrap();
+    in_time(server.process.wait(crate::support::LIMIT)).await.unwrap();
     (ended.turn.error.unwrap().message, std::fs::read_to_string(log).unwrap())
 }
 

@@ -11,8 +11,8 @@ use tokio::process::Command;
 use tokio::time::timeout;
 use valet_sim::{Script, Sim};
 
-use crate::probe::{long, resident_peak};
-use crate::support::{home, valet};
+use crate::probe::resident_peak;
+use crate::support::{home, long, valet};
 
 const MIB: usize = 1024 * 1024;
 const REQUEST_BYTES: usize = 64 * 1024;
@@ -28,7 +28,7 @@ fn request(id: usize) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gigabyte_of_requests_gets_through_while_stdout_and_stderr_are_not_read() {
-    let requests = if long() { 1024 * MIB } else { 64 * MIB } / REQUEST_BYTES;
+    let requests = long(64 * MIB, 1024 * MIB) / REQUEST_BYTES;
     let sim = Sim::start(Script::new()).await.unwrap();
     let home = home(&sim);
     let mut command = Command::from(valet(home.path(), &["app-server"]));

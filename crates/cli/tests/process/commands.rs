@@ -1,17 +1,16 @@
 //! Programs that clients run by the real binary: it is its own helper, and nothing of them outlives who asked.
 
 use std::path::Path;
-use std::time::Duration;
 
 use pretty_assertions::assert_eq;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use tokio::task::JoinHandle;
 use valet_client::{AppServer, Client, Handlers, Notifications, connect};
 use valet_protocol::{methods as m, v2};
 use valet_sim::{Script, Sim};
 
-use crate::probe::{LIMIT, family, in_time};
-use crate::support::{home, listening, valet};
+use crate::probe::{gone, tree};
+use crate::support::{LIMIT, home, in_time, listening, signal, valet};
 
 /// Programs that would last: one, one that it waits for, and one in a session of its own.
 const LASTING: &str = "setsid sleep 3600 & sleep 3600 & echo here; wait";
@@ -40,19 +39,6 @@ async fn leave(waiting: JoinHandle<()>, told: Notifications) {
     drop(told);
 }
 
-/// Waits until all of these processes are gone, but for those that nobody has asked about yet.
-async fn gone(family: &[u32]) {
-    // Nobody's children here: there is no event to wait for.
-    let lives = |pid: &&u32| std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty());
-    let wait = async {
-        while family.iter().any(|pid| lives(&pid)) {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    let waited = tokio::time::timeout(LIMIT, wait).await;
-    assert!(waited.is_ok(), "left: {:?}", family.iter().filter(lives).collect::<Vec<_>>());
-}
-
 fn over_stdio(home: &Path) -> AppServer {
     AppServer::spawn(&mut valet(home, &["app-server"])).unwrap()
 }
@@ -65,10 +51,11 @@ async fn a_closed_connection_takes_its_programs_along() {
     let link = connect(&format!("ws://{address}/"), None).await.unwrap();
     let (client, mut told) = Client::new(link, Handlers::new());
     let waiting = start(client, &mut told).await;
-    let family = family(host.id().unwrap());
+    let mut family = tree(host.id().unwrap());
     assert!(family.len() >= 5, "the host, a supervisor and three programs: {family:?}");
+    family.retain(|process| Some(process.id) != host.id());
     leave(waiting, told).await;
-    gone(&family[1..]).await;
+    gone(&family).await;
     assert!(crate::support::http_status(&address, "/readyz").await < 500, "the host is still there");
 }
 
@@ -80,11 +67,11 @@ async fn a_host_that_is_killed_leaves_no_program() {
     let (client, mut told) = Client::new(server.link, Handlers::new());
     let _waiting = start(client, &mut told).await;
     let pid = server.process.id().unwrap();
-    let family = family(pid);
+    let family = tree(pid);
     assert!(family.len() >= 5, "the host, a supervisor and three programs: {family:?}");
-    kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), Signal::KILL).unwrap();
+    signal(pid, Signal::KILL);
     assert_eq!(server.process.wait(LIMIT).await.unwrap().code(), None);
-    gone(&family[1..]).await;
+    gone(&family).await;
 }
 
 #[tokio::test]
@@ -94,7 +81,7 @@ async fn a_parent_that_leaves_takes_its_programs_along() {
     let server = over_stdio(home.path());
     let (client, mut told) = Client::new(server.link, Handlers::new());
     let waiting = start(client, &mut told).await;
-    let family = family(server.process.id().unwrap());
+    let family = tree(server.process.id().unwrap());
     leave(waiting, told).await;
     assert_eq!(server.process.wait(LIMIT).await.unwrap().code(), Some(0));
     gone(&family).await;

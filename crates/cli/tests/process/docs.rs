@@ -18,6 +18,7 @@ const PAGES: &[(&str, &str)] = &[
     ("external-auth.md", include_str!("../../../../docs/external-auth.md")),
     ("logins.md", include_str!("../../../../docs/logins.md")),
     ("sim.md", include_str!("../../../../docs/sim.md")),
+    ("switch.md", include_str!("../../../../docs/switch.md")),
     ("threads.md", include_str!("../../../../docs/threads.md")),
     ("transports.md", include_str!("../../../../docs/transports.md")),
     ("usage.md", include_str!("../../../../docs/usage.md")),
@@ -47,8 +48,9 @@ fn every_command_of_the_pages_is_one() {
     let mut tried = 0;
     for (page, text) in PAGES {
         for words in commands(text) {
-            // What may be left out is left out, `DIR` stands for a value, and `codex|opencode` is either.
-            let given = words.iter().take_while(|word| !word.contains(['[', '…', '&', '\\']));
+            // What may be left out is left out, `DIR` stands for a value, and `codex|opencode` is either. What comes
+            // behind `--` is another program's.
+            let given = words.iter().take_while(|word| **word != "--" && !word.contains(['[', '…', '&', '\\']));
             let value = |word: &str| word.chars().all(|letter| letter.is_uppercase());
             let args = given.map(|word| if value(word) { "1" } else { word.split('|').next().unwrap() });
             let args: Vec<&str> = args.collect();

@@ -11,11 +11,8 @@ use valet_client::{AppServer, AppServerProcess, Client, Handlers, Notifications,
 use valet_protocol::{methods as m, v2};
 use valet_sim::{Chunks, Response, Script, Sim};
 
-use crate::probe::{
-    LIMIT, descriptors, in_time, lend, lender, long, resident, runs, start_turn, start_turn_in, switches, tree,
-    turn_status,
-};
-use crate::support::{home, valet};
+use crate::probe::{descriptors, lend, lender, resident, runs, start_turn, start_turn_in, switches, tree, turn_status};
+use crate::support::{LIMIT, home, in_time, long, valet};
 
 /// So short that the token is due for renewal from the start, and expires while the host is idle.
 const TOKEN: Duration = Duration::from_secs(4);
@@ -24,7 +21,7 @@ const TOKEN: Duration = Duration::from_secs(4);
 const OF_A_THREAD: usize = 2;
 
 fn window() -> Duration {
-    Duration::from_secs(if long() { 60 } else { 5 })
+    Duration::from_secs(long(5, 60))
 }
 
 /// Watches the threads of a host that was just busy, until nothing woke for a whole window. The kernel counts each
@@ -159,7 +156,7 @@ async fn connections_that_have_come_and_gone_leave_no_memory_no_descriptor_and_n
     listener.visits(500).await;
     has_again(pid, open).await;
     let (memory, threads) = (resident(pid), switches(pid).len());
-    let visits = if long() { 10_000 } else { 3_000 };
+    let visits = long(3_000, 10_000);
     listener.visits(visits).await;
     has_again(pid, open).await;
     let after = resident(pid);

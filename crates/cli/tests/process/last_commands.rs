@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use pretty_assertions::assert_eq;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
@@ -23,10 +23,8 @@ use valet_transport::{Link, OutboxLimits, lines, link};
 
 use crate::listeners::Server;
 use crate::orphans::cycles;
-use crate::probe::{
-    GONE, Process, STUBBORN, WORKS, gone, in_time, lend, ready, runs, start_turn_in, tree, turn_status,
-};
-use crate::support::{home, valet};
+use crate::probe::{GONE, Process, STUBBORN, WORKS, gone, lend, ready, runs, start_turn_in, tree, turn_status};
+use crate::support::{home, in_time, valet};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const FULL: v2::SandboxMode = v2::SandboxMode::DangerFullAccess;
@@ -100,9 +98,8 @@ fn all_of(host: &Child) -> Vec<Process> {
     tree
 }
 
-fn signal(host: &Child, signal: Signal) {
-    let pid = Pid::from_raw(i32::try_from(host.id().unwrap()).unwrap()).unwrap();
-    kill_process(pid, signal).unwrap();
+fn signal(host: &Child, wish: Signal) {
+    crate::support::signal(host.id().unwrap(), wish);
 }
 
 /// Waits for the good end of a host, and of all that it has started.

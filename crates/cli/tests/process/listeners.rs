@@ -13,8 +13,7 @@ use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use valet_client::{Client, Handlers, connect};
 
-use crate::probe::in_time;
-use crate::support::{VALET, valet};
+use crate::support::{VALET, in_time, valet};
 
 const LIMIT: Duration = Duration::from_secs(20);
 const TOKEN: &str = "a-capability-token-that-nobody-may-see";
@@ -48,8 +47,7 @@ impl Server {
     /// Asks it to end, and returns its exit code.
     #[cfg(unix)]
     pub(crate) async fn terminate(&mut self) -> Option<i32> {
-        let pid = self.child.id().unwrap().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
+        crate::support::signal(self.child.id().unwrap(), rustix::process::Signal::TERM);
         tokio::time::timeout(LIMIT, self.child.wait()).await.unwrap().unwrap().code()
     }
 }

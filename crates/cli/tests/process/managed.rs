@@ -11,7 +11,7 @@ use valet_protocol::v2::{GetAccountParams, LoginAccountParams, ThreadStartParams
 use valet_protocol::{NoParams, methods as m};
 use valet_sim::{Decision, DevicePolicy, Fault, IssuerPolicy, RecordedRequest, Response, Script, Sim};
 
-use crate::support::{home, valet};
+use crate::support::{home, signal, valet};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -60,8 +60,7 @@ impl Host {
     }
 
     fn kill(&self) {
-        let pid = self.process.id().unwrap().to_string();
-        assert!(std::process::Command::new("kill").args(["-KILL", &pid]).status().unwrap().success());
+        signal(self.process.id().unwrap(), rustix::process::Signal::KILL);
     }
 }
 
@@ -110,7 +109,7 @@ async fn eight_processes_on_one_home_make_one_call_when_the_token_expires() {
 
 /// A host whose refresh token is spent, and the answer is on its way to it for a while; and what the file holds.
 async fn midway() -> (Sim, TempDir, Host, Value) {
-    let answer = Fault::slow("/oauth/token", Duration::from_millis(1500)).grant_type("refresh_token").times(1);
+    let answer = Fault::slow("/oauth/token", Duration::from_secs(3)).grant_type("refresh_token").times(1);
     let (sim, home) = stage(issuer().fault(answer)).await;
     let mut host = Host::start(home.path(), &sim).await;
     host.log_in().await;

@@ -1,17 +1,18 @@
-//! `docs/operating.md`: the exit codes are those of the page, and a life is told at `info` as the page tells it.
+//! `docs/operating.md`: exit codes, a row for most commands, and a life is told at `info` as the page tells it.
 
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use pretty_assertions::assert_eq;
+use rustix::process::Signal;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use valet_client::Client;
 use valet_protocol::v2;
 use valet_sim::{Response, Rule, Script, Sim, TokenPolicy};
 use valet_transport::{OutboxLimits, lines};
 
-use crate::probe::{in_time, lend, lender, start_turn_in, turn_status};
-use crate::support::{VALET, home, valet};
+use crate::probe::{lend, lender, start_turn_in, turn_status};
+use crate::support::{VALET, home, in_time, signal, valet};
 
 const PAGE: &str = include_str!("../../../../docs/operating.md");
 const HOUR: Duration = Duration::from_secs(3600);
@@ -66,22 +67,25 @@ fn what_there_is_nothing_of_is_no_failure_except_for_status() {
 
 #[tokio::test]
 async fn a_sim_ends_well_by_every_signal_that_asks_it_to() {
-    for signal in ["TERM", "INT", "HUP"] {
+    for wish in [Signal::TERM, Signal::INT, Signal::HUP] {
         let mut command = tokio::process::Command::new(VALET);
         let mut sim = command.arg("sim").stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
         let mut lines = BufReader::new(sim.stdout.take().unwrap()).lines();
         assert!(in_time(lines.next_line()).await.unwrap().unwrap().starts_with("listening on http://"));
-        let pid = sim.id().unwrap().to_string();
-        assert!(Command::new("kill").args([&format!("-{signal}"), &pid]).status().unwrap().success());
-        assert_eq!(in_time(sim.wait()).await.unwrap().code(), Some(0), "{signal}");
+        signal(sim.id().unwrap(), wish);
+        assert_eq!(in_time(sim.wait()).await.unwrap().code(), Some(0), "{wish:?}");
     }
 }
 
 /// Lives a short life: a token that is refused, a turn with a tool, and the end of stdin. Returns what stderr says.
 async fn live(level: Option<&str>) -> String {
+    live_with(level, TokenPolicy { first_uses: Some(0), ..TokenPolicy::default() }, v2::TurnStatus::Completed).await
+}
+
+/// The same where a backend with other tokens gives the turn another end.
+async fn live_with(level: Option<&str>, tokens: TokenPolicy, end: v2::TurnStatus) -> String {
     let looks = Response::new().function_call("exec_command", serde_json::json!({ "cmd": "echo secret words" }));
     let script = Script::new().rule(Rule::always().respond(looks).respond(Response::new().text("There.")));
-    let tokens = TokenPolicy { first_uses: Some(0), ..TokenPolicy::default() };
     let sim = Sim::builder().script(script.tokens(tokens)).start().await.unwrap();
     let home = home(&sim);
     let mut command = tokio::process::Command::from(valet(home.path(), &["app-server"]));
@@ -93,7 +97,7 @@ async fn live(level: Option<&str>) -> String {
     in_time(client.initialize("my_app", "1.0", true)).await.unwrap();
     lend(&client, &sim, HOUR).await;
     start_turn_in(&client, v2::SandboxMode::DangerFullAccess).await;
-    assert_eq!(turn_status(&mut told).await, Some(v2::TurnStatus::Completed));
+    assert_eq!(turn_status(&mut told).await, Some(end));
     drop((client, told));
     let mut said = String::new();
     in_time(host.stderr.take().unwrap().read_to_string(&mut said)).await.unwrap();
@@ -121,4 +125,13 @@ async fn a_life_without_trouble_is_told_at_info_as_the_page_tells_it_and_silent_
     let told: Vec<String> = said.lines().map(plain).filter(|line| !line.contains("lives for has left")).collect();
     assert_eq!(told, wanted, "{said}");
     assert!(!said.contains("secret words") && !said.contains("eyJ"), "{said}");
+}
+
+#[tokio::test]
+async fn that_a_renewed_token_is_refused_as_well_is_told_without_being_asked_for() {
+    let tokens = TokenPolicy { uses: Some(0), ..TokenPolicy::default() };
+    let said = live_with(None, tokens, v2::TurnStatus::Failed).await;
+    let of_the_token = said.lines().filter(|line| line.contains("the backend refuses a new token, too"));
+    assert_eq!(of_the_token.count(), 1, "{said}");
+    assert!(!said.contains("eyJ"), "{said}");
 }

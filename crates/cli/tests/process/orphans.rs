@@ -19,10 +19,9 @@ use valet_sim::{Chunks, Response, Script, Sim};
 use valet_transport::{OutboxLimits, lines};
 
 use crate::probe::{
-    GONE, LIMIT, STUBBORN, WORKS, first_words, gone, in_time, lend, long, marked, ready, runs, start_turn,
-    start_turn_in, tree, turn_status,
+    GONE, STUBBORN, WORKS, first_words, gone, lend, marked, ready, runs, start_turn, start_turn_in, tree, turn_status,
 };
-use crate::support::{VALET, home, valet};
+use crate::support::{LIMIT, VALET, home, in_time, long, valet};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -123,7 +122,7 @@ fn is_ours(name: &str) -> bool {
 }
 
 pub(crate) fn cycles() -> usize {
-    if long() { 200 } else { 20 }
+    long(20, 200)
 }
 
 /// One turn after another, each with a command that does not end; every other command ends when it is asked to.

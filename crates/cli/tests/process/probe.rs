@@ -1,7 +1,6 @@
 //! What a running host looks like from outside, by `/proc`, and the few steps that bring it to a turn.
 
 use std::collections::BTreeMap;
-use std::panic::Location;
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,26 +8,10 @@ use valet_client::{Client, Handlers, Notifications};
 use valet_protocol::{methods as m, v2};
 use valet_sim::{Response, Sim, TokenRequest};
 
-/// No test waits longer for one thing.
-pub(crate) const LIMIT: Duration = Duration::from_secs(20);
+use crate::support::in_time;
 
 /// How long after the end of a host, or of its parent, something of it may still be there.
 pub(crate) const GONE: Duration = Duration::from_secs(10);
-
-/// Waits, but not forever.
-#[track_caller]
-pub(crate) fn in_time<F: Future>(wanted: F) -> impl Future<Output = F::Output> {
-    let place = Location::caller();
-    async move {
-        let waited = tokio::time::timeout(LIMIT, wanted).await;
-        waited.unwrap_or_else(|_| panic!("nothing came within {LIMIT:?}, at {place}"))
-    }
-}
-
-/// Whether the runs are to be as long as the promises say, and not as short as a habit must be.
-pub(crate) fn long() -> bool {
-    std::env::var("VALET_LONG_TESTS").is_ok_and(|value| value == "1")
-}
 
 /// Answers refreshes with a token that lasts this long.
 pub(crate) fn lender(sim: &Sim, lifetime: Duration) -> Handlers {
@@ -86,7 +69,7 @@ pub(crate) async fn turn_status(told: &mut Notifications) -> Option<v2::TurnStat
 /// A process that no other is taken for: ids come again, with another time of birth.
 #[derive(Clone, Debug)]
 pub(crate) struct Process {
-    id: u32,
+    pub(crate) id: u32,
     born: String,
 }
 
@@ -145,14 +128,6 @@ fn status(of: &Path, name: &str) -> Option<u64> {
     let text = std::fs::read_to_string(of.join("status")).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
     line.split_whitespace().next()?.parse().ok()
-}
-
-/// A process and all that descends from it.
-pub(crate) fn family(pid: u32) -> Vec<u32> {
-    let processes = std::fs::read_dir("/proc").unwrap().flatten();
-    let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    let children = ids.filter(|id| status(Path::new(&format!("/proc/{id}")), "PPid") == Some(pid.into()));
-    std::iter::once(pid).chain(children.collect::<Vec<u32>>().into_iter().flat_map(family)).collect()
 }
 
 /// Resident memory in KiB.

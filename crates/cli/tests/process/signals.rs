@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use pretty_assertions::assert_eq;
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 use tokio_tungstenite::tungstenite::Message;
 use valet_sim::{Chunks, Response, Rule, Script, Sim};
 
-use crate::support::{self, Socket, home};
+use crate::support::{self, Socket, home, signal};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -72,9 +73,8 @@ impl Server {
         }
     }
 
-    async fn signal(&self, name: &str) {
-        let pid = self.child.id().unwrap().to_string();
-        assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().await.unwrap().success());
+    fn signal(&self, wish: Signal) {
+        signal(self.child.id().unwrap(), wish);
     }
 
     /// Reads to the end. Returns the status of the turn, the close code and the exit code.
@@ -102,7 +102,7 @@ async fn t_4_t_5_a_sigterm_lets_the_turn_finish_and_closes_with_1001_each_time()
     let sim = Sim::start(script()).await.unwrap();
     for _ in 0..support::long(5, 100) {
         let mut server = Server::start(&sim, &[], "short").await;
-        server.signal("TERM").await;
+        server.signal(Signal::TERM);
         assert_eq!(server.ended().await, (Some(json!("completed")), Some(1001), Some(0)));
     }
 }
@@ -112,7 +112,7 @@ async fn a_draining_host_takes_connections_and_says_that_it_is_not_ready() {
     let sim = Sim::start(script()).await.unwrap();
     let mut server = Server::start(&sim, &[], "endless").await;
     assert_eq!(support::http_status(&server.address, "/readyz").await, 200);
-    server.signal("TERM").await;
+    server.signal(Signal::TERM);
     let refused = loop {
         let answer = server.ask(json!({}), "thread/start").await;
         if !answer["error"].is_null() {
@@ -124,7 +124,7 @@ async fn a_draining_host_takes_connections_and_says_that_it_is_not_ready() {
     assert_eq!(support::http_status(&server.address, "/healthz").await, 200);
     let mut newcomer = support::socket(&server.address).await;
     newcomer.close(None).await.unwrap();
-    server.signal("TERM").await;
+    server.signal(Signal::TERM);
     assert_eq!(server.ended().await, (Some(json!("interrupted")), Some(1001), Some(0)));
 }
 
@@ -132,7 +132,7 @@ async fn a_draining_host_takes_connections_and_says_that_it_is_not_ready() {
 async fn at_the_drain_limit_the_turn_is_interrupted_and_told() {
     let sim = Sim::start(script()).await.unwrap();
     let mut server = Server::start(&sim, &["--drain-timeout", "1"], "endless").await;
-    server.signal("TERM").await;
+    server.signal(Signal::TERM);
     assert_eq!(server.ended().await, (Some(json!("interrupted")), Some(1001), Some(0)));
 }
 
@@ -140,16 +140,16 @@ async fn at_the_drain_limit_the_turn_is_interrupted_and_told() {
 async fn t_5_a_sighup_asks_for_a_restart_and_closes_with_1012() {
     let sim = Sim::start(script()).await.unwrap();
     let mut server = Server::start(&sim, &[], "short").await;
-    server.signal("HUP").await;
+    server.signal(Signal::HUP);
     assert_eq!(server.ended().await, (Some(json!("completed")), Some(1012), Some(0)));
 }
 
 #[tokio::test]
 async fn a_listener_without_connections_and_turns_ends_when_it_was_told_to() {
     let sim = Sim::start(script()).await.unwrap();
-    let mut server = Server::start(&sim, &["--exit-when-idle", "1"], "short").await;
+    let mut server = Server::start(&sim, &["--exit-when-idle", "2"], "short").await;
     server.until("turn/completed").await;
-    let early = tokio::time::timeout(Duration::from_millis(1500), server.child.wait()).await;
+    let early = tokio::time::timeout(Duration::from_millis(2500), server.child.wait()).await;
     assert!(early.is_err(), "somebody is connected");
     server.socket.close(None).await.unwrap();
     let exit = tokio::time::timeout(LIMIT, server.child.wait()).await.expect("an end in time").unwrap();

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use pretty_assertions::assert_eq;
+use rustix::process::Signal;
 use tempfile::TempDir;
 use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
@@ -14,8 +15,8 @@ use valet_protocol::v2;
 use valet_sim::{Chunks, Response, Script, Sim};
 use valet_transport::{Outbox, OutboxLimits, lines};
 
-use crate::probe::{in_time, lend, start_turn, turn_status};
-use crate::support::{home, valet};
+use crate::probe::{lend, start_turn, turn_status};
+use crate::support::{home, in_time, signal, valet};
 
 /// How long the end may take.
 const GONE: Duration = Duration::from_secs(10);
@@ -72,9 +73,8 @@ async fn ends_well(child: &mut Child) {
     assert_eq!(status.code(), Some(0));
 }
 
-async fn terminate(child: &Child) {
-    let pid = child.id().unwrap().to_string();
-    assert!(Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
+fn terminate(child: &Child) {
+    signal(child.id().unwrap(), Signal::TERM);
 }
 
 /// A pipe that takes not one byte more, and the end that would have to be read.
@@ -101,7 +101,7 @@ async fn t_12_a_full_stderr_does_not_hold_up_a_sigterm() {
     let (stderr, _unread) = full_pipe();
     let mut host = Host::start(&sim, stderr).await;
     host.turn().await;
-    terminate(&host.child).await;
+    terminate(&host.child);
     ends_well(&mut host.child).await;
 }
 
@@ -154,7 +154,7 @@ async fn t_12_a_listener_whose_stderr_is_unread_serves_and_ends() {
     lend(&client, &sim, HOUR).await;
     start_turn(&client).await;
     assert_eq!(turn_status(&mut told).await, Some(v2::TurnStatus::Completed));
-    terminate(&child).await;
+    terminate(&child);
     ends_well(&mut child).await;
     // It was full: the count could not be told.
     let mut rest = String::new();

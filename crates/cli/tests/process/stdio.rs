@@ -105,8 +105,7 @@ async fn a_sigterm_interrupts_what_runs_says_so_and_ends_with_exit_code_0() {
     let sim = Sim::start(endless()).await.unwrap();
     let mut server = Server::start(&sim);
     server.streaming_turn().await;
-    let pid = server.child.id().unwrap().to_string();
-    assert!(Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
+    crate::support::signal(server.child.id().unwrap(), rustix::process::Signal::TERM);
     let ended = server.until(|message| message["method"] == "turn/completed").await;
     assert_eq!(ended["params"]["turn"]["status"], "interrupted");
     assert_eq!(server.exit_code().await, Some(0));

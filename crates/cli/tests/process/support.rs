@@ -1,5 +1,6 @@
 //! A home directory that points the binary at a sim, and the binary itself.
 
+use std::panic::Location;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -10,6 +11,26 @@ use tokio::net::TcpStream;
 use tokio::process::Child;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use valet_sim::Sim;
+
+/// No test waits longer for one thing.
+pub(crate) const LIMIT: Duration = Duration::from_secs(20);
+
+/// Waits, but not forever.
+#[track_caller]
+pub(crate) fn in_time<F: Future>(wanted: F) -> impl Future<Output = F::Output> {
+    let place = Location::caller();
+    async move {
+        let waited = tokio::time::timeout(LIMIT, wanted).await;
+        waited.unwrap_or_else(|_| panic!("nothing came within {LIMIT:?}, at {place}"))
+    }
+}
+
+/// Sends a signal to a process.
+#[cfg(unix)]
+pub(crate) fn signal(pid: u32, signal: rustix::process::Signal) {
+    use rustix::process::{Pid, kill_process};
+    kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), signal).unwrap();
+}
 
 /// A websocket without a client around it.
 pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
@@ -44,12 +65,14 @@ pub(crate) fn write_config(home: &Path, origin: &str) {
 pub(crate) fn valet(home: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(VALET);
     command.args(args).env("VALET_HOME", home).env_remove("CODEX_HOME").env_remove("VALET_LOG");
+    // The backend is on this machine, and no proxy is asked for it.
+    command.env("NO_PROXY", "127.0.0.1").env("no_proxy", "127.0.0.1");
     command
 }
 
 /// What a test does, and what it does with `VALET_LONG_TESTS=1`.
 pub(crate) fn long<T>(usual: T, long: T) -> T {
-    if std::env::var_os("VALET_LONG_TESTS").is_some() { long } else { usual }
+    if std::env::var("VALET_LONG_TESTS").is_ok_and(|value| value == "1") { long } else { usual }
 }
 
 /// `valet app-server` on a port of its own; with its address.
@@ -58,7 +81,7 @@ pub(crate) async fn listening(home: &Path, args: &[&str]) -> (Child, String) {
     let mut command = tokio::process::Command::from(valet(home, &args));
     let mut child = command.stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let line = tokio::time::timeout(Duration::from_secs(20), lines.next_line()).await.unwrap().unwrap().unwrap();
+    let line = in_time(lines.next_line()).await.unwrap().unwrap();
     // The rest is read, so that nothing waits for it.
     tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
     (child, line.rsplit("ws://").next().unwrap().to_owned())

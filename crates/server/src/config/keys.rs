@@ -9,8 +9,8 @@ use toml::Table;
 use valet_exec::EnvironmentPolicy;
 use valet_protocol::v2::{ApprovalsReviewer, AskForApproval, ReasoningSummary, SandboxMode};
 
-use super::unusable::Unusable;
-use super::{ConfigError, wrong};
+use super::unusable;
+use super::wrong::Wrong;
 
 /// The keys that the host uses.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -266,22 +266,9 @@ const ENVIRONMENT: &[&str] =
     &["inherit", "ignore_default_excludes", "exclude", "set", "include_only", "experimental_use_profile"];
 
 impl ConfigToml {
-    pub(super) fn of(table: &Table) -> Result<Self, ConfigError> {
-        let keys = table.clone().try_into::<Self>();
-        let keys = keys.map_err(|error| ConfigError::Value(wrong::in_words(&error, table)))?;
-        if let Some(unusable) = Unusable::find(&keys) {
-            return Err(ConfigError::Value(unusable.in_words()));
-        }
-        for (id, provider) in &keys.model_providers {
-            provider.wire(id)?;
-        }
-        match keys.forced_login_method.as_deref() {
-            None | Some("api" | "chatgpt") => Ok(keys),
-            Some(other) => {
-                let message = format!("forced_login_method = \"{other}\" is neither \"api\" nor \"chatgpt\"");
-                Err(ConfigError::Value(message))
-            }
-        }
+    pub(super) fn of(table: &Table) -> Result<Self, Wrong> {
+        let keys = table.clone().try_into().map_err(|error| Wrong::kind(&error, table))?;
+        unusable::find(&keys).map_or(Ok(keys), Err)
     }
 }
 

@@ -26,6 +26,7 @@ pub use home::{HomeError, home};
 pub use keys::{AuthScope, Compat, ConfigToml, CredentialsStore, OneOrMore, ProviderToml};
 
 use layers::{Layer, merge};
+use wrong::Wrong;
 
 /// How long a parent may take to answer a token refresh unless somebody says otherwise.
 const REFRESH_TIMEOUT: Duration = Duration::from_secs(10);
@@ -106,29 +107,26 @@ impl Config {
     pub fn parse(home: &Path, text: &str, overrides: &[String]) -> Result<Self, ConfigError> {
         let path = home.join("config.toml");
         let user = text.parse().map_err(|error| ConfigError::parse(&path, text, &error))?;
-        let layers = vec![Layer::session_flags(overrides)?, Layer::user(&path, user)];
+        let flags = Layer::session_flags(overrides)?;
+        let layers = vec![flags.clone(), Layer::user(&path, user)];
         // Layers that lie on each other have no lines; the file has.
-        Self::of_layers(home, layers).map_err(|error| wrong::in_file(&path, text).unwrap_or(error))
+        Self::of_layers(home, layers).map_err(|wrong| wrong.in_file(&path, text, &flags.table))
     }
 
     /// The configuration with more keys on top, by dotted path.
     pub fn overlay(&self, keys: &BTreeMap<String, Value>) -> Result<Self, ConfigError> {
         let mut layers = self.layers.clone();
         layers.insert(0, Layer::request(keys)?);
-        Self::of_layers(&self.home, layers)
+        Ok(Self::of_layers(&self.home, layers)?)
     }
 
     /// Strongest layer first.
-    fn of_layers(home: &Path, layers: Vec<Layer>) -> Result<Self, ConfigError> {
+    fn of_layers(home: &Path, layers: Vec<Layer>) -> Result<Self, Wrong> {
         let mut effective = Table::new();
         for layer in layers.iter().rev() {
             merge(&mut effective, &layer.table);
         }
         let keys = ConfigToml::of(&effective)?;
-        if keys.valet.compat == Compat::Strict && keys.valet.auth_scope == AuthScope::Connection {
-            let message = "valet.compat = \"strict\" asks everybody for a token, and valet.auth_scope = \"connection\" nobody but the lender; choose one";
-            return Err(ConfigError::Value(message.to_owned()));
-        }
         let unknown = keys::unknown(&effective);
         Ok(Self { home: home.to_owned(), keys, unknown, layers, effective, shelving: false, redeemer: None })
     }
@@ -265,13 +263,18 @@ impl Config {
     pub fn sandbox_of(&self, mode: SandboxMode) -> SandboxPolicy {
         match (mode, &self.keys.sandbox_workspace_write) {
             (SandboxMode::WorkspaceWrite, Some(keys)) => SandboxPolicy::WorkspaceWrite {
-                writable_roots: keys.writable_roots.clone(),
+                writable_roots: keys.writable_roots.iter().map(|root| self.below_home(root)).collect(),
                 network_access: keys.network_access,
                 exclude_tmpdir_env_var: keys.exclude_tmpdir_env_var,
                 exclude_slash_tmp: keys.exclude_slash_tmp,
             },
             (mode, _) => mode.into(),
         }
+    }
+
+    /// A path of the file: a relative one begins at the file.
+    fn below_home(&self, path: &str) -> String {
+        self.home.join(path).display().to_string()
     }
 
     /// How much reasoning is told, in new threads.
@@ -304,5 +307,26 @@ impl Config {
     /// How long a parent may take to answer a token refresh.
     pub fn refresh_timeout(&self) -> Duration {
         self.keys.valet.auth_refresh_timeout_ms.map_or(REFRESH_TIMEOUT, Duration::from_millis)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use pretty_assertions::assert_eq;
+    use valet_protocol::v2::{SandboxMode, SandboxPolicy};
+
+    use super::Config;
+
+    #[test]
+    fn a_relative_writable_root_begins_at_the_file_as_in_the_reference() {
+        let text = "sandbox_workspace_write.writable_roots = [\"data\", \"/var/data\"]";
+        let config = Config::parse(Path::new("/h"), text, &[]).unwrap();
+        let SandboxPolicy::WorkspaceWrite { writable_roots, .. } = config.sandbox_of(SandboxMode::WorkspaceWrite)
+        else {
+            panic!("another policy");
+        };
+        assert_eq!(writable_roots, ["/h/data", "/var/data"]);
     }
 }

@@ -76,7 +76,7 @@ impl Config {
         self.check_provider(provider_id)?;
         let built_in = ProviderToml::default();
         let entry = self.keys.model_providers.get(provider_id).unwrap_or(&built_in);
-        let wire = entry.wire(provider_id)?;
+        let wire = entry.wire();
         if wire == Wire::Chat && takes_only_a_login(entry) && matches!(login, Some(Mode::External | Mode::Chatgpt)) {
             return Err(ConfigError::Value(format!(
                 "model provider `{provider_id}` speaks chat completions, which no ChatGPT login is good for; set its \
@@ -127,14 +127,8 @@ impl Config {
 
 impl ProviderToml {
     /// What the provider speaks.
-    pub(super) fn wire(&self, provider_id: &str) -> Result<Wire, ConfigError> {
-        match self.wire_api.as_deref() {
-            None | Some("responses") => Ok(Wire::Responses),
-            Some("chat") => Ok(Wire::Chat),
-            Some(other) => Err(ConfigError::Value(format!(
-                "model_providers.{provider_id}.wire_api = \"{other}\" is not supported; use \"responses\" or \"chat\""
-            ))),
-        }
+    fn wire(&self) -> Wire {
+        if self.wire_api.as_deref() == Some("chat") { Wire::Chat } else { Wire::Responses }
     }
 }
 

@@ -5,69 +5,62 @@ use std::ops::RangeInclusive;
 
 use reqwest::Url;
 use reqwest::header::{HeaderName, HeaderValue};
-use toml::de::DeTable;
 
-use super::{ConfigToml, wrong};
+use super::wrong::Wrong;
+use super::{AuthScope, Compat, ConfigToml};
 
 /// How long a parent may take to answer a token refresh, in milliseconds.
 const REFRESH_TIMEOUT_MS: RangeInclusive<u64> = 1..=300_000;
 
-/// A key whose value is of no use.
-pub(super) struct Unusable<'a> {
-    path: Vec<&'a str>,
-    has_to_be: &'static str,
+/// The first of them, if there is any.
+pub(super) fn find(keys: &ConfigToml) -> Option<Wrong> {
+    let addresses = [
+        ("chatgpt_base_url".to_owned(), &keys.chatgpt_base_url),
+        ("openai_base_url".to_owned(), &keys.openai_base_url),
+        ("valet.issuer".to_owned(), &keys.valet.issuer),
+    ];
+    let providers = keys.model_providers.iter();
+    let of_providers = providers.map(|(id, it)| (format!("model_providers.{id}.base_url"), &it.base_url));
+    for (key, address) in addresses.into_iter().chain(of_providers) {
+        if address.as_deref().is_some_and(|address| !is_address(address)) {
+            return Some(Wrong::new(&key, "an address that begins with http:// or https://"));
+        }
+    }
+    for (id, provider) in &keys.model_providers {
+        let written = provider.http_headers.iter();
+        let written = written.map(|(name, value)| ("http_headers", name, HeaderValue::try_from(value).is_ok()));
+        let named = provider.env_http_headers.keys().map(|name| ("env_http_headers", name, true));
+        for (key, name, valid) in written.chain(named) {
+            let key = format!("model_providers.{id}.{key}.{name}");
+            if HeaderName::try_from(name).is_err() {
+                return Some(Wrong::new(&key, "named as a header can be"));
+            }
+            if !valid {
+                return Some(Wrong::new(&key, "what can stand in a header"));
+            }
+        }
+        if !is_one_of(provider.wire_api.as_deref(), &["responses", "chat"]) {
+            return Some(Wrong::new(&format!("model_providers.{id}.wire_api"), "`responses` or `chat`"));
+        }
+    }
+    if !is_one_of(keys.model_verbosity.as_deref(), &["low", "medium", "high"]) {
+        return Some(Wrong::new("model_verbosity", "`low`, `medium` or `high`"));
+    }
+    if !is_one_of(keys.forced_login_method.as_deref(), &["api", "chatgpt"]) {
+        return Some(Wrong::new("forced_login_method", "`api` or `chatgpt`"));
+    }
+    if keys.valet.auth_refresh_timeout_ms.is_some_and(|asked| !REFRESH_TIMEOUT_MS.contains(&asked)) {
+        return Some(Wrong::new("valet.auth_refresh_timeout_ms", "a number of milliseconds from 1 to 300000"));
+    }
+    if keys.valet.compat == Compat::Strict && keys.valet.auth_scope == AuthScope::Connection {
+        let reason = "valet.compat = \"strict\" asks everybody for a token, and valet.auth_scope = \"connection\" nobody but the lender; choose one";
+        return Some(Wrong::because("valet.auth_scope", reason.to_owned()));
+    }
+    None
 }
 
-impl<'a> Unusable<'a> {
-    /// The first one, if there is any.
-    pub(super) fn find(keys: &'a ConfigToml) -> Option<Self> {
-        let unusable = |path: &[&'a str], has_to_be| Some(Self { path: path.to_vec(), has_to_be });
-        let addresses = [
-            (vec!["chatgpt_base_url"], &keys.chatgpt_base_url),
-            (vec!["openai_base_url"], &keys.openai_base_url),
-            (vec!["valet", "issuer"], &keys.valet.issuer),
-        ];
-        let providers = keys.model_providers.iter();
-        let of_providers = providers.map(|(id, it)| (vec!["model_providers", id, "base_url"], &it.base_url));
-        for (path, address) in addresses.into_iter().chain(of_providers) {
-            if address.as_deref().is_some_and(|address| !is_address(address)) {
-                return unusable(&path, "an address that begins with http:// or https://");
-            }
-        }
-        for (id, provider) in &keys.model_providers {
-            let written = provider.http_headers.iter();
-            let written = written.map(|(name, value)| ("http_headers", name, HeaderValue::try_from(value).is_ok()));
-            let named = provider.env_http_headers.keys().map(|name| ("env_http_headers", name, true));
-            for (key, name, valid) in written.chain(named) {
-                if HeaderName::try_from(name).is_err() {
-                    return unusable(&["model_providers", id, key, name], "named as a header can be");
-                }
-                if !valid {
-                    return unusable(&["model_providers", id, key, name], "what can stand in a header");
-                }
-            }
-        }
-        if keys.model_verbosity.as_deref().is_some_and(|asked| !["low", "medium", "high"].contains(&asked)) {
-            return unusable(&["model_verbosity"], "`low`, `medium` or `high`");
-        }
-        if keys.valet.auth_refresh_timeout_ms.is_some_and(|asked| !REFRESH_TIMEOUT_MS.contains(&asked)) {
-            return unusable(&["valet", "auth_refresh_timeout_ms"], "a number of milliseconds from 1 to 300000");
-        }
-        None
-    }
-
-    /// What is wrong. The value may be a secret, and is not shown.
-    pub(super) fn in_words(&self) -> String {
-        format!("`{}` has to be {}", self.path.join("."), self.has_to_be)
-    }
-
-    /// The line of the value in the text that it was read from, from 1.
-    pub(super) fn line(&self, text: &str) -> Option<usize> {
-        let table = DeTable::parse(text).ok()?;
-        let (first, rest) = self.path.split_first()?;
-        let value = rest.iter().try_fold(table.get_ref().get(*first)?, |value, key| value.get_ref().get(*key))?;
-        Some(wrong::line(text, value.span().start))
-    }
+fn is_one_of(value: Option<&str>, known: &[&str]) -> bool {
+    value.is_none_or(|value| known.contains(&value))
 }
 
 fn is_address(text: &str) -> bool {
@@ -108,6 +101,11 @@ mod tests {
                 "line 1: `model_providers.x.http_headers.a` has to be what can stand in a header".to_owned(),
             ),
             ("model_verbosity = \"loud\"", "line 1: `model_verbosity` has to be `low`, `medium` or `high`".to_owned()),
+            ("forced_login_method = \"x\"", "line 1: `forced_login_method` has to be `api` or `chatgpt`".to_owned()),
+            (
+                "[model_providers.x]\n\nwire_api = \"grpc\"",
+                "line 3: `model_providers.x.wire_api` has to be `responses` or `chat`".to_owned(),
+            ),
             (
                 "valet.auth_refresh_timeout_ms = 0",
                 "line 1: `valet.auth_refresh_timeout_ms` has to be a number of milliseconds from 1 to 300000"
@@ -125,7 +123,9 @@ mod tests {
         let text = "chatgpt_base_url = \"not a url\"";
         let parse = |text, over: &str| Config::parse(Path::new("/h"), text, &[format!("chatgpt_base_url={over}")]);
         assert_eq!(parse(text, "http://127.0.0.1:1").unwrap().chatgpt_base_url(), "http://127.0.0.1:1");
-        let error = parse("", "no").unwrap_err().to_string();
-        assert_eq!(error, format!("invalid configuration: `chatgpt_base_url` {ADDRESS}"));
+        for text in ["", text, "chatgpt_base_url = \"http://h\""] {
+            let error = parse(text, "no").unwrap_err().to_string();
+            assert_eq!(error, format!("invalid configuration: `chatgpt_base_url` {ADDRESS}"));
+        }
     }
 }

@@ -1,39 +1,56 @@
-//! What is said of a value of the wrong kind, or of no use: where it is, which key it has, and what it has to be, in plain words. The
-//! value itself may be a secret, and is not shown.
+//! A key whose value is not one that it can have: which key, what it has to be, in plain words, and where it is in the
+//! file. The value itself may be a secret, and is not shown.
 
 use std::path::Path;
 
+use toml::de::DeTable;
 use toml::{Table, Value};
 
-use super::unusable::Unusable;
-use super::{ConfigError, ConfigToml};
+use super::ConfigError;
 
-/// What is wrong in the file, with the line. None: every value in it is one that its key wants.
-pub(super) fn in_file(path: &Path, text: &str) -> Option<ConfigError> {
-    let (line, reason) = match toml::from_str::<ConfigToml>(text) {
-        Ok(keys) => {
-            let unusable = Unusable::find(&keys)?;
-            (unusable.line(text)?, unusable.in_words())
-        }
-        Err(mut error) => {
-            let (line, _) = place(text, &error);
-            // With the text at hand it would show the line, and not the key.
-            error.set_input(None);
-            (line, in_words(&error, &text.parse().ok()?))
-        }
-    };
-    Some(ConfigError::Value(format!("{}, line {line}: {reason}", path.display())))
+/// A key whose value is not one that it can have.
+pub(super) struct Wrong {
+    /// By dotted path.
+    key: String,
+    reason: String,
 }
 
-/// What is wrong, and with which key.
-pub(super) fn in_words(error: &toml::de::Error, table: &Table) -> String {
-    let text = error.to_string();
-    let Some(key) = text.lines().last().and_then(|line| line.strip_prefix("in ")) else {
-        return error.message().to_owned();
-    };
-    let Some(kind) = kind(error.message()) else { return format!("{key}: {}", error.message()) };
-    let each = if is_list(table, key.trim_matches('`')) && kind != LIST { "each entry of " } else { "" };
-    format!("{each}{key} has to be {kind}")
+impl Wrong {
+    pub(super) fn new(key: &str, has_to_be: &str) -> Self {
+        Self::because(key, format!("`{key}` has to be {has_to_be}"))
+    }
+
+    pub(super) fn because(key: &str, reason: String) -> Self {
+        Self { key: key.to_owned(), reason }
+    }
+
+    /// What the parser has to say of a table.
+    pub(super) fn kind(error: &toml::de::Error, table: &Table) -> Self {
+        let text = error.to_string();
+        let key = text.lines().last().and_then(|line| line.strip_prefix("in `")?.strip_suffix('`'));
+        let Some(key) = key else { return Self::because("", error.message().to_owned()) };
+        let Some(kind) = kind(error.message()) else {
+            return Self::because(key, format!("`{key}`: {}", error.message()));
+        };
+        let is_entry = kind != LIST && value(table, key).is_some_and(Value::is_array);
+        let each = if is_entry { "each entry of " } else { "" };
+        Self::because(key, format!("{each}`{key}` has to be {kind}"))
+    }
+
+    /// The same of a file, with the line, unless `over` is where the value comes from.
+    pub(super) fn in_file(self, path: &Path, text: &str, over: &Table) -> ConfigError {
+        let in_text = |text| Some(line(text, start(DeTable::parse(text).ok()?.get_ref(), &self.key)?));
+        match in_text(text).filter(|_| value(over, &self.key).is_none()) {
+            Some(line) => ConfigError::Value(format!("{}, line {line}: {}", path.display(), self.reason)),
+            None => self.into(),
+        }
+    }
+}
+
+impl From<Wrong> for ConfigError {
+    fn from(wrong: Wrong) -> Self {
+        Self::Value(wrong.reason)
+    }
 }
 
 /// Line and column of an error, from 1.
@@ -45,15 +62,31 @@ pub(super) fn place(text: &str, error: &toml::de::Error) -> (usize, usize) {
 }
 
 /// The line of a byte, from 1.
-pub(super) fn line(text: &str, at: usize) -> usize {
+fn line(text: &str, at: usize) -> usize {
     text.get(..at).unwrap_or_default().matches('\n').count() + 1
+}
+
+/// The value of a key by dotted path. A part of the path may have dots itself.
+fn value<'a>(table: &'a Table, path: &str) -> Option<&'a Value> {
+    table.iter().find_map(|(key, inner)| match path.strip_prefix(key.as_str())? {
+        "" => Some(inner),
+        rest => value(inner.as_table()?, rest.strip_prefix('.')?),
+    })
+}
+
+/// The same in a text: the byte at which the value begins.
+fn start(table: &DeTable<'_>, path: &str) -> Option<usize> {
+    table.iter().find_map(|(key, inner)| match path.strip_prefix(key.get_ref().as_ref())? {
+        "" => Some(inner.span().start),
+        rest => start(inner.get_ref().as_table()?, rest.strip_prefix('.')?),
+    })
 }
 
 const LIST: &str = "a list in brackets";
 
 /// What a value has to be, if that is what the parser has to say.
 fn kind(message: &str) -> Option<&str> {
-    let is_kind = message.starts_with("invalid type: ") || message.starts_with("invalid value: ");
+    let is_kind = ["invalid type: ", "invalid value: ", "unknown variant "].iter().any(|it| message.starts_with(it));
     let expected = match message.rsplit_once(", expected ") {
         Some((_, expected)) if is_kind => expected,
         _ => message,
@@ -70,14 +103,6 @@ fn kind(message: &str) -> Option<&str> {
         _ if expected.starts_with("struct ") => Some("a table"),
         // Not the whole message: it begins with the value.
         _ => is_kind.then_some(expected),
-    }
-}
-
-/// Whether a key, by dotted path, has a list.
-fn is_list(table: &Table, key: &str) -> bool {
-    match key.split_once('.') {
-        None => table.get(key).is_some_and(Value::is_array),
-        Some((first, rest)) => table.get(first).and_then(Value::as_table).is_some_and(|inner| is_list(inner, rest)),
     }
 }
 
@@ -123,6 +148,10 @@ mod tests {
             ),
             // Without plain words for it, the value is not shown, either.
             ("sandbox_mode = { read-only = \"sk-1\" }", "line 1: `sandbox_mode`: expected table, found string"),
+            (
+                "sandbox_mode = \"sk-1\"",
+                "line 1: `sandbox_mode` has to be one of `read-only`, `workspace-write`, `danger-full-access`",
+            ),
             ("approval_policy = { granular = \"sk-1\" }", "line 1: `approval_policy` has to be a table"),
         ];
         for (text, words) in rows {

@@ -128,6 +128,8 @@ async fn one_file_that_cannot_be_read_hides_no_other() {
     assert!(said.starts_with("* user@example.com_acct-1  pro\n  broken  cannot be read: "), "{said}");
     let list = desk.json(&["accounts", "list", "--json"]).await;
     assert_eq!((&list[1]["name"], &list[1]["current"]), (&json!("broken"), &Value::Bool(false)));
-    desk.done(&["accounts", "remove", "broken"]).await;
+    let said = desk.run(&["accounts", "remove", "broken"]).await;
+    assert_eq!((said.code, said.out.as_str()), (1, "broken is forgotten here.\n"));
+    assert!(said.err.starts_with("valet: its file could not be read, so its tokens stay good"), "{}", said.err);
     assert_eq!(desk.shelf(), [""; 0]);
 }

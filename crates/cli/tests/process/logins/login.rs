@@ -104,11 +104,25 @@ async fn a_login_that_another_one_has_ended_says_so() {
 async fn ctrl_c_cancels_a_login_and_leaves_nothing() {
     let desk = Desk::open(IssuerPolicy::default()).await;
     let waiting = Waiting::begin(&desk).await;
-    let pid = rustix::process::Pid::from_raw(waiting.child.id().unwrap().cast_signed()).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    crate::support::signal(waiting.child.id().unwrap(), rustix::process::Signal::INT);
     let (code, _, err) = waiting.end().await;
     assert_eq!((code, err.as_str()), (Some(130), "valet: the login was cancelled\n"));
     assert!(!desk.file("auth.json").exists());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn ctrl_c_cancels_a_login_that_the_issuer_has_not_answered_yet() {
+    let desk = Desk::open(IssuerPolicy::default()).await;
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut command = desk.command(&["login", "--device"]);
+    let address = format!("http://{}", silent.local_addr().unwrap());
+    let child = command.env("CODEX_APP_SERVER_LOGIN_ISSUER", address).spawn().unwrap();
+    let _asked = tokio::time::timeout(LIMIT, silent.accept()).await.unwrap().unwrap();
+    crate::support::signal(child.id().unwrap(), rustix::process::Signal::INT);
+    let said = tokio::time::timeout(LIMIT, child.wait_with_output()).await.unwrap().unwrap();
+    let err = String::from_utf8(said.stderr).unwrap();
+    assert_eq!((said.status.code(), err.as_str()), (Some(130), "valet: the login was cancelled\n"));
 }
 
 #[tokio::test]

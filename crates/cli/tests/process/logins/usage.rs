@@ -172,8 +172,7 @@ async fn whoever_watches_is_told_of_changes_until_ctrl_c() {
     desk.done(&["accounts", "use", "acct-1"]).await;
     let said: Value = serde_json::from_str(&line(&mut lines).await).unwrap();
     assert_eq!((&said[0]["name"], &said[0]["current"]), (&json!(FIRST), &json!(true)));
-    let pid = child.id().unwrap().to_string();
-    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    crate::support::signal(child.id().unwrap(), rustix::process::Signal::INT);
     let ended = tokio::time::timeout(LIMIT, child.wait()).await.unwrap().unwrap();
     assert_eq!((ended.code(), lines.next_line().await.unwrap()), (Some(0), None));
     let fetches = desk.sim.requests().iter().filter(|request| request.path.ends_with("/wham/usage")).count();

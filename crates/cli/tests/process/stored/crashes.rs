@@ -15,8 +15,7 @@ use valet_sim::{Chunks, Response, Rule, Script, Sim};
 use valet_store::generator::Dice;
 
 use super::{Host, backend, home, is_whole, rollouts};
-use crate::probe::in_time;
-use crate::support::long;
+use crate::support::{in_time, long};
 
 /// So many kills are survived by one home; then the next one begins.
 const KILLS_OF_A_HOME: usize = 20;

@@ -10,10 +10,9 @@ use valet_protocol::{methods as m, v2};
 use valet_sim::{Chunks, Response, Rule, Script};
 
 use super::{Host, backend, home, is_whole, messages, point_at, resuming, rollouts};
-use crate::probe::in_time;
 use valet_tests::skip;
 
-use crate::support::VALET;
+use crate::support::{VALET, in_time};
 
 /// Whether a process without privileges may mount something for itself here.
 fn can_mount() -> bool {

@@ -10,7 +10,7 @@ use valet_protocol::{methods as m, v2};
 use valet_sim::Script;
 
 use super::{Host, backend, home, is_whole, messages, resuming, rollouts, says};
-use crate::probe::in_time;
+use crate::support::in_time;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thread_has_one_writer_and_readers_in_every_host() {

@@ -10,14 +10,12 @@ mod reference;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use valet_client::{AppServer, AppServerProcess, Client, Handlers, Notification, Notifications, RequestError};
 use valet_protocol::{ClientRequestMethod, ErrorObject, methods as m, v2};
 use valet_sim::{Script, Sim, TokenPolicy};
 
-use crate::probe::{LIMIT, in_time};
-use crate::support::valet;
+use crate::support::{LIMIT, in_time, signal, valet};
 
 /// A sim that wants no login.
 async fn backend(script: Script) -> Sim {
@@ -147,7 +145,7 @@ impl Host {
 
     /// Kills it as nothing can be killed harder. What it had said before, and nobody read yet.
     async fn kill(mut self) -> Vec<Notification> {
-        kill_process(Pid::from_raw(self.pid().cast_signed()).unwrap(), Signal::KILL).unwrap();
+        signal(self.pid(), rustix::process::Signal::KILL);
         let mut rest = Vec::new();
         while let Some(told) = in_time(self.told.next()).await {
             rest.push(told);

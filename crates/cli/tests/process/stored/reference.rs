@@ -14,8 +14,7 @@ use valet_sim::{Chunks, Response, Rule, Script, Sim};
 use valet_tests::installed;
 
 use super::{Host, backend, messages, point_at};
-use crate::probe::in_time;
-use crate::support::valet;
+use crate::support::{in_time, valet};
 
 /// A home that both programs can live in, and a folder to work in.
 struct Room {

@@ -12,13 +12,12 @@ use valet_protocol::{Secret, methods as m};
 use valet_sim::{Response, Script};
 
 use super::{Session, Stage, TOKEN, app_servers, of};
-use crate::probe::in_time;
-use crate::support::Socket;
+use crate::support::{Socket, in_time};
 
 /// Names and values.
 type Headers<'a> = &'a [(&'static str, &'a str)];
 
-async fn socket(session: &Session, headers: Headers<'_>) -> Result<Socket, Box<Error>> {
+pub(super) async fn socket(session: &Session, headers: Headers<'_>) -> Result<Socket, Box<Error>> {
     let mut request = format!("ws://{}/any/path", session.address).into_client_request().unwrap();
     for (name, value) in headers {
         request.headers_mut().insert(*name, value.parse().unwrap());
@@ -26,7 +25,7 @@ async fn socket(session: &Session, headers: Headers<'_>) -> Result<Socket, Box<E
     Ok(in_time(tokio_tungstenite::connect_async(request)).await.map_err(Box::new)?.0)
 }
 
-fn bearer(token: &str) -> String {
+pub(super) fn bearer(token: &str) -> String {
     format!("Bearer {token}")
 }
 
@@ -94,19 +93,22 @@ async fn messages_pings_and_close_codes_come_through_as_they_are() {
     }
 }
 
+/// How a client is told that it is over. None: the connection is gone without a word.
+pub(super) async fn farewell(mut socket: Socket) -> Option<CloseFrame> {
+    while let Some(Ok(message)) = socket.next().await {
+        if let Message::Close(words) = message {
+            return words;
+        }
+    }
+    None
+}
+
 impl Session {
     /// Ends, and looks how a client is told.
-    async fn end_with(self, mut socket: Socket, code: CloseCode) {
-        let closed = tokio::spawn(async move {
-            while let Some(Ok(message)) = socket.next().await {
-                if let Message::Close(words) = message {
-                    return words;
-                }
-            }
-            None
-        });
+    async fn end_with(self, socket: Socket, code: CloseCode) {
+        let closed = tokio::spawn(farewell(socket));
         self.end().await;
-        let words: Option<CloseFrame> = in_time(closed).await.unwrap();
+        let words = in_time(closed).await.unwrap();
         // The reference ends without a word, and its clients are told so.
         assert!(words.as_ref().is_some_and(|words| [code, CloseCode::Error].contains(&words.code)), "{words:?}");
     }

@@ -6,11 +6,15 @@ use std::process::Stdio;
 use std::time::Instant;
 
 use pretty_assertions::assert_eq;
+use rustix::process::Signal;
 use tokio::io::AsyncWriteExt;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use valet_sim::Script;
 
-use super::{Stage, app_servers, kill, terminate};
-use crate::probe::{gone, in_time, tree};
+use super::clients::{bearer, farewell, socket};
+use super::{Stage, TOKEN, app_servers, kill, terminate};
+use crate::probe::{gone, tree};
+use crate::support::{in_time, signal};
 
 impl Stage {
     /// A program of the test's.
@@ -133,21 +137,23 @@ async fn an_app_server_that_dies_ends_the_session_and_clients_are_told() {
         let stage = Stage::open(Script::text("hi"), &["acct-1"]).await;
         let args: Vec<&str> = server.iter().map(String::as_str).collect();
         let mut session = stage.session(&args).await;
-        let mut guest = session.guest().await;
+        let guest = socket(&session, &[("authorization", &bearer(TOKEN))]).await.unwrap();
+        let told = tokio::spawn(farewell(guest));
         let all = tree(session.pid());
         let name = if server.is_empty() { "valet" } else { "codex" };
         kill(app_server_of(session.pid(), name));
         let status = in_time(session.child.wait()).await.unwrap();
         let said = in_time(session.said).await.unwrap();
         assert!(status.code() == Some(1) && said.contains("the app server ended by signal 9"), "{status} {said}");
-        in_time(async { while guest.told.next().await.is_some() {} }).await;
+        let words = in_time(told).await.unwrap();
+        assert!(words.as_ref().is_some_and(|words| words.code == CloseCode::Error), "{words:?}");
         gone(&all).await;
     }
 }
 
 /// The process that listens: the one with these words among its arguments whose parent is not a shell of ours.
 pub(super) fn app_server_of(root: u32, name: &str) -> u32 {
-    let mut found = crate::probe::family(root);
+    let mut found: Vec<u32> = tree(root).iter().map(|process| process.id).collect();
     found.retain(|pid| {
         let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         let line = String::from_utf8_lossy(&line).into_owned();
@@ -173,22 +179,30 @@ async fn nothing_is_left_of_a_session_that_is_killed() {
 }
 
 #[tokio::test]
+async fn ctrl_c_ends_a_session_that_still_starts_and_no_client_comes() {
+    let stage = Stage::open(Script::text("hi"), &["acct-1"]).await;
+    let server = stage.program("server", "echo here > ready; while :; do sleep 0.05; done");
+    let client = stage.program("client", "echo here > client-ran");
+    let args = ["run", "--codex-bin", server.to_str().unwrap(), "--client", client.to_str().unwrap()];
+    let mut child = stage.command(&args).spawn().unwrap();
+    in_time(exists(stage.path("ready"))).await;
+    let all = tree(child.id().unwrap());
+    signal(child.id().unwrap(), Signal::INT);
+    assert_eq!(in_time(child.wait()).await.unwrap().code(), Some(130));
+    gone(&all).await;
+    assert!(!stage.path("client-ran").exists());
+}
+
+#[tokio::test]
 async fn a_signal_ends_the_client_first_and_ctrl_c_is_the_clients_own() {
     let stage = Stage::open(Script::text("hi"), &["acct-1"]).await;
-    let program = stage.program(
-        "client",
-        "trap 'exit 5' TERM; trap 'echo heard > int' INT; echo here > ready; while :; do sleep 0.05; done",
-    );
+    let program = stage.program("client", "trap 'exit 5' TERM; echo here > ready; while :; do sleep 0.05; done");
     let mut child =
         stage.command(&["run", "--client", program.to_str().unwrap()]).stderr(Stdio::inherit()).spawn().unwrap();
     in_time(exists(stage.path("ready"))).await;
     let pid = child.id().unwrap();
     let all = tree(pid);
-    rustix::process::kill_process(
-        rustix::process::Pid::from_raw(pid.cast_signed()).unwrap(),
-        rustix::process::Signal::INT,
-    )
-    .unwrap();
+    signal(pid, Signal::INT);
     tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     assert!(child.try_wait().unwrap().is_none(), "Ctrl-C is not for it");
     terminate(pid);

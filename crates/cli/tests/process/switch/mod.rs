@@ -19,8 +19,7 @@ use valet_client::{Client, Handlers, Notifications};
 use valet_protocol::{ServerNotificationMethod, methods as m, v2};
 use valet_sim::{Endpoint, Response, Rule, Script, Sim, TokenRequest, When};
 
-use crate::probe::in_time;
-use crate::support::VALET;
+use crate::support::{VALET, in_time, signal};
 
 /// What clients show.
 const TOKEN: &str = "the-token-of-the-clients";
@@ -249,13 +248,11 @@ fn name(account: &str) -> String {
 }
 
 fn terminate(pid: u32) {
-    use rustix::process::{Pid, Signal, kill_process};
-    kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), Signal::TERM).unwrap();
+    signal(pid, rustix::process::Signal::TERM);
 }
 
 fn kill(pid: u32) {
-    use rustix::process::{Pid, Signal, kill_process};
-    kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), Signal::KILL).unwrap();
+    signal(pid, rustix::process::Signal::KILL);
 }
 
 /// What answers turns of one account.

@@ -15,7 +15,8 @@ use valet_sim::{RecordedRequest, Response, Rule, Script};
 
 use super::ends::app_server_of;
 use super::{Session, Stage, TOKEN, kill};
-use crate::probe::{Process, gone, in_time, long, tree};
+use crate::probe::{Process, gone, tree};
+use crate::support::{in_time, long};
 
 const ACCOUNTS: [&str; 3] = ["acct-1", "acct-2", "acct-3"];
 const CLIENTS: u32 = 3;
@@ -129,7 +130,7 @@ fn script(turns: u32) -> Script {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_dies_each_turn_has_one_outcome_none_runs_twice_and_no_token_crosses() {
-    let (turns, switches) = if long() { (2000, 400) } else { (200, 40) };
+    let (turns, switches) = long((200, 40), (2000, 400));
     let stage = Stage::open(script(turns), &ACCOUNTS).await;
     let mut dice = Dice(9);
     let mut session = stage.session(&[]).await;
