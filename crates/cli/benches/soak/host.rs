@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
@@ -89,8 +90,8 @@ impl Host {
 
     /// Ends it in good order.
     pub(crate) async fn end(mut self) -> anyhow::Result<(ExitStatus, Vec<String>)> {
-        let told = Command::new("kill").arg(self.pid.to_string()).status().await?;
-        ensure!(told.success(), "it could not be told to end: {told}");
+        let pid = Pid::from_raw(self.pid.cast_signed()).context("it has ended")?;
+        kill_process(pid, Signal::TERM).context("it could not be told to end")?;
         let status = tokio::time::timeout(Duration::from_secs(60), self.child.wait()).await??;
         Ok((status, self.gone().await?))
     }

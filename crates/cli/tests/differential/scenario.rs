@@ -76,7 +76,7 @@ pub(crate) enum Step {
     Http(Http),
     /// Opens an address as a browser does.
     Browse(String),
-    Signal(String),
+    Signal(Signal),
     /// Closes stdin, if that is the transport, and waits for the host's end.
     End,
     /// Ends the host, and starts it again in the same places.
@@ -84,6 +84,13 @@ pub(crate) enum Step {
     /// Milliseconds.
     Pause(u64),
     Play(String),
+}
+
+/// What the host is sent.
+#[derive(Clone, Copy, Deserialize)]
+pub(crate) enum Signal {
+    #[serde(rename = "TERM")]
+    Terminate,
 }
 
 #[derive(Clone, Deserialize)]

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::time::Duration;
 
+use rustix::process::{Pid, kill_process};
 use serde_json::{Value, json};
 use valet_sim::{Endpoint, IssuedToken, Script, Sim, TokenRequest};
 use valet_tests::transcript::Asked;
@@ -10,7 +11,7 @@ use valet_tests::transcript::Asked;
 use crate::connection::{Connection, PATIENCE};
 use crate::host::{Places, Process, Which};
 use crate::names::{Names, holds};
-use crate::scenario::{Answer, Connect, Http, Issue, Request, Scenario, Step, Transport, Until, UntilMessage};
+use crate::scenario::{Answer, Connect, Http, Issue, Request, Scenario, Signal, Step, Transport, Until, UntilMessage};
 
 /// The ids of the requests that only tell when the host has caught up.
 pub(crate) const FENCE: &str = "fence-";
@@ -145,14 +146,14 @@ impl<'a> Stage<'a> {
                 let answer = reqwest::get(&address).await.map_err(|error| error.to_string())?;
                 self.seen.push(json!({ "browsed": address, "status": answer.status().as_u16() }));
             }
-            Step::Signal(name) => self.signal(name),
+            Step::Signal(Signal::Terminate) => self.terminate(),
             Step::End => {
                 let code = self.end().await?;
                 self.seen.push(json!({ "ended": code }));
             }
             Step::Restart => {
                 if self.scenario.transport == Transport::Websocket {
-                    self.signal("TERM");
+                    self.terminate();
                 }
                 self.end().await?;
                 self.process = Process::start(self.which, self.scenario, &self.places).await?;
@@ -270,9 +271,10 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    fn signal(&self, name: &str) {
-        if let Some(pid) = self.process.child.id() {
-            let _ = std::process::Command::new("kill").arg(format!("-{name}")).arg(pid.to_string()).status();
+    /// Asks it to end.
+    fn terminate(&self) {
+        if let Some(pid) = self.process.child.id().and_then(|pid| Pid::from_raw(pid.cast_signed())) {
+            let _ = kill_process(pid, rustix::process::Signal::TERM);
         }
     }
 
@@ -313,7 +315,7 @@ impl<'a> Stage<'a> {
             line.connection.close().await;
         }
         for _ in 0..2 {
-            self.signal("TERM");
+            self.terminate();
             if tokio::time::timeout(Duration::from_secs(2), self.process.child.wait()).await.is_ok() {
                 return;
             }
