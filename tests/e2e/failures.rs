@@ -141,6 +141,36 @@ async fn h_7_a_message_that_was_shown_as_whole_is_not_said_twice() {
 }
 
 #[tokio::test]
+async fn h_7_reasoning_that_was_shown_as_whole_is_not_shown_twice() {
+    let script = Script::responses([Response::new().reasoning("Why.").cut(), Response::new().text("Again.")]);
+    let host = TestHost::builder().script(script).provider("stream_max_retries = 1").start().await;
+    let mut parent = host.parent().await;
+    let thread = parent.thread().await;
+    assert_eq!(parent.turn(&thread, "hello").await.turn.status, TurnStatus::Failed);
+    assert_eq!(host.sim.requests().into_iter().filter(RecordedRequest::is_turn).count(), 1);
+}
+
+#[tokio::test]
+async fn an_item_that_has_begun_ends_in_whatever_form_it_comes_as_whole() {
+    let event = |name: &str, item: Value| json!({ "type": format!("response.output_item.{name}"), "item": item });
+    let message = |content: Value| json!({ "type": "message", "id": "msg", "role": "assistant", "content": content });
+    let reasoning = |summary: Value| json!({ "type": "reasoning", "id": "rs", "summary": summary });
+    let response = Response::new()
+        .event(event("added", reasoning(json!([]))))
+        .event(event("done", reasoning(json!(null))))
+        .event(event("added", message(json!([]))))
+        .event(event("done", message(json!("Hello."))));
+    let host = TestHost::start(Script::respond(response)).await;
+    let mut parent = host.parent().await;
+    let thread = parent.thread().await;
+    let ended = parent.turn(&thread, "hello").await;
+    assert_eq!(ended.turn.status, TurnStatus::Completed);
+    let items: Vec<_> = ended.all::<m::ItemCompleted>().into_iter().map(|told| json!(told.item)).collect();
+    let shown: Vec<_> = items.iter().map(|item| (item["id"].as_str().unwrap(), &item["text"])).collect();
+    assert_eq!(shown[shown.len() - 2..], [("rs", &json!(null)), ("msg", &json!("Hello."))]);
+}
+
+#[tokio::test]
 async fn what_the_filter_has_ended_is_asked_again_in_other_words() {
     let script = Script::responses([Response::new().incomplete("content_filter"), Response::new().text("Otherwise.")]);
     let host = TestHost::builder().script(script).provider("stream_max_retries = 1").start().await;

@@ -104,7 +104,7 @@ impl History {
         }
     }
 
-    /// Leaves out the older half, and with it the answers to calls that are in it.
+    /// Leaves out the older half, and with it the answers to calls that are in it. What is left is in no journal.
     pub(crate) fn shorten(&mut self) {
         let kept = self.items.split_off(self.items.len() / 2);
         let field = |raw: &RawValue, name: &str| {
@@ -116,6 +116,7 @@ impl History {
         let answers_nothing =
             |raw: &RawValue| is_output(raw) && !field(raw, "call_id").is_some_and(|id| called.contains(&id));
         self.items = kept.into_iter().filter(|raw| !answers_nothing(raw)).collect();
+        self.kept = 0;
     }
 
     /// Adds the output of a tool.

@@ -7,7 +7,6 @@ use serde_json::value::RawValue;
 use valet_auth::Account;
 
 use crate::failure::Failure;
-use crate::model::wire::Wire;
 use crate::prompt::Scene;
 use crate::settings::Provider;
 
@@ -55,7 +54,7 @@ pub(crate) enum Payer {
 impl Payer {
     /// None: who pays for nothing has nothing of its own in the history.
     pub(crate) fn of(provider: &Provider, account: Option<&Account>) -> Option<Self> {
-        if provider.wire == Wire::Chat {
+        if provider.wire.keeps_to_provider() {
             return Some(Self::Provider(provider.id.clone()));
         }
         let snapshot = account?.snapshot();

@@ -3,9 +3,7 @@
 use std::collections::BTreeSet;
 
 use reqwest::header::HeaderMap;
-
-/// The limit of turns. There are others, for single models and features.
-pub(crate) const TURNS: &str = "codex";
+use valet_auth::usage::TURNS;
 
 const ACTIVE: &str = "x-codex-active-limit";
 const REACHED: &str = "x-codex-rate-limit-reached-type";

@@ -110,7 +110,7 @@ impl Past {
 /// Whether the item is the message that was shown under this id, or with this text.
 fn holds(item: &RawValue, id: &str, text: &str) -> bool {
     let Ok(OutputItem::Message { id: item_id, content, .. }) = serde_json::from_str(item.get()) else { return false };
-    let said: String = content.unwrap_or_default().into_iter().map(ContentPart::into_text).collect();
+    let said: String = content.into_iter().map(ContentPart::into_text).collect();
     item_id.as_deref() == Some(id) || said == text
 }
 
@@ -208,11 +208,14 @@ mod tests {
     fn after_a_summary_only_what_a_person_said_counts_as_said() {
         let mut past = Past::default();
         past.item(raw(&user("before")));
+        let page = user("<p>please</p>");
         past.compacted(
-            [user("<environment_context>"), user("please"), user(super::prompt::SUMMED_UP)].map(|item| raw(&item)),
+            [user("<environment_context>"), user("please"), page.clone(), user(super::prompt::SUMMED_UP)]
+                .map(|item| raw(&item)),
         );
-        let said: Vec<_> = past.history.said(1000).iter().map(|item| item.get().contains("please")).collect();
-        assert_eq!(said, [true]);
+        let said: Vec<Value> =
+            past.history.said(1000).iter().map(|item| serde_json::from_str(item.get()).unwrap()).collect();
+        assert_eq!(said, [user("please"), page]);
         assert_eq!(past.context_tokens, 0);
     }
 

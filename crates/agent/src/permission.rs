@@ -29,6 +29,11 @@ impl Approvals {
     pub(crate) fn may_ask_to_leave(self) -> bool {
         !matches!(self, Self::Never | Self::Granular { sandbox: false, .. })
     }
+
+    /// Whether a person may be asked about what is typed into a command that a person has allowed.
+    pub(crate) fn may_ask_to_type(self) -> bool {
+        !matches!(self, Self::Never | Self::Granular { sandbox: false, rules: false })
+    }
 }
 
 /// What is to be done about a command.
@@ -36,7 +41,7 @@ impl Approvals {
 pub(crate) enum Verdict {
     /// Run it so.
     Run(Sandbox),
-    /// A person has allowed it before; run it so.
+    /// A person has allowed it before, for the conversation or by a rule; run it so.
     Allowed(Sandbox),
     /// Ask; if the answer is yes, run it so.
     Ask(Sandbox),
@@ -76,10 +81,11 @@ pub(crate) fn verdict(approvals: Approvals, enforced: Enforced, candidate: &Cand
     if candidate.rule == Some(shell::Decision::Forbidden) {
         return Verdict::Refuse("a rule of the user forbids this command".to_owned());
     }
-    if candidate.rule == Some(shell::Decision::Allow) && candidate.known_shell {
-        return Verdict::Run(Sandbox::None);
-    }
+    let ruled = candidate.rule == Some(shell::Decision::Allow) && candidate.known_shell;
     match undecided(approvals, enforced, candidate) {
+        // No rule was needed for that.
+        Verdict::Run(Sandbox::None) => Verdict::Run(Sandbox::None),
+        _ if ruled => Verdict::Allowed(Sandbox::None),
         Verdict::Ask(sandbox) if candidate.allowed => Verdict::Allowed(sandbox),
         verdict => verdict,
     }
@@ -228,7 +234,10 @@ mod tests {
     #[test]
     fn rules_of_the_user_come_first() {
         let ruled = |rule| Candidate { rule: Some(rule), ..MAKE };
-        assert_eq!(decide(Approvals::Untrusted, &ruled(Decision::Allow)), Verdict::Run(Sandbox::None));
+        assert_eq!(decide(Approvals::Untrusted, &ruled(Decision::Allow)), Verdict::Allowed(Sandbox::None));
+        assert_eq!(decide(Approvals::Never, &ruled(Decision::Allow)), Verdict::Allowed(Sandbox::None));
+        let free = verdict(Approvals::Never, Enforced::All(Sandbox::None), &ruled(Decision::Allow));
+        assert_eq!(free, Verdict::Run(Sandbox::None), "it would run so without the rule");
         assert_eq!(decide(Approvals::OnRequest, &ruled(Decision::Prompt)), Verdict::Ask(confined()));
         assert!(matches!(decide(Approvals::Never, &ruled(Decision::Prompt)), Verdict::Refuse(_)));
         assert!(matches!(decide(Approvals::OnRequest, &ruled(Decision::Forbidden)), Verdict::Refuse(_)));

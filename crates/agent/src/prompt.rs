@@ -62,8 +62,17 @@ impl Scene {
     }
 }
 
-/// Whether the item is something that a person said, as far as its text tells: what is told to the model in a
-/// person's place begins otherwise.
+/// What begins with these is told to the model in a person's place, here or by the reference.
+const NOTES: [&str; 6] = [
+    "<environment_context>",
+    "<turn_aborted>",
+    "<user_shell_command>",
+    "<user_instructions>",
+    SUMMED_UP,
+    project::HEADING,
+];
+
+/// Whether the item is something that a person said, as far as its text tells.
 pub(crate) fn is_said(item: &RawValue) -> bool {
     #[derive(Deserialize)]
     struct Message {
@@ -72,7 +81,7 @@ pub(crate) fn is_said(item: &RawValue) -> bool {
     }
     let Ok(Message { role, content }) = serde_json::from_str(item.get()) else { return false };
     let text = content.into_iter().next().map(ContentPart::into_text).unwrap_or_default();
-    role == "user" && !text.starts_with('<') && !text.starts_with(SUMMED_UP) && !text.starts_with(project::HEADING)
+    role == "user" && !NOTES.iter().any(|note| text.starts_with(note))
 }
 
 /// What a conversation is told before everything else, whatever is left out later.

@@ -287,15 +287,15 @@ impl<'a> Response<'a> {
         };
         match item {
             OutputItem::Message { id, phase, content } => {
-                let text = content.unwrap_or_default().into_iter().map(ContentPart::into_text).collect();
+                let text = content.into_iter().map(ContentPart::into_text).collect();
                 self.complete(id, ItemKind::AgentMessage(AgentMessage { text, phase }));
                 if self.calls.is_empty() {
                     self.progress.shown.clone_from(&self.items);
                 }
             }
             OutputItem::Reasoning { id, summary, content } => {
-                let content = texts(content.unwrap_or_default());
-                self.complete(id, ItemKind::Reasoning(Reasoning { summary: texts(summary), content }));
+                let (summary, content) = (texts(summary), texts(content));
+                self.complete(id, ItemKind::Reasoning(Reasoning { summary, content }));
             }
             OutputItem::FunctionCall { call_id, name, arguments } => {
                 self.calls.push(ToolCall { call_id, name, input: arguments, custom: false });

@@ -8,7 +8,7 @@ use crate::account::{Account, Mode};
 use crate::claims::ClaimsError;
 use crate::external::{ExternalAuth, ExternalTokens, NoParent, OwnerId};
 use crate::keeping::Keeping;
-use crate::renewal::{Lender, Renewal};
+use crate::renewal::{Borrowing, Renewal};
 use crate::snapshot::{Identity, Profile, Snapshot, next_number};
 use crate::store::{Login, StoreError};
 use crate::token::AccessToken;
@@ -104,7 +104,7 @@ pub struct Scope(pub u64);
 
 /// Who is logged in.
 pub struct AuthManager {
-    lender: Lender,
+    borrowing: Borrowing,
     pub(crate) keeping: Option<Keeping>,
     pub(crate) revisions: Arc<AtomicU64>,
     scopes: Mutex<HashMap<Scope, Accounts>>,
@@ -123,8 +123,8 @@ struct Accounts {
 impl AuthManager {
     /// Nobody is logged in at first.
     pub fn new(parent: Arc<dyn ExternalAuth>, rules: Rules, keeping: Option<Keeping>) -> Self {
-        let lender = Lender { parent, rules: Arc::new(rules), flights: Arc::default() };
-        Self { lender, keeping, revisions: Arc::default(), scopes: Mutex::default() }
+        let borrowing = Borrowing { parent, rules: Arc::new(rules), flights: Arc::default() };
+        Self { borrowing, keeping, revisions: Arc::default(), scopes: Mutex::default() }
     }
 
     /// The login that is kept, and no other.
@@ -213,7 +213,7 @@ impl AuthManager {
 
     /// A credential of what a parent lends, if that is allowed.
     fn lent_snapshot(&self, tokens: ExternalTokens, owner: OwnerId) -> Result<Snapshot, LoginError> {
-        let rules = &self.lender.rules;
+        let rules = &self.borrowing.rules;
         if rules.api_key_only {
             return Err(LoginError::ExternalDisabled);
         }
@@ -231,7 +231,7 @@ impl AuthManager {
             account.replace(snapshot);
             return account;
         }
-        let renewal = Some(Renewal::Lent(self.lender.clone()));
+        let renewal = Some(Renewal::Lent(self.borrowing.clone()));
         Account::new(Mode::External, snapshot, Arc::clone(&self.revisions), renewal)
     }
 
@@ -262,11 +262,11 @@ impl AuthManager {
     }
 
     pub(crate) fn parent(&self) -> Arc<dyn ExternalAuth> {
-        Arc::clone(&self.lender.parent)
+        Arc::clone(&self.borrowing.parent)
     }
 
     pub(crate) fn rules(&self) -> &Rules {
-        &self.lender.rules
+        &self.borrowing.rules
     }
 
     pub(crate) fn api_key_account(&self, key: AccessToken) -> Arc<Account> {
@@ -284,7 +284,7 @@ impl AuthManager {
     /// Whether a ChatGPT login that the host would own may begin now.
     pub fn check_chatgpt_login(&self, scope: Scope) -> Result<(), LoginError> {
         self.check_managed_login(scope)?;
-        if self.lender.rules.api_key_only { Err(LoginError::ChatgptDisabled) } else { Ok(()) }
+        if self.borrowing.rules.api_key_only { Err(LoginError::ChatgptDisabled) } else { Ok(()) }
     }
 
     /// Whether a login that the host would own may begin now.
@@ -310,7 +310,7 @@ impl AuthManager {
 
     fn set_current(&self, accounts: &mut Accounts, account: &Arc<Account>) {
         let replaced = accounts.set_current(account);
-        if let Some(replaced) = replaced.filter(|_| self.lender.rules.strict) {
+        if let Some(replaced) = replaced.filter(|_| self.borrowing.rules.strict) {
             replaced.log_out();
         }
     }

@@ -35,7 +35,7 @@ pub enum SendError {
 ///
 /// So one call costs at most one refresh and two requests; three where another process had renewed the token, and that
 /// one was refused as well. Without an account the request goes out as it
-/// is. The body must be in memory, because it may be sent twice; a streamed body is sent once.
+/// is. The body must be in memory, because it may be sent more than once; one that cannot be copied is sent once.
 ///
 /// `caller` says on whose behalf this is, for whoever has to find somebody to ask for a new token.
 /// `limit` is how long the backend may take to answer each request with headers. Waiting for the parent
@@ -56,7 +56,7 @@ pub async fn send_authorized(
         match again {
             Some(again) if response.status() == StatusCode::UNAUTHORIZED && left > 0 => request = again,
             _ => {
-                if response.status() == StatusCode::UNAUTHORIZED && account.is_renewable() {
+                if response.status() == StatusCode::UNAUTHORIZED && left < MOST_RECOVERIES && account.is_renewable() {
                     let token = snapshot.token.fingerprint();
                     tracing::warn!(token, "the backend refuses a new token, too: somebody has to log in again");
                 }

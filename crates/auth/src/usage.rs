@@ -7,7 +7,7 @@ use serde_json::Value;
 /// Where the backend tells it, below `chatgpt_base_url`.
 pub const PATH: &str = "/wham/usage";
 
-/// The id of the limit of turns.
+/// The id of the limit of turns. There are others, for single models and features.
 pub const TURNS: &str = "codex";
 
 /// The whole of it.

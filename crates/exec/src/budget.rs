@@ -27,8 +27,6 @@ pub struct Truncated {
     pub text: String,
     /// How many tokens the whole would have been, about.
     pub original_tokens: usize,
-    /// How many bytes are missing.
-    pub omitted_bytes: usize,
 }
 
 impl OutputBudget {
@@ -72,13 +70,13 @@ impl OutputBudget {
         // The front of the tail may be the rest of a character.
         let tail: Vec<u8> = self.tail.into_iter().skip_while(|byte| byte & 0xC0 == 0x80).collect();
         let tail = String::from_utf8_lossy(&tail);
-        let omitted_bytes = self.text - self.head.len() - tail.len();
+        let omitted = self.text - self.head.len() - tail.len();
         let mut text = self.head;
-        if omitted_bytes > 0 {
-            text.push_str(&format!("\n[… {omitted_bytes} bytes are left out here …]\n"));
+        if omitted > 0 {
+            text.push_str(&format!("\n[… {omitted} bytes are left out here …]\n"));
         }
         text.push_str(&tail);
-        Truncated { text, original_tokens: self.text.div_ceil(BYTES_PER_TOKEN), omitted_bytes }
+        Truncated { text, original_tokens: self.text.div_ceil(BYTES_PER_TOKEN) }
     }
 }
 

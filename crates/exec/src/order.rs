@@ -1,5 +1,5 @@
 //! What host and helpers say to each other over their socket: one order with the command's three descriptors, then
-//! bytes of [`Request`] one way and lines of [`Report`] the other.
+//! [`TERMINATE`] one way and lines of [`Report`] the other.
 
 use std::ffi::OsString;
 use std::io::{self, IoSlice, IoSliceMut, Read as _};

@@ -103,12 +103,12 @@ impl Session {
         matches!(id, RequestId::String(id) if id.starts_with(&self.prefix))
     }
 
-    /// Notes under which account a turn runs. Returns it.
+    /// Notes under which account a turn runs: the one that it began under, also when it is said to begin again. Returns
+    /// it.
     pub(crate) fn turn_begins(&self, turn_id: &str) -> Option<String> {
         let mut shared = self.shared();
         let name = shared.lent.as_ref()?.name.clone();
-        shared.turns.insert(turn_id.to_owned(), name.clone());
-        Some(name)
+        Some(shared.turns.entry(turn_id.to_owned()).or_insert(name).clone())
     }
 
     pub(crate) fn turn_ends(&self, turn_id: &str) {

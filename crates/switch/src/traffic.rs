@@ -152,7 +152,8 @@ impl Traffic {
             Some(Open::Begin { params, .. }) => {
                 if let Some(Begun { turn }) = result.and_then(|result| serde_json::from_str(result.get()).ok()) {
                     let account = self.session.turn_begins(&turn.id);
-                    self.state().turns.insert(turn.id, Turn { params, account, limited: false });
+                    // What is said to a turn that runs is answered with that turn: it goes on as what it is.
+                    self.state().turns.entry(turn.id).or_insert(Turn { params, account, limited: false });
                 }
             }
             _ => {}
@@ -254,7 +255,33 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::{Traffic, Verdict};
-    use crate::session::Session;
+    use crate::session::{Session, Whose};
+
+    #[tokio::test]
+    async fn a_turn_that_goes_on_under_its_account_is_not_booked_on_the_one_that_is_lent_since() {
+        let (news, mut heard) = mpsc::unbounded_channel();
+        let (to_server, mut sent) = mpsc::unbounded_channel();
+        let (to_client, _told) = mpsc::unbounded_channel();
+        let session = Arc::new(Session::new(false, true, "secret", news));
+        let traffic = Traffic::new(Arc::clone(&session), to_server, to_client);
+        let server_tells = |method: &str, params: Value| {
+            traffic.server_says(&json!({ "method": method, "params": params }).to_string());
+        };
+        for (account, item) in [("first", "agentMessage"), ("second", "userMessage")] {
+            session.set_lent(account);
+            // The second time the turn runs, and only hears more.
+            let begin = json!({ "id": account, "method": "turn/start", "params": { "threadId": "one" } });
+            traffic.client_says(&begin.to_string()).await;
+            traffic.server_says(&json!({ "id": account, "result": { "turn": { "id": "one" } } }).to_string());
+            server_tells("item/started", json!({ "turnId": "one", "item": { "type": item } }));
+        }
+        let error = json!({ "message": "no more", "codexErrorInfo": "usageLimitExceeded", "additionalDetails": null });
+        server_tells("error", json!({ "threadId": "one", "turnId": "one", "willRetry": false, "error": error }));
+        assert_eq!(heard.recv().await.unwrap().whose, Whose::Name("first".to_owned()));
+        server_tells("turn/completed", json!({ "turn": { "id": "one" } }));
+        drop(traffic);
+        assert!(sent.recv().await.is_none(), "a turn that has done something is not begun again");
+    }
 
     #[tokio::test]
     async fn every_turn_that_the_same_limit_has_stopped_is_begun_once_more() {

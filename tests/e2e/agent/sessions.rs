@@ -187,6 +187,44 @@ async fn typing_into_a_command_that_was_accepted_for_the_session_is_asked_about_
 }
 
 #[tokio::test]
+async fn typing_into_a_command_that_a_rule_allows_is_asked_about_or_refused_where_nobody_may_be_asked() {
+    for (policy, answer, expected) in [
+        ("\"on-request\"", Some("decline"), "rejected by user"),
+        (
+            "\"never\"",
+            None,
+            "a person allowed this command, and the approval policy does not let you ask what may be typed",
+        ),
+    ] {
+        let mut bench = Bench::start(with_policy(policy), model([leave("cat"), write("x\n")])).await;
+        let rules = bench.host.home().join("rules");
+        std::fs::create_dir(&rules).unwrap();
+        let rule = "prefix_rule(pattern=[\"cat\"], decision=\"allow\")\n";
+        std::fs::write(rules.join("default.rules"), rule).unwrap();
+        let turn = bench.begin().await;
+        if let Some(answer) = answer {
+            let typing = bench.parent.asked().await;
+            assert_eq!(typing.params["kind"], "writeStdin");
+            bench.parent.answer(&typing, &json!({ "decision": answer }));
+        }
+        bench.end(&turn).await;
+        let outputs = bench.outputs();
+        assert!(outputs[0].as_str().unwrap().contains("Process running with session ID 1\n"), "{}", outputs[0]);
+        assert_eq!(outputs[1], format!("write_stdin failed: {expected}"));
+        assert!(bench.told("item/commandExecution/terminalInteraction").is_empty());
+    }
+}
+
+#[tokio::test]
+async fn what_a_command_does_not_read_is_not_told_to_have_been_typed() {
+    let responses = model([leave("sleep 60"), write(&"x".repeat(1024 * 1024))]);
+    let mut bench = Bench::start(confined(), responses).await;
+    bench.turn().await;
+    assert_eq!(bench.outputs()[1], "write_stdin failed: the command does not read; a part may have been typed");
+    assert!(bench.told("item/commandExecution/terminalInteraction").is_empty());
+}
+
+#[tokio::test]
 async fn what_ended_unseen_can_still_be_asked_for() {
     let look = Response::new()
         .function_call("exec_command", command("touch go; while [ -e go ]; do sleep 0.02; done; sleep 0.2"));

@@ -1,7 +1,8 @@
 //! The items of a response, read as far as the loop needs. One that is not known here is no error: it is kept as it
 //! came and sent back as it came.
 
-use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 
 /// An item of the model.
 #[derive(Debug, Deserialize)]
@@ -12,16 +13,16 @@ pub(crate) enum OutputItem {
         id: Option<String>,
         #[serde(default)]
         phase: Option<String>,
-        #[serde(default)]
-        content: Option<Vec<ContentPart>>,
+        #[serde(default, deserialize_with = "parts")]
+        content: Vec<ContentPart>,
     },
     Reasoning {
         #[serde(default)]
         id: Option<String>,
-        #[serde(default)]
+        #[serde(default, deserialize_with = "parts")]
         summary: Vec<ContentPart>,
-        #[serde(default)]
-        content: Option<Vec<ContentPart>>,
+        #[serde(default, deserialize_with = "parts")]
+        content: Vec<ContentPart>,
     },
     FunctionCall {
         call_id: String,
@@ -44,6 +45,22 @@ pub(crate) struct ContentPart {
     text: Option<String>,
     #[serde(default)]
     refusal: Option<String>,
+}
+
+/// Parts, in whatever form a backend sends them: an item that was shown as begun has to end.
+fn parts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<ContentPart>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Form {
+        Parts(Vec<ContentPart>),
+        Text(String),
+        Other(IgnoredAny),
+    }
+    Ok(match Form::deserialize(deserializer)? {
+        Form::Parts(parts) => parts,
+        Form::Text(text) => vec![ContentPart { text: Some(text), refusal: None }],
+        Form::Other(_) => Vec::new(),
+    })
 }
 
 impl ContentPart {

@@ -28,6 +28,11 @@ impl Wire {
             Self::Chat => "chat/completions",
         }
     }
+
+    /// Whether what a provider has thought, and its ids, are of use to no other, whoever pays.
+    pub(crate) fn keeps_to_provider(self) -> bool {
+        self == Self::Chat
+    }
 }
 
 /// What a response says, piece by piece.

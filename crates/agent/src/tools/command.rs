@@ -11,6 +11,7 @@ use valet_exec::{Sandbox, Size, Spec, Stdio};
 use valet_tools::definitions::{self, ExecCommand, SandboxPermissions, WriteStdin};
 use valet_tools::shell::{self, Rules};
 
+use super::amendment::amendment;
 use super::output;
 use super::session::{Place, Session, Shown};
 use super::{AllowedCommand, Called, OpenItem, Tools, resolve};
@@ -196,18 +197,20 @@ impl Tools {
             if let Err(called) = self.ask_to_type(turn, call, &session, &arguments.chars).await {
                 return called;
             }
-            turn.emit(Event::TerminalInput {
-                item_id: &session.item_id,
-                process_id: &session.id.to_string(),
-                text: &arguments.chars,
-            });
             // A command that does not read must not hold up the turn.
             match timeout(arguments.yield_time(), session.write(&arguments.chars)).await {
-                Ok(Err(error)) if session.exit_code().is_none() => {
-                    return format!("write_stdin failed: {error}").into();
+                Ok(Ok(())) => turn.emit(Event::TerminalInput {
+                    item_id: &session.item_id,
+                    process_id: &session.id.to_string(),
+                    text: &arguments.chars,
+                }),
+                // It has exited; the output says so.
+                Ok(Err(_)) if session.exit_code().is_some() => {}
+                Ok(Err(error)) => return format!("write_stdin failed: {error}").into(),
+                Err(_elapsed) => {
+                    let words = "write_stdin failed: the command does not read; a part may have been typed";
+                    return words.to_owned().into();
                 }
-                Err(_elapsed) => return "write_stdin failed: the command does not read".to_owned().into(),
-                Ok(_) => {}
             }
         }
         session.wait(arguments.yield_time()).await;
@@ -220,6 +223,10 @@ impl Tools {
     async fn ask_to_type(&self, turn: &Turn, call: &ToolCall, session: &Session, text: &str) -> Result<(), Called> {
         if !session.guarded.load(Ordering::Relaxed) {
             return Ok(());
+        }
+        if !turn.settings.approvals.may_ask_to_type() {
+            let words = "a person allowed this command, and the approval policy does not let you ask what may be typed";
+            return Err(format!("write_stdin failed: {words}").into());
         }
         let question = CommandQuestion {
             item_id: session.item_id.clone(),
@@ -288,21 +295,6 @@ impl Wanted {
     }
 }
 
-/// What a person may allow for good: the first words that the model proposes, if that is what the command begins
-/// with; else the whole command. Of a program that runs anything no beginning is offered, and never its name alone.
-fn amendment(words: Vec<String>, proposed: &[String]) -> Option<Vec<String>> {
-    const RUN_ANYTHING: [&str; 14] = [
-        "bash", "dash", "doas", "env", "fish", "ksh", "node", "perl", "python", "python3", "ruby", "sh", "sudo", "zsh",
-    ];
-    let runs_anything =
-        |word: &String| RUN_ANYTHING.iter().any(|name| word == name || word.ends_with(&format!("/{name}")));
-    match (words.first().is_some_and(runs_anything), words.as_slice()) {
-        (true, [_]) => None,
-        (false, _) if !proposed.is_empty() && words.starts_with(proposed) => Some(proposed.to_vec()),
-        _ => Some(words),
-    }
-}
-
 /// What the user's rules say about a script: the strictest word about any of its commands, and nothing unless
 /// all of them are allowed. What cannot be read could be anything that a rule forbids.
 fn rule(file: &std::path::Path, script: &str) -> Option<shell::Decision> {
@@ -341,28 +333,9 @@ fn rejected(words: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{amendment, rule};
+    use super::rule;
     use pretty_assertions::assert_eq;
     use valet_tools::shell::Decision;
-
-    #[test]
-    fn a_person_is_offered_to_allow_what_the_command_begins_with_and_never_everything() {
-        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        let offered =
-            |command: &str, proposed: &str| amendment(words(command), &words(proposed)).map(|words| words.join(" "));
-        let rows = [
-            ("npm install left-pad", "npm install", "npm install"),
-            ("ls x", "bash", "ls x"),
-            ("bash build.sh", "bash", "bash build.sh"),
-            ("bash -c ls", "bash -c", "bash -c ls"),
-            ("sudo bash build.sh", "sudo bash", "sudo bash build.sh"),
-            ("/usr/bin/python3 build.py", "/usr/bin/python3", "/usr/bin/python3 build.py"),
-        ];
-        for (command, proposed, expected) in rows {
-            assert_eq!(offered(command, proposed).as_deref(), Some(expected), "{command}");
-        }
-        assert_eq!(offered("bash", "bash"), None);
-    }
 
     #[test]
     fn what_cannot_be_read_is_asked_about_where_rules_forbid_something() {

@@ -1,6 +1,7 @@
 //! The tools that the model may use: what it is told of them, and how its calls are carried out. Each call gets
 //! one output, whatever happens: the backend refuses a history with an open call.
 
+mod amendment;
 mod ask;
 mod client;
 mod command;

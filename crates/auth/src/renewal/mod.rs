@@ -6,7 +6,7 @@ mod parent;
 use std::sync::Arc;
 
 pub(crate) use self::kept::Kept;
-pub(crate) use self::parent::Lender;
+pub(crate) use self::parent::Borrowing;
 use crate::account::{Account, Landing, Why};
 use crate::external::Waiters;
 use crate::issuer::Reason;
@@ -15,7 +15,7 @@ use crate::issuer::Reason;
 #[derive(Clone)]
 pub(crate) enum Renewal {
     /// The parent is asked for another one.
-    Lent(Lender),
+    Lent(Borrowing),
     /// The issuer is, with the refresh token that is kept.
     Kept(Kept),
 }
@@ -24,7 +24,7 @@ impl Renewal {
     /// Whether it is done ahead of the expiry.
     pub(crate) fn ahead(&self) -> bool {
         match self {
-            Self::Lent(lender) => lender.rules.ahead,
+            Self::Lent(borrowing) => borrowing.rules.ahead,
             Self::Kept(_) => true,
         }
     }
@@ -47,8 +47,8 @@ impl Account {
         waiters: Waiters,
     ) -> Landing {
         match renewal {
-            Renewal::Lent(lender) => {
-                let landing = self.ask_parent(lender, rejected, why == Why::ExpiresSoon, waiters).await;
+            Renewal::Lent(borrowing) => {
+                let landing = self.ask_parent(borrowing, rejected, why == Why::ExpiresSoon, waiters).await;
                 if let Landing::Ended(Err(failure)) = &landing {
                     tracing::warn!(%failure, "the parent gave no token that can be used");
                 }

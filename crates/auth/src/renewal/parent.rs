@@ -12,9 +12,9 @@ use crate::failure::{AuthFailure, AuthFailureKind};
 use crate::manager::Rules;
 use crate::snapshot::{Snapshot, next_number};
 
-/// Whom to ask for a new token, and by which rules its answer is taken.
+/// Whom to borrow a new token from, and by which rules what comes is taken.
 #[derive(Clone)]
-pub(crate) struct Lender {
+pub(crate) struct Borrowing {
     pub(crate) parent: Arc<dyn ExternalAuth>,
     pub(crate) rules: Arc<Rules>,
     /// How many refreshes were begun.
@@ -25,7 +25,7 @@ impl Account {
     /// Asks the parent, for as long as anybody may wait, and adopts what comes.
     pub(super) async fn ask_parent(
         self: &Arc<Self>,
-        lender: &Lender,
+        borrowing: &Borrowing,
         rejected: u64,
         ahead: bool,
         waiters: Waiters,
@@ -34,9 +34,9 @@ impl Account {
         let (Some(owner), Some(identity)) = (snapshot.owner, &snapshot.identity) else {
             return Landing::Ended(Err(not_renewable()));
         };
-        let parent = &lender.parent;
+        let parent = &borrowing.parent;
         let deadline = parent.deadline(owner);
-        let flight = next_number(&lender.flights);
+        let flight = next_number(&borrowing.flights);
         let account_id = identity.account_id.clone();
         let request = RefreshRequest { flight, owner, account_id, ahead, deadline, waiters: waiters.clone() };
         tracing::info!(flight, ahead, "the parent is asked for a new token");
@@ -51,18 +51,18 @@ impl Account {
             // Before the answer, which is late if it comes after the last waiter has left. What runs ahead is waited for
             // by nobody from the start.
             () = waiters.abandoned(), if !ahead => {
-                if lender.rules.strict {
+                if borrowing.rules.strict {
                     parent.given_up(&request);
                 } else {
-                    self.await_late_answer(answer, owner, rejected, lender.clone());
+                    self.await_late_answer(answer, owner, rejected, borrowing.clone());
                 }
                 Landing::Abandoned
             }
-            answer = &mut answer => Landing::Ended(self.landed(answer, owner, deadline, lender)),
+            answer = &mut answer => Landing::Ended(self.landed(answer, owner, deadline, borrowing)),
             () = tokio::time::sleep(deadline) => {
                 let asked = parent.given_up(&request);
-                if asked && !lender.rules.strict {
-                    self.await_late_answer(answer, owner, rejected, lender.clone());
+                if asked && !borrowing.rules.strict {
+                    self.await_late_answer(answer, owner, rejected, borrowing.clone());
                 }
                 let kind = if asked { AuthFailureKind::RefreshTimeout } else { AuthFailureKind::NoOwner };
                 Landing::Ended(Err(AuthFailure { kind, ..AuthFailure::timeout(deadline) }))
@@ -75,10 +75,10 @@ impl Account {
         answer: Result<Renewed, RefreshFailure>,
         owner: OwnerId,
         deadline: Duration,
-        lender: &Lender,
+        borrowing: &Borrowing,
     ) -> Result<(), AuthFailure> {
         match answer {
-            Ok(renewed) => self.adopt(renewed, owner, lender),
+            Ok(renewed) => self.adopt(renewed, owner, borrowing),
             Err(RefreshFailure::Rejected(code)) => {
                 let code = code.map_or_else(|| "none".to_owned(), |code| code.to_string());
                 let message = format!("auth refresh request failed: code={code}");
@@ -99,7 +99,7 @@ impl Account {
         answer: BoxFuture<'static, Result<Renewed, RefreshFailure>>,
         owner: OwnerId,
         rejected: u64,
-        lender: Lender,
+        borrowing: Borrowing,
     ) {
         let account = Arc::downgrade(self);
         let mut state = self.watch();
@@ -111,42 +111,42 @@ impl Account {
                 answer = answer => answer,
             };
             if let (Ok(renewed), Some(account)) = (renewed, account.upgrade()) {
-                let _ = account.adopt(renewed, owner, &lender);
+                let _ = account.adopt(renewed, owner, &borrowing);
             }
         });
         self.await_late(late.abort_handle());
     }
 
-    fn adopt(&self, renewed: Renewed, owner: OwnerId, lender: &Lender) -> Result<(), AuthFailure> {
+    fn adopt(&self, renewed: Renewed, owner: OwnerId, borrowing: &Borrowing) -> Result<(), AuthFailure> {
         let Ok(snapshot) = Snapshot::of_lent(renewed.tokens, owner, self.revisions()) else {
             let message = "auth refresh returned invalid credentials";
             return Err(AuthFailure::new(AuthFailureKind::RefreshInvalid, message));
         };
         let current = self.snapshot();
         let (Some(new), Some(known)) = (&snapshot.identity, &current.identity) else { return Err(not_renewable()) };
-        if !lender.rules.allow_workspace(&new.account_id) {
+        if !borrowing.rules.allow_workspace(&new.account_id) {
             let message = format!(
                 "Login is restricted to workspace(s) {}, but current credentials belong to {}",
-                lender.rules.workspaces.join(", "),
+                borrowing.rules.workspaces.join(", "),
                 new.account_id,
             );
             return Err(AuthFailure::new(AuthFailureKind::WorkspaceRestricted, message));
         }
         let other = !new.matches(known);
         let may_switch = renewed.may_switch && !self.is_pinned();
-        if other && !may_switch && !lender.rules.strict {
+        if other && !may_switch && !borrowing.rules.strict {
             let message = "auth refresh returned credentials for another account";
             return Err(AuthFailure::new(AuthFailureKind::AccountMismatch, message));
         }
         tracing::info!(revision = snapshot.revision, token = snapshot.token.fingerprint(), "a new token was lent");
-        if other && lender.rules.strict {
+        if other && borrowing.rules.strict {
             // The reference takes the token for the next turn, and fails this one.
             self.replace_for_next(snapshot);
             let message = "Fatal error: application network policy is unavailable";
             return Err(AuthFailure::new(AuthFailureKind::AccountMismatch, message));
         }
         if snapshot.revision > current.revision {
-            lender.parent.renewed(&current, &snapshot);
+            borrowing.parent.renewed(&current, &snapshot);
         }
         self.replace(snapshot);
         Ok(())

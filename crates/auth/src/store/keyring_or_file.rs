@@ -1,5 +1,6 @@
 //! The keyring where there is one, else the file: `cli_auth_credentials_store = "auto"`.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::sync::Once;
 use std::time::Duration;
@@ -48,20 +49,25 @@ impl CredentialStore for KeyringOrFile {
 
     fn lock(&self, patience: Duration) -> Result<Box<dyn Locked + '_>, StoreError> {
         // The lock of the file is that of the keyring, too.
-        Ok(Box::new(Guard { store: self, file: self.file.lock(patience)? }))
+        Ok(Box::new(Guard { store: self, file: self.file.lock(patience)?, in_keyring: Cell::new(false) }))
     }
 }
 
 struct Guard<'a> {
     store: &'a KeyringOrFile,
     file: Box<dyn Locked + 'a>,
+    /// Whether the keyring is known to hold a login.
+    in_keyring: Cell<bool>,
 }
 
 impl Locked for Guard<'_> {
     /// Who writes must know what is there: a keyring that is locked for the moment may hold a login.
     fn load(&self) -> Result<Option<Login>, StoreError> {
         let in_keyring = match self.store.keyring.load() {
-            Ok(Some(login)) => return Ok(Some(login)),
+            Ok(Some(login)) => {
+                self.in_keyring.set(true);
+                return Ok(Some(login));
+            }
             found => found,
         };
         match (self.file.load()?, in_keyring) {
@@ -72,7 +78,12 @@ impl Locked for Guard<'_> {
 
     fn save(&self, login: &Login) -> Result<(), StoreError> {
         match self.store.keyring.save(login) {
-            Ok(()) => self.file.clear(),
+            Ok(()) => {
+                self.in_keyring.set(true);
+                self.file.clear()
+            }
+            // The older login there would be found first, once the keyring is back.
+            Err(error) if self.in_keyring.get() || matches!(self.store.keyring.load(), Ok(Some(_))) => Err(error),
             Err(error) => {
                 KeyringOrFile::tell(&error);
                 self.file.save(login)
@@ -130,6 +141,19 @@ pub(super) mod tests {
         assert!(store.lock(Duration::ZERO).unwrap().clear().is_err(), "nobody is told that it is gone while it is not");
         store.lock(Duration::ZERO).unwrap().clear().unwrap();
         assert_eq!((store.load().unwrap(), store.keyring.text()), (None, None));
+    }
+
+    #[test]
+    fn a_login_in_a_keyring_that_fails_for_a_moment_is_not_left_behind_there() {
+        let home = tempfile::tempdir().unwrap();
+        let store = in_memory(home.path());
+        let save = |text| store.lock(Duration::ZERO).unwrap().save(&key(text));
+        save("sk-1").unwrap();
+        store.keyring.fail_once();
+        assert!(matches!(save("sk-2"), Err(StoreError::Keyring(_))), "a reader would go on to find the old one");
+        assert!(!home.path().join("auth.json").exists());
+        save("sk-2").unwrap();
+        assert_eq!(store.load().unwrap(), Some(key("sk-2")));
     }
 
     #[test]

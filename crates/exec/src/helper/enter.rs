@@ -36,10 +36,13 @@ const IGNORABLE: [Signal; 16] = [
 
 pub(super) fn main() -> io::Result<()> {
     let mut control = control()?;
-    let (order, descriptors) = receive(&control)?;
-    let order: Order = serde_json::from_slice(&order)?;
-    let error = match prepare(&order, descriptors) {
-        Ok(mut command) => command.exec(),
+    let prepared = receive(&control).and_then(|(order, descriptors)| {
+        let order: Order = serde_json::from_slice(&order)?;
+        Ok((prepare(&order, descriptors)?, order))
+    });
+    // Silence would tell the supervisor that the command runs.
+    let (error, order) = match prepared {
+        Ok((mut command, order)) => (command.exec(), order),
         Err(refusal) => return control.write_all(refusal.to_string().as_bytes()),
     };
     let program = order.argv.first().map(|program| program.display().to_string()).unwrap_or_default();

@@ -27,8 +27,11 @@ pub(super) fn main() -> io::Result<()> {
     died.set_nonblocking(true)?;
     signal_hook::low_level::pipe::register(Signal::CHILD.as_raw(), on_death)?;
 
-    let (order, descriptors) = receive(&control)?;
-    let (leader, refusal) = start(&order, descriptors)?;
+    let (leader, refusal) = match receive(&control).and_then(|(order, descriptors)| start(&order, descriptors)) {
+        Ok(started) => started,
+        // Nobody hears how this process ends, so it says why nothing runs.
+        Err(error) => return (&control).write_all(&Report::Refused(error.to_string()).line()?),
+    };
     let mut supervisor = Supervisor { leader, control, died, phase: Phase::Working };
     supervisor.tell(&refusal.map_or(Report::Started, Report::Refused));
     // Who cannot watch any more leaves nobody unwatched.

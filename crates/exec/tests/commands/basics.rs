@@ -21,6 +21,7 @@ crate::harness::tests![
     arguments_need_not_be_text,
     a_long_command_line_arrives_whole,
     a_helper_that_is_no_helper_is_an_error,
+    why_a_supervisor_cannot_start_a_command_is_told,
     many_commands_run_side_by_side,
 ];
 
@@ -129,6 +130,17 @@ async fn a_helper_that_is_no_helper_is_an_error() {
     assert!(matches!(error, SpawnError::Io(_)), "{error:?}");
     let error = Launcher::with_helper("/nowhere".into()).spawn(sh("true")).await.unwrap_err();
     assert!(matches!(error, SpawnError::Io(_)), "{error:?}");
+}
+
+async fn why_a_supervisor_cannot_start_a_command_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let helper = folder.path().join("helper");
+    let program = std::env::current_exe().unwrap();
+    // Enough to take an order, and not to pass it on.
+    std::fs::write(&helper, format!("#!/bin/sh\nulimit -n 10\nexec '{}' \"$@\"\n", program.display())).unwrap();
+    std::fs::set_permissions(&helper, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let error = Launcher::with_helper(helper).spawn(sh("true")).await.unwrap_err().to_string();
+    assert!(error.contains("Too many open files"), "{error}");
 }
 
 async fn many_commands_run_side_by_side() {

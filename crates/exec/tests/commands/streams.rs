@@ -117,7 +117,7 @@ async fn a_budget_keeps_both_ends() {
     (0..100).for_each(|number| budget.push(format!("{number:02}").as_bytes()));
     let kept = budget.finish();
     assert_eq!(kept.text, "0001\n[… 192 bytes are left out here …]\n9899");
-    assert_eq!((kept.omitted_bytes, kept.original_tokens), (192, 50));
+    assert_eq!(kept.original_tokens, 50);
 
     let mut budget = OutputBudget::bytes(8);
     budget.push(b"12345678");
@@ -135,7 +135,8 @@ async fn a_budget_cuts_between_characters() {
             let [head, tail] = [kept.text.split('\n').next().unwrap(), kept.text.split('\n').next_back().unwrap()];
             assert!(text.starts_with(head) && text.ends_with(tail), "{kept:?}");
             assert!(head.len() <= size / 2 && tail.len() <= size / 2, "{kept:?}");
-            assert_eq!(kept.omitted_bytes, text.len() - head.len() - tail.len());
+            let omitted = text.len() - head.len() - tail.len();
+            assert!(omitted == 0 || kept.text.contains(&format!(" {omitted} bytes")), "{kept:?}");
         }
     }
 }

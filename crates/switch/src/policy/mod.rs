@@ -111,7 +111,7 @@ pub enum Decision {
     Stay,
     /// Nothing, but somebody should know that the account is at its limit, and of a better one.
     Tell(Move),
-    /// To switch, when no turn runs.
+    /// To switch: at once where turns keep their account, else when no turn runs.
     Switch(Move),
     /// Nothing can be done: the account is at its limit, and there is no other.
     Nobody {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use tempfile::{Builder, NamedTempFile, TempPath};
 
 use super::file::resolve;
+use super::folders::{Folders, Place};
 use super::{Change, Changes, Disk, File, Fs, Kind};
 
 /// What the hidden names beside a file begin with, for as long as a patch is being applied.
@@ -43,8 +44,10 @@ pub fn apply(changes: &Changes) -> Result<(), ApplyError> {
 /// As [`apply`]; `before` is asked before each step that others can see, and may fail it.
 fn apply_with(changes: &Changes, mut before: impl FnMut(usize) -> io::Result<()>) -> Result<(), ApplyError> {
     let steps: Vec<Step<'_>> = changes.iter().flat_map(steps).collect();
+    // Dropped last: all ways lead through them.
+    let mut folders = Folders::default();
     let mut undo = Vec::new();
-    let result = stage(&steps, &mut undo).and_then(|staged| {
+    let result = stage(&steps, &mut folders, &mut undo).and_then(|staged| {
         staged.into_iter().zip(&steps).enumerate().try_for_each(|(number, (staged, step))| {
             let done = before(number).and_then(|()| commit(step, staged, &mut undo));
             done.map_err(|source| (step.target.to_owned(), source))
@@ -77,17 +80,20 @@ fn steps(change: &Change) -> Vec<Step<'_>> {
 /// How to take one step back.
 enum Undo {
     /// What was at the second place is kept at the first.
-    PutBack(TempPath, PathBuf),
+    PutBack(TempPath, Place),
     /// There was no such file.
-    RemoveFile(PathBuf),
+    RemoveFile(Place),
     /// There was no such folder.
-    RemoveFolder(PathBuf),
+    RemoveFolder(Place),
 }
 
 type Failure = (PathBuf, io::Error);
 
+/// Where a step is done, and the new content beside it.
+type Staged = (Place, Option<NamedTempFile>);
+
 /// Checks every place and writes every new content beside it.
-fn stage(steps: &[Step<'_>], undo: &mut Vec<Undo>) -> Result<Vec<Option<NamedTempFile>>, Failure> {
+fn stage(steps: &[Step<'_>], folders: &mut Folders, undo: &mut Vec<Undo>) -> Result<Vec<Staged>, Failure> {
     let failed = |step: &Step<'_>| {
         let path = step.target.to_owned();
         move |source| (path, source)
@@ -95,11 +101,12 @@ fn stage(steps: &[Step<'_>], undo: &mut Vec<Undo>) -> Result<Vec<Option<NamedTem
     for step in steps {
         unchanged(step).map_err(failed(step))?;
     }
-    steps.iter().map(|step| write_beside(step, undo).map_err(failed(step))).collect()
+    steps.iter().map(|step| write_beside(step, folders, undo).map_err(failed(step))).collect()
 }
 
 fn unchanged(step: &Step<'_>) -> io::Result<()> {
-    // Else the bytes would go elsewhere than what was approved.
+    // Else the bytes would go elsewhere than what was approved. What becomes a link after this is not followed, where
+    // folders can be held open.
     if resolve(&Disk, folder_of(step.target))? != folder_of(step.target) {
         return Err(io::Error::other("a folder above it has become a link since the patch was read"));
     }
@@ -110,29 +117,26 @@ fn unchanged(step: &Step<'_>) -> io::Result<()> {
     if now.as_ref() == step.old { Ok(()) } else { Err(io::Error::other("it has changed since the patch was read")) }
 }
 
-fn write_beside(step: &Step<'_>, undo: &mut Vec<Undo>) -> io::Result<Option<NamedTempFile>> {
-    let Some(new) = step.new else { return Ok(None) };
-    let folder = folder_of(step.target);
-    make_folders(folder, undo)?;
-    let mut file = new_file(folder)?;
+fn write_beside(step: &Step<'_>, folders: &mut Folders, undo: &mut Vec<Undo>) -> io::Result<Staged> {
+    let made = &mut |place| undo.push(Undo::RemoveFolder(place));
+    let place = folders.place(step.target, made)?;
+    let Some(new) = step.new else { return Ok((place, None)) };
+    let mut file = new_file(folder_of(&place.way)).map_err(without_way)?;
     file.write_all(new.text.as_bytes())?;
     if let Some(like) = step.like {
-        take_after(file.as_file(), &fs::metadata(like)?)?;
+        take_after(file.as_file(), &fs::symlink_metadata(folders.place(like, made)?.way)?)?;
     }
-    Ok(Some(file))
+    Ok((place, Some(file)))
+}
+
+/// The error without the way, which says nothing to people.
+fn without_way(error: io::Error) -> io::Error {
+    let text = error.to_string();
+    text.split_once(" at path ").map_or(error, |(why, _way)| io::Error::other(why))
 }
 
 fn folder_of(path: &Path) -> &Path {
     path.parent().unwrap_or(path)
-}
-
-fn make_folders(folder: &Path, undo: &mut Vec<Undo>) -> io::Result<()> {
-    let missing: Vec<&Path> = folder.ancestors().take_while(|folder| !folder.exists()).collect();
-    for folder in missing.into_iter().rev() {
-        fs::create_dir(folder)?;
-        undo.push(Undo::RemoveFolder(folder.to_owned()));
-    }
-    Ok(())
 }
 
 /// A file with the permissions that any new file gets.
@@ -161,21 +165,25 @@ fn take_after(file: &fs::File, original: &fs::Metadata) -> io::Result<()> {
 }
 
 /// Lets the new content take its place, or takes the file away. What was there is kept in `undo`.
-fn commit(step: &Step<'_>, staged: Option<NamedTempFile>, undo: &mut Vec<Undo>) -> io::Result<()> {
+fn commit(step: &Step<'_>, (place, staged): Staged, undo: &mut Vec<Undo>) -> io::Result<()> {
+    let target = place.way.clone();
     let keep = |how: fn(&Path, &Path) -> io::Result<()>| {
-        let kept = Builder::new().prefix(PREFIX).make_in(folder_of(step.target), |name| how(step.target, name))?;
-        io::Result::Ok(Undo::PutBack(kept.into_temp_path(), step.target.to_owned()))
+        let kept = Builder::new().prefix(PREFIX).make_in(folder_of(&target), |name| how(&target, name));
+        kept.map(NamedTempFile::into_temp_path).map_err(without_way)
     };
     let Some(staged) = staged else {
-        undo.push(keep(|from, to| fs::rename(from, to))?);
+        undo.push(Undo::PutBack(keep(|from, to| fs::rename(from, to))?, place));
         return Ok(());
     };
     // A second name for the old file, so that there is one under the right name at all times.
     let back = match step.old {
-        Some(_) => keep(|from, to| fs::hard_link(from, to).or_else(|_| fs::copy(from, to).map(drop)))?,
-        None => Undo::RemoveFile(step.target.to_owned()),
+        Some(_) => {
+            let kept = keep(|from, to| fs::hard_link(from, to).or_else(|_| fs::copy(from, to).map(drop)))?;
+            Undo::PutBack(kept, place)
+        }
+        None => Undo::RemoveFile(place),
     };
-    staged.persist(step.target).map_err(|error| error.error)?;
+    staged.persist(&target).map_err(|error| error.error)?;
     undo.push(back);
     Ok(())
 }
@@ -183,16 +191,16 @@ fn commit(step: &Step<'_>, staged: Option<NamedTempFile>, undo: &mut Vec<Undo>) 
 /// Takes all steps back, the last one first. Gives the places where that failed.
 fn roll_back(undo: Vec<Undo>) -> Vec<PathBuf> {
     let back = undo.into_iter().rev().filter_map(|step| match step {
-        Undo::PutBack(kept, place) => match kept.persist(&place) {
+        Undo::PutBack(kept, place) => match kept.persist(&place.way) {
             Ok(()) => None,
             Err(error) => {
                 // The only copy is not to be cleaned up.
                 let _ = error.path.keep();
-                Some(place)
+                Some(place.told)
             }
         },
-        Undo::RemoveFile(place) => fs::remove_file(&place).err().map(|_| place),
-        Undo::RemoveFolder(place) => fs::remove_dir(&place).err().map(|_| place),
+        Undo::RemoveFile(place) => fs::remove_file(&place.way).err().map(|_| place.told),
+        Undo::RemoveFolder(place) => fs::remove_dir(&place.way).err().map(|_| place.told),
     });
     back.collect()
 }
@@ -313,6 +321,40 @@ mod tests {
         let error = apply(&changes).unwrap_err().to_string();
         assert!(error.contains("has become a link"), "{error}");
         assert_eq!(tree(&root), before);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_folder_that_becomes_a_link_while_the_patch_is_applied_is_not_followed() {
+        let (_folder, root) = root();
+        let names = ["n", "o"];
+        for folder in ["inside/sub", "outside"] {
+            fs::create_dir_all(root.join(folder)).unwrap();
+            names.iter().for_each(|name| fs::write(root.join(folder).join(name), "1\n").unwrap());
+        }
+        let body = "*** Delete File: sub/n\n*** Update File: sub/o\n@@\n-1\n+2\n*** Add File: sub/p\n+3";
+        for fails in [true, false] {
+            let outside = tree(&root.join("outside"));
+            let changes = planned(&root.join("inside"), body);
+            let inside = tree(&root.join("inside/sub"));
+            let swap = |number| match number {
+                0 => {
+                    fs::rename(root.join("inside/sub"), root.join("inside/moved"))?;
+                    std::os::unix::fs::symlink("../outside", root.join("inside/sub"))
+                }
+                2 if fails => Err(io::Error::other("no more disk")),
+                _ => Ok(()),
+            };
+            assert_eq!(apply_with(&changes, swap).is_err(), fails);
+            assert_eq!(tree(&root.join("outside")), outside);
+            fs::remove_file(root.join("inside/sub")).unwrap();
+            fs::rename(root.join("inside/moved"), root.join("inside/sub")).unwrap();
+            if fails {
+                assert_eq!(tree(&root.join("inside/sub")), inside, "everything is put back where it was");
+            }
+        }
+        let left: Vec<_> = tree(&root.join("inside/sub")).into_values().collect();
+        assert_eq!(left, ["2\n", "3\n"]);
     }
 
     #[cfg(unix)]

@@ -5,6 +5,7 @@ mod apply;
 mod changes;
 mod error;
 mod file;
+mod folders;
 mod grammar;
 mod parse;
 mod plan;

@@ -176,8 +176,8 @@ impl OpenText {
         if !self.told {
             let id = Some(self.id.clone());
             tell(Told::Begun(match of {
-                PieceOf::Text => OutputItem::Message { id, phase: None, content: None },
-                _ => OutputItem::Reasoning { id, summary: Vec::new(), content: None },
+                PieceOf::Text => OutputItem::Message { id, phase: None, content: Vec::new() },
+                _ => OutputItem::Reasoning { id, summary: Vec::new(), content: Vec::new() },
             }));
         }
         tell(Told::Piece { of, item_id: Some(&self.id), text });
