@@ -60,7 +60,6 @@ impl MainLoop {
             }
             self.host.metrics.server_requests(self.callbacks.len());
         }
-        self.host.ended.send_replace(true);
     }
 
     fn drain(&mut self, limit: Option<Duration>, close: Close) {
@@ -203,6 +202,13 @@ impl MainLoop {
         if request.id.send(id.clone()).is_err() {
             self.callbacks.remove(&id);
         }
+    }
+}
+
+/// However the loop ends, nobody waits for it any more.
+impl Drop for MainLoop {
+    fn drop(&mut self) {
+        self.host.ended.send_replace(true);
     }
 }
 
