@@ -182,22 +182,20 @@ impl Threads {
     /// Forgets the threads of a tenant that has left, each when its turn has ended. Until then who has the same
     /// account can join it.
     pub(crate) fn retire(self: &Arc<Self>, tenant: ConnectionId) {
-        let gone: Vec<Arc<Thread>> =
-            self.all().into_iter().filter(|thread| thread.shared.stage().tenant == Some(tenant)).collect();
-        for thread in gone {
-            // Nobody is left who could answer what stands open.
-            thread.shared.set_retired(true);
-            let is_of_nobody = thread.creator().is_none();
-            if is_of_nobody {
-                self.remove(&thread);
+        for thread in self.all() {
+            {
+                let stage = thread.shared.stage();
+                if stage.tenant != Some(tenant) {
+                    continue;
+                }
+                // Nobody is left who could answer what stands open. Whoever joins says otherwise, under the same lock.
+                thread.shared.set_retired(true);
             }
             let threads = Arc::clone(self);
             tokio::spawn(async move {
                 thread.shared.idle().await;
                 let mut stage = thread.shared.stage();
-                if is_of_nobody {
-                    close(&thread, &mut stage);
-                } else if stage.is_alone() {
+                if stage.is_alone() {
                     threads.take_out(&thread, &mut stage);
                 }
             });
