@@ -154,7 +154,10 @@ impl ThreadSink {
             return told.iter().for_each(|limit| tell(convert::rate_limits(limit), None));
         }
         for limit in limits.iter().map(convert::rate_limits) {
-            let Some(account) = account else { return tell(limit, None) };
+            let Some(account) = account else {
+                tell(limit, None);
+                continue;
+            };
             let account_id = account.snapshot().identity.as_ref().map(|identity| identity.account_id.clone());
             tell(self.meters.add(account, limit), Some(v2::ValetRateLimitsInfo { account_id }));
         }
