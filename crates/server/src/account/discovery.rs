@@ -75,7 +75,11 @@ impl Shared {
         match asked {
             Ok(workspace) => {
                 let discovered = Discovered { revision: account.snapshot().revision, workspace: Some(workspace) };
-                self.workspaces().insert(scope, discovered);
+                let mut workspaces = self.workspaces();
+                // Else nobody wants to know any more: somebody else has logged in, or the tenant has left.
+                if self.auth.current(scope).is_some_and(|current| Arc::ptr_eq(&current, account)) {
+                    workspaces.insert(scope, discovered);
+                }
                 Ok(())
             }
             Err(error) => {
