@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, select};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
@@ -100,6 +100,7 @@ impl ExternalAuth for Parent {
                 Ok(_) => "renewed",
                 Err(RefreshFailure::Rejected(_)) => "rejected",
                 Err(RefreshFailure::Malformed) => "malformed",
+                Err(RefreshFailure::Gone) if inner.open().contains_key(&request.flight) => "unanswered",
                 Err(RefreshFailure::Gone) => "gone",
             };
             answer
@@ -161,8 +162,8 @@ impl Inner {
         let mut tried = HashSet::new();
         let mut asked_before = None;
         let mut refusal = None;
-        while Instant::now() < deadline {
-            let arrival = self.whereabouts.owners.arrival();
+        while Instant::now() < deadline && !self.whereabouts.outgoing.is_closed() {
+            let news = self.news(request);
             if let Some(owner) = self.owner(request.owner) {
                 let (id, answer) = self.ask(request, Target::One(owner.id), asked_before.take()).await;
                 asked_before = id;
@@ -177,7 +178,7 @@ impl Inner {
             let Some(stand_in) = candidates.first() else {
                 match refusal {
                     Some(code) => return Err(RefreshFailure::Rejected(code)),
-                    None => tokio::time::timeout_at(deadline, arrival).await.unwrap_or_default(),
+                    None => tokio::time::timeout_at(deadline, news).await.unwrap_or_default(),
                 }
                 continue;
             };
@@ -193,6 +194,12 @@ impl Inner {
             }
         }
         Err(RefreshFailure::Gone)
+    }
+
+    /// Resolves when there may be somebody to ask who was not there at this call.
+    fn news(&self, request: &RefreshRequest) -> impl Future<Output = ()> {
+        let arrival = self.whereabouts.owners.arrival();
+        select(Box::pin(arrival), Box::pin(request.waiters.joined())).map(drop)
     }
 
     /// Resolves when the lender is there.

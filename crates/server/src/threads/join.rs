@@ -81,6 +81,8 @@ impl Shared {
             stage.tenant = Some(connection.id);
         }
         let new = stage.listen(Arc::clone(connection));
+        // A turn of the thread may wait for a token, with nobody to ask for it.
+        self.owners.wake();
         stage.hold_back(connection.id);
         self.settle(&mut stage);
         let questions = self.questions.open();

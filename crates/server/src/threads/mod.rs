@@ -112,7 +112,8 @@ impl Threads {
         if let Some(listener) = listener {
             stage.listen(listener);
         }
-        let shared = Shared::new(id.clone(), stage, Arc::clone(&host.connections), Arc::clone(&self.running));
+        let (connections, owners) = (Arc::clone(&host.connections), Arc::clone(&host.owners));
+        let shared = Shared::new(id.clone(), stage, connections, owners, Arc::clone(&self.running));
         let services = Services {
             http: Arc::clone(&host.http),
             models: (!host.config.strict()).then(|| Arc::clone(&host.models)),

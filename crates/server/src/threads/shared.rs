@@ -15,6 +15,7 @@ use super::stage::Stage;
 use crate::blocking::blocking;
 use crate::connection::{Connection, ConnectionId, Connections};
 use crate::convert;
+use crate::owners::Owners;
 
 /// How long the read state may differ from what is stored of it.
 const NOTE_AFTER: Duration = Duration::from_secs(1);
@@ -25,6 +26,7 @@ pub(crate) struct Shared {
     stage: Mutex<Stage>,
     pub(super) questions: Questions,
     pub(super) connections: Arc<Connections>,
+    pub(super) owners: Arc<Owners>,
     /// Whether everybody who could listen has left.
     retired: watch::Sender<bool>,
     /// Whether a turn runs.
@@ -43,6 +45,7 @@ impl Shared {
         id: String,
         stage: Stage,
         connections: Arc<Connections>,
+        owners: Arc<Owners>,
         all_running: Arc<watch::Sender<usize>>,
     ) -> Arc<Self> {
         let quiet = watch::Sender::new(stage.is_alone());
@@ -51,6 +54,7 @@ impl Shared {
             stage: Mutex::new(stage),
             questions: Questions::default(),
             connections,
+            owners,
             retired: watch::Sender::new(false),
             running: watch::Sender::new(false),
             all_running,
@@ -104,7 +108,9 @@ impl Shared {
     pub(crate) fn leave(&self, id: ConnectionId) -> bool {
         let mut stage = self.stage();
         let left = stage.leave(id);
-        self.settle(&mut stage);
+        if left {
+            self.settle(&mut stage);
+        }
         left
     }
 
