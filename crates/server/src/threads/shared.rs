@@ -81,7 +81,11 @@ impl Shared {
     }
 
     pub(crate) fn set_status(&self, status: v2::ThreadStatus) {
-        let mut stage = self.stage();
+        self.set_status_of(&mut self.stage(), status);
+    }
+
+    /// The same as a part of a moment of the thread.
+    pub(super) fn set_status_of(&self, stage: &mut Stage, status: v2::ThreadStatus) {
         stage.record.thread.status = status.clone();
         let params = v2::ThreadStatusChangedNotification { thread_id: self.id.clone(), status };
         stage.tell::<ThreadStatusChanged>(&self.connections, &params);
