@@ -1,5 +1,5 @@
 //! How the parent is asked for a new token: one request, to whoever lent the old one. Only when the lender
-//! is gone, those who watch the waiting turns are asked in its place, one at a time.
+//! is gone, those who watch the waiting turns are asked in its place, one at a time. In strict mode everybody is asked.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -187,7 +187,7 @@ impl Inner {
             let share = STAND_IN_LEAST.max(left / u32::try_from(candidates.len()).unwrap_or(1));
             match self.ask_stand_in(request, stand_in, share).await {
                 Ok(tokens) => return Ok(Renewed { tokens, may_switch: false }),
-                // Silence is no refusal: somebody may still come.
+                // Silence is no refusal: if nobody refuses, somebody may still come.
                 Err(RefreshFailure::Gone) => {}
                 Err(RefreshFailure::Rejected(code)) => refusal = Some(code),
                 Err(RefreshFailure::Malformed) => refusal = Some(None),
