@@ -22,7 +22,7 @@ use valet_protocol::v2::{
 };
 use valet_transport::Answer;
 
-use super::Shared;
+use super::AccountsState;
 use crate::connection::{Connection, ConnectionId, Connections};
 use crate::metrics::Metrics;
 use crate::outgoing::{OutgoingMessageSender, Target};
@@ -53,7 +53,7 @@ struct Inner {
     /// The question that stands open, by flight.
     open: Mutex<HashMap<u64, Question>>,
     /// Who is to be told of new credentials.
-    accounts: OnceLock<Weak<Shared>>,
+    accounts: OnceLock<Weak<AccountsState>>,
 }
 
 /// A question that somebody was asked.
@@ -72,7 +72,7 @@ impl Parent {
     }
 
     /// Says who is to be told of new credentials.
-    pub(super) fn report_to(&self, accounts: &Arc<Shared>) {
+    pub(super) fn report_to(&self, accounts: &Arc<AccountsState>) {
         let _ = self.0.accounts.set(Arc::downgrade(accounts));
     }
 }

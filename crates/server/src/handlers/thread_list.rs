@@ -13,13 +13,13 @@ use valet_store::{Cursor, Page, Query, SortKey, Summary};
 use super::{invalid_cursor, thread_id_of};
 use crate::context::Context;
 use crate::convert;
-use crate::dispatch::{Answer, Answered};
+use crate::dispatch::{Answered, Answers};
 
 const DEFAULT_LIMIT: u32 = 25;
 const MAX_LIMIT: u32 = 100;
 const MAX_EXCLUDED: usize = 100;
 
-impl Answer for ThreadList {
+impl Answers for ThreadList {
     async fn answer(context: Context, params: ThreadListParams) -> Answered<Self> {
         let query = query(&context, &params)?;
         // Nothing belongs to a project, to a section, or to another thread here.

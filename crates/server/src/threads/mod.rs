@@ -44,7 +44,7 @@ use log::Log;
 pub(crate) use open::{Stored, configuration, open};
 pub(crate) use profiles::{PROFILES, sandbox_or_profile};
 pub(crate) use record::{Changes, Record, ThreadSettings, absolute};
-pub(crate) use shared::Shared;
+pub(crate) use shared::ThreadState;
 use sink::ThreadSink;
 use stage::Stage;
 pub(crate) use terms::terms;
@@ -65,7 +65,7 @@ pub(crate) struct Threads {
 pub(crate) struct Thread {
     pub(crate) id: String,
     pub(crate) conversation: Conversation,
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<ThreadState>,
 }
 
 /// What a thread goes on from.
@@ -113,7 +113,7 @@ impl Threads {
             stage.listen(listener);
         }
         let (connections, owners) = (Arc::clone(&host.connections), Arc::clone(&host.owners));
-        let shared = Shared::new(id.clone(), stage, connections, owners, Arc::clone(&self.running));
+        let shared = ThreadState::new(id.clone(), stage, connections, owners, Arc::clone(&self.running));
         let services = Services {
             http: Arc::clone(&host.http),
             models: (!host.config.strict()).then(|| Arc::clone(&host.models)),

@@ -21,7 +21,7 @@ use crate::owners::Owners;
 const NOTE_AFTER: Duration = Duration::from_secs(1);
 
 /// What a thread's driver and the handlers share.
-pub(crate) struct Shared {
+pub(crate) struct ThreadState {
     pub(super) id: String,
     stage: Mutex<Stage>,
     pub(super) questions: Questions,
@@ -40,7 +40,7 @@ pub(crate) struct Shared {
     noting: Mutex<()>,
 }
 
-impl Shared {
+impl ThreadState {
     pub(super) fn new(
         id: String,
         stage: Stage,

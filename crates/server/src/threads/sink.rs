@@ -12,7 +12,7 @@ use valet_protocol::methods as m;
 use valet_protocol::{ServerNotificationMethod, v2};
 use valet_transport::Piece;
 
-use super::{Shared, Stage};
+use super::{Stage, ThreadState};
 use crate::account::Meters;
 use crate::convert;
 use crate::host::HostState;
@@ -21,7 +21,7 @@ use crate::rollout::Happened;
 
 /// The listener of one conversation.
 pub(super) struct ThreadSink {
-    shared: Arc<Shared>,
+    shared: Arc<ThreadState>,
     strict: bool,
     metrics: Metrics,
     meters: Arc<Meters>,
@@ -32,7 +32,7 @@ pub(super) struct ThreadSink {
 }
 
 impl ThreadSink {
-    pub(super) fn new(shared: &Arc<Shared>, host: &HostState) -> Self {
+    pub(super) fn new(shared: &Arc<ThreadState>, host: &HostState) -> Self {
         Self {
             shared: Arc::clone(shared),
             strict: host.config.strict(),
