@@ -182,6 +182,23 @@ async fn a_watch_tells_its_own_connection_until_it_is_ended() {
 }
 
 #[tokio::test]
+async fn a_watch_that_is_ended_and_begun_again_without_waiting_is_the_one_that_was_asked_for_last() {
+    let (_host, mut client, _folder, path) = client().await;
+    let steps = |name: &str| {
+        let (watch, end) = (json!({ "watchId": name, "path": path }), json!({ "watchId": name }));
+        [("fs/watch", watch.clone()), ("fs/unwatch", end.clone()), ("fs/watch", watch), ("fs/unwatch", end)]
+    };
+    let asked: Vec<_> = (0..30).flat_map(|number| steps(&number.to_string())).collect();
+    let answers: Vec<_> = asked.into_iter().map(|(method, params)| client.begin(method, params)).collect();
+    for answer in answers {
+        answer.await.unwrap();
+    }
+    client.call("fs/watch", json!({ "watchId": "last", "path": path })).await.unwrap();
+    fs::write(path.join("a"), "").unwrap();
+    assert_eq!(changed(&mut client).await.0, "last", "nothing is told of those that were ended");
+}
+
+#[tokio::test]
 async fn the_same_name_stands_for_other_watches_on_other_connections() {
     let (host, mut one, _folder, path) = client().await;
     let mut other = host.client().await;

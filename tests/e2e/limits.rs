@@ -129,6 +129,20 @@ async fn what_responses_tell_bit_by_bit_is_told_whole_with_its_account() {
 }
 
 #[tokio::test]
+async fn all_limits_are_told_where_nobody_is_logged_in() {
+    let response = Response::new()
+        .text("One.")
+        .header("x-codex-primary-used-percent", "5")
+        .header("x-codex-other-primary-used-percent", "50");
+    let tokens = TokenPolicy { anonymous: true, ..TokenPolicy::default() };
+    let script = Script::responses([response]).tokens(tokens);
+    let host = TestHost::builder().script(script).provider("requires_openai_auth = false").start().await;
+    let mut client = host.client().await;
+    let turn = turn(&mut client).await;
+    assert_eq!(used(&turn), [("codex".to_owned(), Some(5)), ("codex_other".to_owned(), Some(50))]);
+}
+
+#[tokio::test]
 async fn what_was_read_is_known_to_what_is_told_next() {
     let script = Script::responses([Response::new().text("Hello.").header("x-codex-secondary-used-percent", "99")]);
     let host = TestHost::start(script).await;

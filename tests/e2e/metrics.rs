@@ -60,6 +60,26 @@ async fn a_question_that_waits_is_open_and_one_that_nobody_answers_is_counted_as
 }
 
 #[tokio::test]
+async fn a_question_that_the_end_of_the_host_cuts_short_is_over_with_it() {
+    let tokens = TokenPolicy { first_uses: Some(0), ..TokenPolicy::default() };
+    let host =
+        TestHost::builder().script(Script::text("Hello.").tokens(tokens)).with("valet.metrics=true").start().await;
+    let mut parent = host.parent().await;
+    parent.stop_answering();
+    let thread = parent.thread().await;
+    parent.start_turn(&thread, "hello").await;
+    parent.asked().await;
+    host.shutdown().await;
+    let is_over = async {
+        while !host.host().metrics().unwrap().contains(r#"valet_refreshes_total{outcome="unanswered"} 1"#) {
+            tokio::task::yield_now().await;
+        }
+    };
+    // Far below the deadline of the question.
+    tokio::time::timeout(std::time::Duration::from_secs(5), is_over).await.unwrap();
+}
+
+#[tokio::test]
 async fn nothing_is_counted_unasked() {
     let host = TestHost::start(Script::new()).await;
     host.parent().await;

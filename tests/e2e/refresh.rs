@@ -258,7 +258,7 @@ fn short(key: Option<&str>) -> Value {
 }
 
 #[tokio::test]
-async fn a_lender_that_leaves_during_a_refresh_fails_the_turn_as_nobody_can_be_asked() {
+async fn a_lender_that_leaves_during_a_refresh_was_asked_and_the_turn_fails_at_the_deadline() {
     let (host, parent, _) = refused_with(short(None)).await;
     let mut parent = parent;
     let mut other = host.connect();
@@ -268,7 +268,7 @@ async fn a_lender_that_leaves_during_a_refresh_fails_the_turn_as_nobody_can_be_a
     parent.asked().await;
     drop(parent);
     let error = other.end_of(&turn_id).await.turn.error.unwrap();
-    assert_eq!(error.message, SHORT);
+    unauthorized(&error, "refreshTimeout", SHORT);
     assert!(!other.was_asked(), "whoever has not opted into what is experimental is not asked");
 }
 
@@ -287,6 +287,57 @@ async fn no_owner_is_told_when_nobody_was_there_to_be_asked() {
     let error = other.end_of(&turn_id).await.turn.error.unwrap();
     assert_eq!(error.message, "auth refresh request timed out after 0.3s");
     assert_eq!(error.additional_details.as_deref(), Some("noOwner"));
+}
+
+#[tokio::test]
+async fn a_stand_in_that_is_silent_was_asked() {
+    let policy = TokenPolicy { first_uses: Some(0), ..TokenPolicy::default() };
+    let script = Script::text("Hello.").tokens(policy);
+    let host = TestHost::builder().script(script).with("valet.auth_refresh_timeout_ms=2200").start().await;
+    let mut parent = host.client().await;
+    parent.lend(TokenRequest::default()).await;
+    let mut stand_in = host.client().await;
+    let thread = stand_in.thread().await;
+    drop(parent);
+    let turn_id = stand_in.start_turn(&thread, "hello").await;
+    stand_in.asked().await;
+    let error = stand_in.end_of(&turn_id).await.turn.error.unwrap();
+    unauthorized(&error, "refreshTimeout", "auth refresh request timed out after 2.2s");
+}
+
+/// A turn that waits for a token, with nobody there who could be asked for it.
+async fn waiting() -> (TestHost, TestClient, String) {
+    let (host, parent, _) = refused().await;
+    let mut watcher = host.connect();
+    watcher.initialize_with(Value::Null).await;
+    let thread = watcher.thread().await;
+    drop(parent);
+    watcher.start_turn(&thread, "hello").await;
+    host.sim.wait_for_requests(|request: &RecordedRequest| request.status == Some(401), 1).await;
+    (host, watcher, thread)
+}
+
+#[tokio::test]
+async fn whoever_comes_to_watch_a_turn_that_waits_for_a_token_is_asked_for_it() {
+    let (host, mut watcher, thread) = waiting().await;
+    let mut late = host.client().await;
+    late.call("thread/resume", json!({ "threadId": thread })).await.unwrap();
+    let asked = late.asked().await;
+    late.answer(&asked, &result(&late.token(TokenRequest::default())));
+    assert_eq!(watcher.wait_for::<m::TurnCompleted>().await.turn.status, TurnStatus::Completed);
+}
+
+#[tokio::test]
+async fn those_who_watch_a_turn_that_comes_to_wait_for_the_same_token_are_asked_for_it() {
+    let (host, mut watcher, _) = waiting().await;
+    let mut other = host.client().await;
+    let thread = other.thread().await;
+    other.start_turn(&thread, "hello").await;
+    let asked = other.asked().await;
+    other.answer(&asked, &result(&other.token(TokenRequest::default())));
+    for client in [&mut watcher, &mut other] {
+        assert_eq!(client.wait_for::<m::TurnCompleted>().await.turn.status, TurnStatus::Completed);
+    }
 }
 
 #[tokio::test]

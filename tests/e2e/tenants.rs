@@ -69,17 +69,48 @@ async fn a_tenant_cannot_see_read_or_use_the_threads_of_another() {
 #[tokio::test]
 async fn a_tenant_that_leaves_is_forgotten_and_a_turn_that_runs_ends_under_its_own_account() {
     let slow = valet_sim::Chunks::repeat("w ", 20).every(std::time::Duration::from_millis(10));
-    let script = Script::respond(valet_sim::Response::new().chunks(slow));
+    let plans = valet_sim::Response::new().chunks(slow).function_call("update_plan", json!({ "plan": [] }));
+    let script = Script::responses([plans, valet_sim::Response::new().text("Done.")]);
     let host = TestHost::builder().script(script).with("valet.auth_scope=connection").start().await;
-    let mut one = tenant(&host, "acct-1").await;
+    let mut one = host.client().await;
+    let lent = one.lend(TokenRequest::account("acct-1")).await;
     let thread = one.thread().await;
     one.start_turn(&thread, "hello").await;
     one.wait_for::<m::AgentMessageDelta>().await;
     drop(one);
-    let finished = |request: &RecordedRequest| request.outcome == valet_sim::Outcome::Finished && request.is_turn();
-    host.sim.wait_for_requests(finished, 1).await;
-    let mut two = tenant(&host, "acct-2").await;
-    assert_eq!(two.call("thread/loaded/list", json!({})).await.unwrap()["data"], json!([]));
+    // Who has the same account sees the thread until its turn has ended.
+    let mut two = tenant(&host, "acct-1").await;
+    let forgotten = async { while two.call("thread/loaded/list", json!({})).await.unwrap()["data"] != json!([]) {} };
+    tokio::time::timeout(std::time::Duration::from_secs(20), forgotten).await.unwrap();
+    let turns = host.sim.requests().into_iter().filter(RecordedRequest::is_turn);
+    let bearers: Vec<_> = turns.map(|request| request.bearer.unwrap()).collect();
+    assert_eq!(bearers, [lent.access_token.clone(), lent.access_token]);
+}
+
+#[tokio::test]
+async fn a_turn_of_a_tenant_without_an_account_that_has_left_ends_with_the_host() {
+    let command = json!({ "cmd": "touch made", "login": false, "shell": "/bin/sh" });
+    let asks = valet_sim::Response::new().function_call("exec_command", command);
+    let slow = valet_sim::Chunks::repeat("w ", 3_000).every(std::time::Duration::from_millis(10));
+    let script = Script::responses([asks, valet_sim::Response::new().chunks(slow)]);
+    let host = TestHost::builder()
+        .script(script.tokens(TokenPolicy { anonymous: true, ..TokenPolicy::default() }))
+        .config("approval_policy = \"untrusted\"")
+        .provider("requires_openai_auth = false")
+        .with("valet.auth_scope=connection")
+        .start()
+        .await;
+    let mut one = host.client().await;
+    let thread = one.thread().await;
+    one.start_turn(&thread, "hello").await;
+    one.asked().await;
+    drop(one);
+    // Once it has left, nobody can answer, and the turn goes on.
+    host.sim.wait_for_requests(RecordedRequest::is_turn, 2).await;
+    host.shutdown().await;
+    let cut = |request: &RecordedRequest| request.outcome == valet_sim::Outcome::Abandoned;
+    let cut = host.sim.wait_for_requests(cut, 1);
+    tokio::time::timeout(std::time::Duration::from_secs(10), cut).await.unwrap();
 }
 
 #[tokio::test]

@@ -62,6 +62,7 @@ pub struct Waiters(Arc<List>);
 #[derive(Debug, Default)]
 struct List {
     waiting: Mutex<Vec<Caller>>,
+    joined: Notify,
     left: Notify,
 }
 
@@ -73,6 +74,7 @@ impl Waiters {
 
     pub(crate) fn add(&self, caller: &Caller) {
         self.list().push(caller.clone());
+        self.0.joined.notify_waiters();
     }
 
     pub(crate) fn remove(&self, caller: &Caller) {
@@ -93,6 +95,12 @@ impl Waiters {
                 return;
             }
         }
+    }
+
+    /// Resolves when somebody comes to wait after this call.
+    pub fn joined(&self) -> impl Future<Output = ()> {
+        // The future counts as waiting from here on, not from its first poll.
+        self.0.joined.notified()
     }
 
     /// Those who wait now.

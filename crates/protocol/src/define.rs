@@ -24,6 +24,8 @@ pub enum Order {
     /// One at a time per process that a connection runs, in the order of arrival. A process without a name has no
     /// order: nothing else can be asked of it.
     Process(Option<String>),
+    /// One at a time per watch that a connection has, in the order of arrival.
+    Watch(String),
     /// Reads of state in memory, and work that touches nothing shared: any time.
     Concurrent,
 }
@@ -239,6 +241,7 @@ macro_rules! define_methods {
     (@gates $gates:expr) => { &$gates };
     (@order $params:ident Thread ($key:ident)) => { Order::Thread($params.$key.clone()) };
     (@order $params:ident Process ($key:ident)) => { Order::Process($params.$key.clone().into()) };
+    (@order $params:ident Watch ($key:ident)) => { Order::Watch($params.$key.clone()) };
     (@order $params:ident $order:ident) => { Order::$order };
 }
 

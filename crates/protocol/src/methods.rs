@@ -187,9 +187,9 @@ define_methods! {
         /// Copy a file or a directory.
         FsCopy = "fs/copy" (FsCopyParams) -> FsCopyResponse, order: Concurrent;
         /// Be told what changes.
-        FsWatch = "fs/watch" (FsWatchParams) -> FsWatchResponse, order: Concurrent;
+        FsWatch = "fs/watch" (FsWatchParams) -> FsWatchResponse, order: Watch(watch_id);
         /// Be told no more.
-        FsUnwatch = "fs/unwatch" (FsUnwatchParams) -> FsUnwatchResponse, order: Concurrent;
+        FsUnwatch = "fs/unwatch" (FsUnwatchParams) -> FsUnwatchResponse, order: Watch(watch_id);
 
         /// Run a program by itself, and learn how it ended. Its place in the order is free once it runs.
         CommandExec = "command/exec" (CommandExecParams) -> CommandExecResponse,

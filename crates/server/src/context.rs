@@ -67,6 +67,27 @@ impl Context {
         }
     }
 
+    /// The loaded threads that the asking connection may know of.
+    pub(crate) fn own_threads(&self) -> Vec<String> {
+        let threads = self.host.threads.all();
+        threads.iter().filter(|thread| self.may_see(thread)).map(|thread| thread.id.clone()).collect()
+    }
+
+    /// Which threads a list shows to the asking connection: those of these accounts, or of all where there are none, and
+    /// of them these only, if they are named.
+    pub(crate) fn may_list(&self, of_account: bool) -> (Vec<Creator>, Option<Vec<String>>) {
+        let own = self.host.config.per_connection();
+        let id = self.connection.id;
+        let creators = match (of_account, own) {
+            (true, _) => self.host.accounts.creator(id).into_iter().collect(),
+            (false, true) => self.host.accounts.creators(id),
+            (false, false) => Vec::new(),
+        };
+        // A tenant that has no account has no thread that was stored by another connection.
+        let only = (own && creators.is_empty()).then(|| self.own_threads());
+        (creators, only)
+    }
+
     /// The lent account that a request chooses; null within: whoever is logged in. None: it chooses nothing.
     pub(crate) fn choice(&self, asked: Option<&v2::AccountChoice>) -> Result<Option<Option<Identity>>, ErrorObject> {
         let asked = asked.filter(|_| !self.host.config.strict()).and_then(|asked| asked.chatgpt_account_id.as_ref());

@@ -27,7 +27,7 @@ const OURS: Gate = Gate::Field("valet");
     message = "`{Self}` is in the table of methods, and nothing handles it",
     note = "write `crates/server/src/handlers/<method_in_snake_case>.rs`"
 )]
-pub(crate) trait Answer: ClientRequestMethod + Sized {
+pub(crate) trait Answers: ClientRequestMethod + Sized {
     /// What is answered.
     fn answer(context: Context, params: Self::Params) -> impl Future<Output = Answered<Self>> + Send;
 }
@@ -36,7 +36,7 @@ pub(crate) trait Answer: ClientRequestMethod + Sized {
 pub(crate) type Answered<M> = Result<<M as ClientRequestMethod>::Response, ErrorObject>;
 
 /// Carries out one method of which something follows the answer, or whose answer comes from elsewhere. For all others
-/// there is [`Answer`].
+/// there is [`Answers`].
 pub(crate) trait Handler: ClientRequestMethod + Sized {
     /// Must answer, sooner or later, through the responder.
     fn handle(context: Context, params: Self::Params, responder: Responder<Self>) -> impl Future<Output = ()> + Send;
@@ -47,7 +47,7 @@ pub(crate) trait Handler: ClientRequestMethod + Sized {
     }
 }
 
-impl<M: Answer> Handler for M {
+impl<M: Answers> Handler for M {
     async fn handle(context: Context, params: Self::Params, responder: Responder<Self>) {
         responder.respond(Self::answer(context, params).await);
     }

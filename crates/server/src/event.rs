@@ -23,7 +23,7 @@ pub(crate) enum Event {
     Message { from: ConnectionId, message: Arrival },
     /// The other side has left, and everything that it sent was read.
     Disconnected(ConnectionId),
-    /// A request is to be sent to a connection.
+    /// A request is to be sent to whoever it is for.
     Outgoing(OutgoingRequest),
     /// Nobody waits for the answer to this request any more.
     Abandoned(RequestId),

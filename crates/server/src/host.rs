@@ -96,7 +96,7 @@ impl Host {
 
     /// Takes no new work, waits for the turns that run, tells everybody how they ended, and closes all
     /// connections. What still runs at the limit is interrupted; without one, nothing is. Returns when all has
-    /// ended, which [`Host::shutdown`] can bring about sooner.
+    /// ended, which [`Host::shutdown`] can bring about sooner. A second call waits for the same end: the first limit holds.
     pub async fn drain(&self, limit: Option<Duration>, then: End) {
         let _ = self.events.send(Event::Drain { limit, close: then.into() }).await;
         self.ended().await;

@@ -60,7 +60,6 @@ impl MainLoop {
             }
             self.host.metrics.server_requests(self.callbacks.len());
         }
-        self.host.ended.send_replace(true);
     }
 
     fn drain(&mut self, limit: Option<Duration>, close: Close) {
@@ -113,7 +112,9 @@ impl MainLoop {
     fn disconnected(&mut self, id: ConnectionId) {
         // Before anybody can see that it is gone, its owner is known not to be there: who waits for the owner is woken by
         // an arrival only.
-        self.host.owners.left(id);
+        if let Some(owner) = self.host.connections.get(id).and_then(|connection| connection.owner()) {
+            self.host.owners.left(owner, id);
+        }
         // Then gone, before all else: whoever enters something for this connection looks here afterwards.
         let connection = self.host.connections.remove(id);
         self.callbacks.drop_where(|asked| *asked == Target::One(id));
@@ -203,6 +204,13 @@ impl MainLoop {
         if request.id.send(id.clone()).is_err() {
             self.callbacks.remove(&id);
         }
+    }
+}
+
+/// However the loop ends, nobody waits for it any more.
+impl Drop for MainLoop {
+    fn drop(&mut self) {
+        self.host.ended.send_replace(true);
     }
 }
 

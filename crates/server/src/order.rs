@@ -17,7 +17,8 @@ use crate::context::thread_id_of;
 /// Finished lanes are swept when there are this many, and then when there are twice as many as were left.
 const SWEEP_AT: usize = 64;
 
-/// What requests have in common that wait for each other. The names of processes are their connection's own.
+/// What requests have in common that wait for each other. The names of processes and of watches are their
+/// connection's own.
 type Lane = (Option<ConnectionId>, Order);
 
 /// The lanes in use. A lane is the end of its last request.
@@ -53,13 +54,14 @@ impl Lanes {
             Order::Thread(id) => Order::Thread(thread_id_of(&id).unwrap_or(id)),
             order => order,
         };
-        let whose = matches!(order, Order::Process(_)).then_some(connection);
+        let whose = matches!(order, Order::Process(_) | Order::Watch(_)).then_some(connection);
         match order {
-            Order::Immediate => request.await,
+            // A panic is the request's own, here as in a task.
+            Order::Immediate => drop(AssertUnwindSafe(request).catch_unwind().await),
             Order::Concurrent | Order::Process(None) => {
                 self.tasks.spawn(request);
             }
-            Order::Account | Order::Thread(_) | Order::Process(Some(_)) => {
+            Order::Account | Order::Thread(_) | Order::Process(Some(_)) | Order::Watch(_) => {
                 self.sweep();
                 let (done, end) = oneshot::channel::<()>();
                 let at_once = order == Order::Account;
@@ -72,7 +74,6 @@ impl Lanes {
                     }
                     request.await;
                 };
-                // A panic is the request's own, here as in a task.
                 let mut in_turn = AssertUnwindSafe(in_turn).catch_unwind().boxed();
                 if !(at_once && futures_util::poll!(&mut in_turn).is_ready()) {
                     self.tasks.spawn(in_turn);
@@ -171,6 +172,15 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_panic_of_a_request_that_is_carried_out_at_once_harms_nobody() {
+        let mut lanes = Lanes::default();
+        lanes.run(ONE, Order::Immediate, async { panic!("as if the handler had a bug") }).await;
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        lanes.run(ONE, Order::Immediate, async move { sender.send("the next").unwrap() }).await;
+        assert_eq!(receiver.try_recv().unwrap(), "the next");
+    }
+
+    #[tokio::test]
     async fn finished_lanes_are_forgotten() {
         let mut lanes = Lanes::default();
         for number in 0..10 * SWEEP_AT {
@@ -181,16 +191,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn processes_of_the_same_name_on_two_connections_do_not_wait_for_each_other() {
-        let mut lanes = Lanes::default();
-        let order = || Order::Process(Some("p".to_owned()));
-        lanes.run(ONE, order(), std::future::pending()).await;
-        let (sender, mut receiver) = mpsc::unbounded_channel();
-        for (connection, name) in [(ONE, "behind"), (ConnectionId(2), "beside")] {
-            let sender = sender.clone();
-            lanes.run(connection, order(), async move { sender.send(name).unwrap() }).await;
+    async fn what_has_the_same_name_on_two_connections_does_not_wait_for_each_other() {
+        for order in [Order::Process(Some("p".to_owned())), Order::Watch("p".to_owned())] {
+            let mut lanes = Lanes::default();
+            lanes.run(ONE, order.clone(), std::future::pending()).await;
+            let (sender, mut receiver) = mpsc::unbounded_channel();
+            for (connection, name) in [(ONE, "behind"), (ConnectionId(2), "beside")] {
+                let sender = sender.clone();
+                lanes.run(connection, order.clone(), async move { sender.send(name).unwrap() }).await;
+            }
+            assert_eq!(receiver.recv().await, Some("beside"));
+            assert!(receiver.try_recv().is_err(), "the first is not over");
         }
-        assert_eq!(receiver.recv().await, Some("beside"));
-        assert!(receiver.try_recv().is_err(), "the first is not over");
     }
 }

@@ -42,6 +42,11 @@ impl OutgoingMessageSender {
         Self { events }
     }
 
+    /// Whether the host has ended: nobody is asked any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.events.is_closed()
+    }
+
     /// Asks, under a new id or again under one that was used for the same question. None: nobody is there.
     pub(crate) async fn send<M: ServerRequestMethod>(
         &self,

@@ -1,6 +1,7 @@
 //! Who lends tokens, across reconnects. A connection without a key is an owner of its own; connections with
 //! the same key are the same owner, and the latest of them is the one that is asked.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -49,16 +50,24 @@ impl Owners {
         });
         state.connected.entry(owner).or_default().push(connection);
         drop(state);
-        self.arrivals.notify_waiters();
+        self.wake();
         owner
     }
 
+    /// Wakes whoever waits for an [arrival](Owners::arrival).
+    pub(crate) fn wake(&self) {
+        self.arrivals.notify_waiters();
+    }
+
     /// Forgets a connection.
-    pub(crate) fn left(&self, connection: ConnectionId) {
-        self.state().connected.retain(|_, connections| {
-            connections.retain(|known| *known != connection);
-            !connections.is_empty()
-        });
+    pub(crate) fn left(&self, owner: OwnerId, connection: ConnectionId) {
+        let connected = &mut self.state().connected;
+        if let Entry::Occupied(mut connections) = connected.entry(owner) {
+            connections.get_mut().retain(|known| *known != connection);
+            if connections.get().is_empty() {
+                connections.remove();
+            }
+        }
     }
 
     /// The connection to ask, if the owner is there.
@@ -66,7 +75,8 @@ impl Owners {
         self.state().connected.get(&owner)?.last().copied()
     }
 
-    /// Resolves when somebody arrives after this call.
+    /// Resolves when somebody arrives after this call, or comes to listen to a thread: who listens can stand in for an
+    /// owner.
     pub(crate) fn arrival(&self) -> impl Future<Output = ()> {
         // The future counts as waiting from here on, not from its first poll.
         self.arrivals.notified()
@@ -120,9 +130,9 @@ mod tests {
         assert!(owners.arrived(ConnectionId(3), Some("another key of 16")) != first);
         assert!(owners.arrived(ConnectionId(4), None) != owners.arrived(ConnectionId(5), None));
         assert_eq!(owners.connection(first), Some(ConnectionId(2)));
-        owners.left(ConnectionId(2));
+        owners.left(first, ConnectionId(2));
         assert_eq!(owners.connection(first), Some(ConnectionId(1)));
-        owners.left(ConnectionId(1));
+        owners.left(first, ConnectionId(1));
         assert_eq!(owners.connection(first), None);
         assert_eq!(owners.arrived(ConnectionId(6), Some("a key of sixteen")), first);
     }

@@ -135,7 +135,7 @@ async fn a_thread_that_another_host_went_on_with_is_read_anew() {
     unsubscribe(&mut second, &thread).await;
     let back = json!({ "threadId": thread, "beforeTurnId": first.turns(&thread).await[1]["id"] });
     let refused = first.refused("thread/revert", back).await;
-    assert_eq!(refused.1, format!("thread {thread} already has an active writer"), "what is in memory is old");
+    assert_eq!(refused.1, format!("thread {thread} was changed by another process; resume it again"));
     let start = mark(&first.parent);
     let resumed = first.resume(&thread).await;
     assert_eq!(resumed["thread"]["turns"].as_array().unwrap().len(), 2);

@@ -58,7 +58,7 @@ impl Account {
                 }
                 Landing::Abandoned
             }
-            answer = &mut answer => Landing::Ended(self.landed(answer, owner, deadline, borrowing)),
+            // Before the answer, which may be that nobody answered in time: whether anybody was asked is known here only.
             () = tokio::time::sleep(deadline) => {
                 let asked = parent.given_up(&request);
                 if asked && !borrowing.rules.strict {
@@ -67,6 +67,7 @@ impl Account {
                 let kind = if asked { AuthFailureKind::RefreshTimeout } else { AuthFailureKind::NoOwner };
                 Landing::Ended(Err(AuthFailure { kind, ..AuthFailure::timeout(deadline) }))
             }
+            answer = &mut answer => Landing::Ended(self.landed(answer, owner, deadline, borrowing)),
         }
     }
 

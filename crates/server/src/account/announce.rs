@@ -10,7 +10,7 @@ use valet_protocol::v2;
 
 use crate::connection::Connection;
 
-use super::{Accounts, Shared, auth_mode, plan};
+use super::{Accounts, AccountsState, auth_mode, plan};
 
 /// A change that is in force and is still to be told. The response to the request comes first.
 #[must_use = "clients wait to be told"]
@@ -71,7 +71,7 @@ impl Accounts {
     }
 }
 
-impl Shared {
+impl AccountsState {
     /// Tells of a login that somebody has made elsewhere.
     pub(super) fn tell_taken_up(&self, account: &Account) {
         self.connections.tell::<m::AccountUpdated>(self.audience(Scope::default()), &updated(Some(account)));
@@ -90,7 +90,7 @@ impl Shared {
 
 /// Tells everybody of one change after the other. For a ChatGPT login the backend is asked first what the
 /// workspace is called: clients read the account as soon as they are told of it.
-async fn announce_all(shared: Arc<Shared>, mut changes: mpsc::UnboundedReceiver<Change>) {
+async fn announce_all(shared: Arc<AccountsState>, mut changes: mpsc::UnboundedReceiver<Change>) {
     let mut next = None;
     loop {
         let change = match next.take() {

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use valet_auth::{Account, AuthFailure, Caller, HttpError, Mode, SendError, send_authorized};
 use valet_protocol::{ErrorKind, ErrorObject};
 
-use super::{Accounts, Shared};
+use super::{Accounts, AccountsState};
 use crate::connection::ConnectionId;
 use crate::convert;
 
@@ -73,7 +73,7 @@ impl Accounts {
     }
 }
 
-impl Shared {
+impl AccountsState {
     /// A request to a path below `chatgpt_base_url`.
     pub(super) fn request(&self, method: Method, path: &str) -> Result<Request, Failed> {
         let url = Url::parse(&format!("{}{path}", self.config.chatgpt_base_url()));

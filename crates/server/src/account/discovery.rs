@@ -8,7 +8,7 @@ use serde::Deserialize;
 use valet_auth::{Account, Caller, HttpError, Scope, SendError, Snapshot, send_authorized};
 use valet_protocol::v2::WorkspaceRouting;
 
-use super::Shared;
+use super::AccountsState;
 
 /// How long a login may wait for the backend before it is announced without the workspace's name.
 const TIME_LIMIT: Duration = Duration::from_secs(5);
@@ -59,7 +59,7 @@ struct Entry {
     account_routing_override: Option<String>,
 }
 
-impl Shared {
+impl AccountsState {
     /// Asks the backend, unless it has told already of this very credential. A failure is logged; whether it matters is for the caller to say.
     pub(super) async fn discover(&self, scope: Scope, account: &Arc<Account>) -> Result<(), DiscoveryError> {
         // With a provider that takes no login, nobody is shown a workspace.
@@ -75,7 +75,11 @@ impl Shared {
         match asked {
             Ok(workspace) => {
                 let discovered = Discovered { revision: account.snapshot().revision, workspace: Some(workspace) };
-                self.workspaces().insert(scope, discovered);
+                let mut workspaces = self.workspaces();
+                // Else nobody wants to know any more: somebody else has logged in, or the tenant has left.
+                if self.auth.current(scope).is_some_and(|current| Arc::ptr_eq(&current, account)) {
+                    workspaces.insert(scope, discovered);
+                }
                 Ok(())
             }
             Err(error) => {

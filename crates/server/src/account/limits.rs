@@ -18,7 +18,7 @@ use valet_protocol::v2::{
 };
 
 use super::backend::Failed;
-use super::{Accounts, Shared};
+use super::{Accounts, AccountsState};
 use crate::connection::ConnectionId;
 use crate::convert;
 
@@ -55,7 +55,7 @@ impl Accounts {
     }
 }
 
-impl Shared {
+impl AccountsState {
     async fn usage(&self, account: &Arc<Account>, caller: &Caller, reserve: bool) -> Result<Usage, Failed> {
         let mut request = self.request(Method::GET, usage::PATH)?;
         if reserve {

@@ -37,13 +37,13 @@ pub(crate) use parent::Whereabouts;
 /// Who is logged in.
 #[derive(Clone)]
 pub(crate) struct Accounts {
-    shared: Arc<Shared>,
+    shared: Arc<AccountsState>,
     meters: Arc<Meters>,
     /// Who announces the changes of each scope.
     announcers: Arc<Mutex<HashMap<Scope, mpsc::UnboundedSender<Change>>>>,
 }
 
-struct Shared {
+struct AccountsState {
     auth: AuthManager,
     config: Arc<Config>,
     connections: Arc<Connections>,
@@ -61,7 +61,7 @@ impl Accounts {
         let keeping = config.keeping(&http);
         let auth = AuthManager::new(Arc::new(parent.clone()), config.rules(), keeping.clone());
         let (attempts, workspaces) = (Attempts::default(), Mutex::default());
-        let shared = Arc::new(Shared { auth, config, connections, http, keeping, attempts, workspaces });
+        let shared = Arc::new(AccountsState { auth, config, connections, http, keeping, attempts, workspaces });
         parent.report_to(&shared);
         Self { shared, meters: Arc::default(), announcers: Arc::default() }
     }
@@ -191,7 +191,7 @@ impl Accounts {
     }
 }
 
-impl Shared {
+impl AccountsState {
     fn scope(&self, connection: ConnectionId) -> Scope {
         if self.config.per_connection() { Scope(connection.0) } else { Scope::default() }
     }

@@ -1,12 +1,12 @@
 //! How the parent is asked for a new token: one request, to whoever lent the old one. Only when the lender
-//! is gone, those who watch the waiting turns are asked in its place, one at a time.
+//! is gone, those who watch the waiting turns are asked in its place, one at a time. In strict mode everybody is asked.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, select};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
@@ -22,7 +22,7 @@ use valet_protocol::v2::{
 };
 use valet_transport::Answer;
 
-use super::Shared;
+use super::AccountsState;
 use crate::connection::{Connection, ConnectionId, Connections};
 use crate::metrics::Metrics;
 use crate::outgoing::{OutgoingMessageSender, Target};
@@ -53,7 +53,7 @@ struct Inner {
     /// The question that stands open, by flight.
     open: Mutex<HashMap<u64, Question>>,
     /// Who is to be told of new credentials.
-    accounts: OnceLock<Weak<Shared>>,
+    accounts: OnceLock<Weak<AccountsState>>,
 }
 
 /// A question that somebody was asked.
@@ -72,7 +72,7 @@ impl Parent {
     }
 
     /// Says who is to be told of new credentials.
-    pub(super) fn report_to(&self, accounts: &Arc<Shared>) {
+    pub(super) fn report_to(&self, accounts: &Arc<AccountsState>) {
         let _ = self.0.accounts.set(Arc::downgrade(accounts));
     }
 }
@@ -100,6 +100,7 @@ impl ExternalAuth for Parent {
                 Ok(_) => "renewed",
                 Err(RefreshFailure::Rejected(_)) => "rejected",
                 Err(RefreshFailure::Malformed) => "malformed",
+                Err(RefreshFailure::Gone) if inner.open().contains_key(&request.flight) => "unanswered",
                 Err(RefreshFailure::Gone) => "gone",
             };
             answer
@@ -161,8 +162,8 @@ impl Inner {
         let mut tried = HashSet::new();
         let mut asked_before = None;
         let mut refusal = None;
-        while Instant::now() < deadline {
-            let arrival = self.whereabouts.owners.arrival();
+        while Instant::now() < deadline && !self.whereabouts.outgoing.is_closed() {
+            let news = self.news(request);
             if let Some(owner) = self.owner(request.owner) {
                 let (id, answer) = self.ask(request, Target::One(owner.id), asked_before.take()).await;
                 asked_before = id;
@@ -177,7 +178,7 @@ impl Inner {
             let Some(stand_in) = candidates.first() else {
                 match refusal {
                     Some(code) => return Err(RefreshFailure::Rejected(code)),
-                    None => tokio::time::timeout_at(deadline, arrival).await.unwrap_or_default(),
+                    None => tokio::time::timeout_at(deadline, news).await.unwrap_or_default(),
                 }
                 continue;
             };
@@ -186,13 +187,19 @@ impl Inner {
             let share = STAND_IN_LEAST.max(left / u32::try_from(candidates.len()).unwrap_or(1));
             match self.ask_stand_in(request, stand_in, share).await {
                 Ok(tokens) => return Ok(Renewed { tokens, may_switch: false }),
-                // Silence is no refusal: somebody may still come.
+                // Silence is no refusal: if nobody refuses, somebody may still come.
                 Err(RefreshFailure::Gone) => {}
                 Err(RefreshFailure::Rejected(code)) => refusal = Some(code),
                 Err(RefreshFailure::Malformed) => refusal = Some(None),
             }
         }
         Err(RefreshFailure::Gone)
+    }
+
+    /// Resolves when there may be somebody to ask who was not there at this call.
+    fn news(&self, request: &RefreshRequest) -> impl Future<Output = ()> {
+        let arrival = self.whereabouts.owners.arrival();
+        select(Box::pin(arrival), Box::pin(request.waiters.joined())).map(drop)
     }
 
     /// Resolves when the lender is there.

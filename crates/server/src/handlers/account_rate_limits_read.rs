@@ -4,9 +4,9 @@ use valet_protocol::methods::AccountRateLimitsRead;
 use valet_protocol::v2::GetAccountRateLimitsParams;
 
 use crate::context::Context;
-use crate::dispatch::{Answer, Answered};
+use crate::dispatch::{Answered, Answers};
 
-impl Answer for AccountRateLimitsRead {
+impl Answers for AccountRateLimitsRead {
     async fn answer(context: Context, params: GetAccountRateLimitsParams) -> Answered<Self> {
         context.host.accounts.rate_limits(context.connection.id, &params).await
     }

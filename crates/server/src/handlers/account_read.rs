@@ -4,9 +4,9 @@ use valet_protocol::methods::AccountRead;
 use valet_protocol::v2::GetAccountParams;
 
 use crate::context::Context;
-use crate::dispatch::{Answer, Answered};
+use crate::dispatch::{Answered, Answers};
 
-impl Answer for AccountRead {
+impl Answers for AccountRead {
     async fn answer(context: Context, params: GetAccountParams) -> Answered<Self> {
         let renew = params.refresh_token;
         context.host.accounts.read(context.connection.id, renew).await

@@ -5,9 +5,9 @@ use valet_protocol::v2::GetAccountTokenUsageParams;
 
 use super::thread_id_of;
 use crate::context::Context;
-use crate::dispatch::{Answer, Answered};
+use crate::dispatch::{Answered, Answers};
 
-impl Answer for AccountUsageRead {
+impl Answers for AccountUsageRead {
     async fn answer(context: Context, params: GetAccountTokenUsageParams) -> Answered<Self> {
         let accounts = &context.host.accounts;
         let asker = context.connection.id;

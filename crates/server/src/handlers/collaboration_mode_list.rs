@@ -4,9 +4,9 @@ use valet_protocol::methods::CollaborationModeList;
 use valet_protocol::v2::{CollaborationModeListParams, CollaborationModeListResponse, CollaborationModeMask};
 
 use crate::context::Context;
-use crate::dispatch::{Answer, Answered};
+use crate::dispatch::{Answered, Answers};
 
-impl Answer for CollaborationModeList {
+impl Answers for CollaborationModeList {
     async fn answer(_: Context, _: CollaborationModeListParams) -> Answered<Self> {
         let mode = |name: &str, mode: &str, effort: Option<&str>| CollaborationModeMask {
             name: name.to_owned(),

@@ -6,9 +6,9 @@ use valet_protocol::v2::{CommandExecResizeParams, CommandExecResizeResponse};
 
 use super::command_exec::terminal_size;
 use crate::context::Context;
-use crate::dispatch::{Answer, Answered};
+use crate::dispatch::{Answered, Answers};
 
-impl Answer for CommandExecResize {
+impl Answers for CommandExecResize {
     async fn answer(context: Context, params: CommandExecResizeParams) -> Answered<Self> {
         let size = terminal_size(params.size)?;
         let process = context.host.processes.get(context.connection.id, &params.process_id)?;

@@ -4,9 +4,9 @@ use valet_protocol::methods::ConfigRead;
 use valet_protocol::v2::ConfigReadParams;
 
 use crate::context::Context;
-use crate::dispatch::{Answer, Answered};
+use crate::dispatch::{Answered, Answers};
 
-impl Answer for ConfigRead {
+impl Answers for ConfigRead {
     async fn answer(context: Context, params: ConfigReadParams) -> Answered<Self> {
         Ok(context.host.config.read(params.include_layers))
     }

@@ -8,10 +8,10 @@ use valet_protocol::v2::{FsGetMetadataParams, FsGetMetadataResponse};
 use valet_workspace::files::{self, Facts};
 
 use crate::context::Context;
-use crate::dispatch::{Answer, Answered};
+use crate::dispatch::{Answered, Answers};
 use crate::workspace::blocking;
 
-impl Answer for FsGetMetadata {
+impl Answers for FsGetMetadata {
     async fn answer(_: Context, params: FsGetMetadataParams) -> Answered<Self> {
         let Facts { target, is_symlink } = blocking(move || files::facts(params.path.as_ref())).await?;
         Ok(FsGetMetadataResponse {

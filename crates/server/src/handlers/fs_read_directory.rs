@@ -5,10 +5,10 @@ use valet_protocol::v2::{FsReadDirectoryEntry, FsReadDirectoryParams, FsReadDire
 use valet_workspace::files::{self, Child};
 
 use crate::context::Context;
-use crate::dispatch::{Answer, Answered};
+use crate::dispatch::{Answered, Answers};
 use crate::workspace::blocking;
 
-impl Answer for FsReadDirectory {
+impl Answers for FsReadDirectory {
     async fn answer(_: Context, params: FsReadDirectoryParams) -> Answered<Self> {
         let children = blocking(move || files::list(params.path.as_ref())).await?;
         let entry =

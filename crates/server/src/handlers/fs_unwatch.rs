@@ -4,9 +4,9 @@ use valet_protocol::methods::FsUnwatch;
 use valet_protocol::v2::{FsUnwatchParams, FsUnwatchResponse};
 
 use crate::context::Context;
-use crate::dispatch::{Answer, Answered};
+use crate::dispatch::{Answered, Answers};
 
-impl Answer for FsUnwatch {
+impl Answers for FsUnwatch {
     async fn answer(context: Context, params: FsUnwatchParams) -> Answered<Self> {
         context.host.workspace.unwatch(context.connection.id, params.watch_id);
         Ok(FsUnwatchResponse {})

@@ -8,10 +8,10 @@ use valet_protocol::v2::{FsWriteFileParams, FsWriteFileResponse};
 use valet_workspace::files;
 
 use crate::context::Context;
-use crate::dispatch::{Answer, Answered};
+use crate::dispatch::{Answered, Answers};
 use crate::workspace::blocking;
 
-impl Answer for FsWriteFile {
+impl Answers for FsWriteFile {
     async fn answer(_: Context, params: FsWriteFileParams) -> Answered<Self> {
         let content = STANDARD.decode(params.data_base64).map_err(|error| {
             ErrorObject::invalid_params(format!("fs/writeFile requires valid base64 dataBase64: {error}"))

@@ -6,10 +6,10 @@ use valet_protocol::v2::{FuzzyFileSearchParams, FuzzyFileSearchResponse};
 use valet_workspace::search::Catalog;
 
 use crate::context::Context;
-use crate::dispatch::{Answer, Answered};
+use crate::dispatch::{Answered, Answers};
 use crate::workspace::file_match;
 
-impl Answer for FuzzyFileSearch {
+impl Answers for FuzzyFileSearch {
     async fn answer(context: Context, params: FuzzyFileSearchParams) -> Answered<Self> {
         let FuzzyFileSearchParams { query, roots, cancellation_token } = params;
         // Under a name of its own it can still be cancelled when its connection leaves.

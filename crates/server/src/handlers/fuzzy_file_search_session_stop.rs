@@ -4,9 +4,9 @@ use valet_protocol::methods::FuzzyFileSearchSessionStop;
 use valet_protocol::v2::{FuzzyFileSearchSessionStopParams, FuzzyFileSearchSessionStopResponse};
 
 use crate::context::Context;
-use crate::dispatch::{Answer, Answered};
+use crate::dispatch::{Answered, Answers};
 
-impl Answer for FuzzyFileSearchSessionStop {
+impl Answers for FuzzyFileSearchSessionStop {
     async fn answer(context: Context, params: FuzzyFileSearchSessionStopParams) -> Answered<Self> {
         context.host.workspace.close_session(context.connection.id, params.session_id);
         Ok(FuzzyFileSearchSessionStopResponse {})

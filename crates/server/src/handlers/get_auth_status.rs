@@ -6,9 +6,9 @@ use valet_protocol::v1::{GetAuthStatusParams, GetAuthStatusResponse};
 
 use crate::account::auth_mode;
 use crate::context::Context;
-use crate::dispatch::{Answer, Answered};
+use crate::dispatch::{Answered, Answers};
 
-impl Answer for GetAuthStatus {
+impl Answers for GetAuthStatus {
     async fn answer(context: Context, params: GetAuthStatusParams) -> Answered<Self> {
         let config = &context.host.config;
         if params.refresh_token == Some(true) {

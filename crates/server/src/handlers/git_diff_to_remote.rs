@@ -8,9 +8,9 @@ use valet_protocol::v2::{GitDiffToRemoteParams, GitDiffToRemoteResponse, GitSha}
 use valet_workspace::git;
 
 use crate::context::Context;
-use crate::dispatch::{Answer, Answered};
+use crate::dispatch::{Answered, Answers};
 
-impl Answer for GitDiffToRemote {
+impl Answers for GitDiffToRemote {
     async fn answer(_: Context, params: GitDiffToRemoteParams) -> Answered<Self> {
         let diff = git::diff_to_remote(Path::new(&params.cwd)).await;
         let refused =

@@ -6,9 +6,9 @@ use valet_protocol::v2::{HooksListEntry, HooksListParams, HooksListResponse};
 
 use super::directories;
 use crate::context::Context;
-use crate::dispatch::{Answer, Answered};
+use crate::dispatch::{Answered, Answers};
 
-impl Answer for HooksList {
+impl Answers for HooksList {
     async fn answer(context: Context, params: HooksListParams) -> Answered<Self> {
         let entry = |cwd| HooksListEntry { cwd, hooks: Vec::new(), warnings: Vec::new(), errors: Vec::new() };
         let cwds = match params.thread_id {

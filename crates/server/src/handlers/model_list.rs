@@ -10,9 +10,9 @@ use valet_protocol::v2::{self, ModelListParams, ModelListResponse};
 use super::invalid_cursor;
 use crate::context::Context;
 use crate::convert;
-use crate::dispatch::{Answer, Answered};
+use crate::dispatch::{Answered, Answers};
 
-impl Answer for ModelList {
+impl Answers for ModelList {
     async fn answer(context: Context, params: ModelListParams) -> Answered<Self> {
         let models = models(&context, params.model_provider.as_deref()).await?;
         page(&models, &params, context.host.config.strict())

@@ -5,10 +5,10 @@ use valet_protocol::v2::{PermissionProfileListParams, PermissionProfileListRespo
 
 use super::check_position;
 use crate::context::Context;
-use crate::dispatch::{Answer, Answered};
+use crate::dispatch::{Answered, Answers};
 use crate::threads::PROFILES;
 
-impl Answer for PermissionProfileList {
+impl Answers for PermissionProfileList {
     async fn answer(_: Context, params: PermissionProfileListParams) -> Answered<Self> {
         let profile = |(id, _)| PermissionProfileSummary { id: String::from(id), description: None, allowed: true };
         let data = PROFILES.into_iter().map(profile).collect();

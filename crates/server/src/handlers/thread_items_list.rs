@@ -5,10 +5,10 @@ use valet_protocol::v2::ThreadItemsListParams;
 
 use crate::blocking::blocking;
 use crate::context::Context;
-use crate::dispatch::{Answer, Answered};
+use crate::dispatch::{Answered, Answers};
 use crate::threads::{Thread, no_items};
 
-impl Answer for ThreadItemsList {
+impl Answers for ThreadItemsList {
     async fn answer(context: Context, params: ThreadItemsListParams) -> Answered<Self> {
         let id = &params.thread_id;
         let ephemeral = |thread: &Thread| thread.shared.stage().record.thread.ephemeral;

@@ -13,13 +13,13 @@ use valet_store::{Cursor, Page, Query, SortKey, Summary};
 use super::{invalid_cursor, thread_id_of};
 use crate::context::Context;
 use crate::convert;
-use crate::dispatch::{Answer, Answered};
+use crate::dispatch::{Answered, Answers};
 
 const DEFAULT_LIMIT: u32 = 25;
 const MAX_LIMIT: u32 = 100;
 const MAX_EXCLUDED: usize = 100;
 
-impl Answer for ThreadList {
+impl Answers for ThreadList {
     async fn answer(context: Context, params: ThreadListParams) -> Answered<Self> {
         let query = query(&context, &params)?;
         // Nothing belongs to a project, to a section, or to another thread here.
@@ -123,15 +123,7 @@ impl Context {
     pub(super) fn query(&self, asked: Asked<'_>) -> Result<Query, ErrorObject> {
         let kinds = asked.kinds.filter(|kinds| !kinds.is_empty());
         let sources = kinds.unwrap_or(&[ThreadSourceKind::Cli, ThreadSourceKind::VsCode]).iter().map(source);
-        let own = self.host.config.per_connection();
-        let id = self.connection.id;
-        let creators = match (asked.of_account, own) {
-            (true, _) => self.host.accounts.creator(id).into_iter().collect(),
-            (false, true) => self.host.accounts.creators(id),
-            (false, false) => Vec::new(),
-        };
-        // A tenant that has no account has no thread that was stored by another connection.
-        let only = (own && creators.is_empty()).then(|| self.own_threads());
+        let (creators, only) = self.may_list(asked.of_account);
         Ok(Query {
             ascending: asked.direction.unwrap_or_default() == SortDirection::Asc,
             after: asked.cursor.map(|cursor| read_cursor(cursor).ok_or_else(|| invalid_cursor(cursor))).transpose()?,
@@ -142,12 +134,6 @@ impl Context {
             only,
             ..Query::default()
         })
-    }
-
-    /// The loaded threads that the asking connection may know of.
-    pub(super) fn own_threads(&self) -> Vec<String> {
-        let threads = self.host.threads.all();
-        threads.iter().filter(|thread| self.may_see(thread)).map(|thread| thread.id.clone()).collect()
     }
 
     /// A stored thread as a list shows it: as it is in memory, if it is.

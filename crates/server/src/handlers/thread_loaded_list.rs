@@ -5,9 +5,9 @@ use valet_protocol::v2::{ThreadLoadedListParams, ThreadLoadedListResponse};
 
 use super::{invalid_cursor, thread_id_of};
 use crate::context::Context;
-use crate::dispatch::{Answer, Answered};
+use crate::dispatch::{Answered, Answers};
 
-impl Answer for ThreadLoadedList {
+impl Answers for ThreadLoadedList {
     async fn answer(context: Context, params: ThreadLoadedListParams) -> Answered<Self> {
         let mut ids = context.own_threads();
         ids.sort();

@@ -9,10 +9,10 @@ use valet_protocol::{ErrorKind, ErrorObject};
 use super::thread_id_of;
 use crate::context::Context;
 use crate::convert;
-use crate::dispatch::{Answer, Answered};
+use crate::dispatch::{Answered, Answers};
 use crate::rollout::SessionMeta;
 
-impl Answer for ThreadMetadataUpdate {
+impl Answers for ThreadMetadataUpdate {
     async fn answer(context: Context, params: ThreadMetadataUpdateParams) -> Answered<Self> {
         let id = thread_id_of(&params.thread_id)?;
         if params.project_id.is_some() || params.daybreak_enabled.is_some() {

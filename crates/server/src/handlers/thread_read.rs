@@ -8,11 +8,11 @@ use super::{not_loaded, thread_id_of};
 use crate::blocking::blocking;
 use crate::context::Context;
 use crate::convert;
-use crate::dispatch::{Answer, Answered};
+use crate::dispatch::{Answered, Answers};
 
 const WHOLE_HISTORY: &str = "Full-history hydration is deprecated for paginated threads; omit `includeTurns` or set it to `false`, then page with `thread/turns/list` and `thread/items/list`.";
 
-impl Answer for ThreadRead {
+impl Answers for ThreadRead {
     async fn answer(context: Context, params: ThreadReadParams) -> Answered<Self> {
         let id = thread_id_of(&params.thread_id)?;
         let (mut thread, read_state, history) = match context.loaded_thread(&id)? {

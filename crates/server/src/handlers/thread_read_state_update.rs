@@ -11,9 +11,9 @@ use valet_protocol::v2::{
 use super::{not_loaded, thread_id_of};
 use crate::context::Context;
 use crate::convert;
-use crate::dispatch::{Answer, Answered};
+use crate::dispatch::{Answered, Answers};
 
-impl Answer for ThreadReadStateUpdate {
+impl Answers for ThreadReadStateUpdate {
     async fn answer(context: Context, params: ThreadReadStateUpdateParams) -> Answered<Self> {
         let id = thread_id_of(&params.thread_id).map_err(|error| ErrorObject::contradiction(error.message))?;
         let first_unread = match params.operation {

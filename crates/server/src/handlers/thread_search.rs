@@ -7,9 +7,9 @@ use valet_store::{Found, Query, SortKey};
 
 use super::thread_list::{Asked, cursors};
 use crate::context::Context;
-use crate::dispatch::{Answer, Answered};
+use crate::dispatch::{Answered, Answers};
 
-impl Answer for ThreadSearch {
+impl Answers for ThreadSearch {
     async fn answer(context: Context, params: ThreadSearchParams) -> Answered<Self> {
         let term = params.search_term.trim().to_owned();
         if term.is_empty() {

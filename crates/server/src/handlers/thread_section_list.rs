@@ -4,9 +4,9 @@ use valet_protocol::methods::ThreadSectionList;
 use valet_protocol::v2::{ThreadSection, ThreadSectionListParams, ThreadSectionListResponse};
 
 use crate::context::Context;
-use crate::dispatch::{Answer, Answered};
+use crate::dispatch::{Answered, Answers};
 
-impl Answer for ThreadSectionList {
+impl Answers for ThreadSectionList {
     async fn answer(_: Context, params: ThreadSectionListParams) -> Answered<Self> {
         let pinned = ThreadSection { id: PINNED.to_owned(), name: "Pinned".to_owned(), appearance: None };
         // A cursor is the id of the last section of a page, and there is but this one.

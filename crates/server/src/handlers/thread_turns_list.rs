@@ -7,9 +7,9 @@ use valet_protocol::{ErrorKind, ErrorObject};
 use super::not_loaded;
 use crate::blocking::blocking;
 use crate::context::Context;
-use crate::dispatch::{Answer, Answered};
+use crate::dispatch::{Answered, Answers};
 
-impl Answer for ThreadTurnsList {
+impl Answers for ThreadTurnsList {
     async fn answer(context: Context, params: ThreadTurnsListParams) -> Answered<Self> {
         let id = &params.thread_id;
         let thread = context.loaded_thread(id)?;

@@ -4,9 +4,9 @@ use valet_protocol::methods::ThreadUnsubscribe;
 use valet_protocol::v2::{ThreadUnsubscribeParams, ThreadUnsubscribeResponse, ThreadUnsubscribeStatus};
 
 use crate::context::Context;
-use crate::dispatch::{Answer, Answered};
+use crate::dispatch::{Answered, Answers};
 
-impl Answer for ThreadUnsubscribe {
+impl Answers for ThreadUnsubscribe {
     async fn answer(context: Context, params: ThreadUnsubscribeParams) -> Answered<Self> {
         let status = match context.loaded_thread(&params.thread_id)? {
             None => ThreadUnsubscribeStatus::NotLoaded,

@@ -7,9 +7,9 @@ use valet_protocol::v2::{AccountLendParams, AccountLendResponse};
 
 use crate::context::Context;
 use crate::convert::login_error;
-use crate::dispatch::{Answer, Answered};
+use crate::dispatch::{Answered, Answers};
 
-impl Answer for ValetAccountLend {
+impl Answers for ValetAccountLend {
     async fn answer(context: Context, params: AccountLendParams) -> Answered<Self> {
         let lent = lend(&context, params);
         context.forget_if_gone();

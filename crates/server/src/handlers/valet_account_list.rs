@@ -5,9 +5,9 @@ use valet_protocol::methods::ValetAccountList;
 use valet_protocol::v2::AccountListResponse;
 
 use crate::context::Context;
-use crate::dispatch::{Answer, Answered};
+use crate::dispatch::{Answered, Answers};
 
-impl Answer for ValetAccountList {
+impl Answers for ValetAccountList {
     async fn answer(context: Context, _: NoParams) -> Answered<Self> {
         Ok(AccountListResponse { accounts: context.host.accounts.lent(context.connection.id) })
     }

@@ -4,9 +4,9 @@ use valet_protocol::methods::ValetThreadAccountSet;
 use valet_protocol::v2::{ThreadAccountFrom, ThreadAccountSetParams, ThreadAccountSetResponse};
 
 use crate::context::Context;
-use crate::dispatch::{Answer, Answered};
+use crate::dispatch::{Answered, Answers};
 
-impl Answer for ValetThreadAccountSet {
+impl Answers for ValetThreadAccountSet {
     async fn answer(context: Context, params: ThreadAccountSetParams) -> Answered<Self> {
         let thread = context.thread(&params.thread_id)?;
         let chosen = context.chosen(params.chatgpt_account_id.as_deref())?;

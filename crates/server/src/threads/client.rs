@@ -13,7 +13,7 @@ use valet_protocol::methods as m;
 use valet_protocol::{ServerRequestMethod, v2};
 use valet_transport::Answer;
 
-use super::Shared;
+use super::ThreadState;
 use super::questions::Open;
 use crate::convert;
 use crate::outgoing::{OutgoingMessageSender, Target};
@@ -22,12 +22,12 @@ use crate::outgoing::{OutgoingMessageSender, Target};
 const UNREADABLE: &str = "dynamic tool response was invalid";
 
 pub(super) struct ThreadClient {
-    shared: Arc<Shared>,
+    shared: Arc<ThreadState>,
     outgoing: OutgoingMessageSender,
 }
 
 impl ThreadClient {
-    pub(super) fn new(shared: &Arc<Shared>, outgoing: &OutgoingMessageSender) -> Self {
+    pub(super) fn new(shared: &Arc<ThreadState>, outgoing: &OutgoingMessageSender) -> Self {
         Self { shared: Arc::clone(shared), outgoing: outgoing.clone() }
     }
 

@@ -9,13 +9,13 @@ use valet_store::StoreError;
 
 use super::history::History;
 use super::record::{Record, ThreadSettings};
-use super::shared::Shared;
+use super::shared::ThreadState;
 use super::stage::Stage;
 use crate::connection::Connection;
 
 /// A connection that came to listen, and waits for its answer. When this is dropped, what was held back follows.
 pub(crate) struct Joining {
-    shared: Arc<Shared>,
+    shared: Arc<ThreadState>,
     connection: Arc<Connection>,
     /// Whether it did not listen before.
     new: bool,
@@ -35,7 +35,7 @@ pub(crate) struct Moment {
     pub(crate) history: Option<History>,
 }
 
-impl Shared {
+impl ThreadState {
     /// The thread as it is now.
     ///
     /// # Errors
@@ -81,6 +81,8 @@ impl Shared {
             stage.tenant = Some(connection.id);
         }
         let new = stage.listen(Arc::clone(connection));
+        // A turn of the thread may wait for a token, with nobody to ask for it.
+        self.owners.wake();
         stage.hold_back(connection.id);
         self.settle(&mut stage);
         let questions = self.questions.open();

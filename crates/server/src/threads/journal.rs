@@ -5,12 +5,12 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 use valet_agent::{Context, Failure, Journal};
 
-use super::Shared;
+use super::ThreadState;
 use crate::rollout::{Compacted, line};
 
 /// Keeps what the model is given in the log of a thread.
 pub(super) struct ThreadJournal {
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<ThreadState>,
 }
 
 impl Journal for ThreadJournal {

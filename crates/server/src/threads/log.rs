@@ -3,7 +3,10 @@
 
 use std::sync::Arc;
 
+use valet_protocol::{ErrorKind, ErrorObject};
 use valet_store::{NewLine, Position, StoreError, ThreadLog, ThreadStore, Until};
+
+use crate::convert::store_error;
 
 /// The end of a thread's log.
 pub(super) struct Log {
@@ -160,17 +163,16 @@ impl Log {
     /// # Errors
     ///
     /// It could not be done, or somebody else went on with the thread. Nothing was changed.
-    pub(super) fn truncate(&mut self, from: Position) -> Result<(), StoreError> {
-        self.take_lease()?;
-        match &mut self.writer {
-            Writer::Held(log) => {
-                log.truncate(from)?;
-                // What waits came after it.
-                self.pending.clear();
-                Ok(())
-            }
-            _ => Err(StoreError::Leased { id: self.id.clone(), holder: None }),
-        }
+    pub(super) fn truncate(&mut self, from: Position) -> Result<(), ErrorObject> {
+        self.take_lease().map_err(store_error)?;
+        let Writer::Held(log) = &mut self.writer else {
+            let reason = self.failure().unwrap_or("the thread was closed");
+            return Err(ErrorObject::invalid_request(reason).kind(ErrorKind::ThreadBusy));
+        };
+        log.truncate(from).map_err(store_error)?;
+        // What waits came after it.
+        self.pending.clear();
+        Ok(())
     }
 
     /// Asks for what was written to survive the machine, too.

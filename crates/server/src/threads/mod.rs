@@ -44,7 +44,7 @@ use log::Log;
 pub(crate) use open::{Stored, configuration, open};
 pub(crate) use profiles::{PROFILES, sandbox_or_profile};
 pub(crate) use record::{Changes, Record, ThreadSettings, absolute};
-pub(crate) use shared::Shared;
+pub(crate) use shared::ThreadState;
 use sink::ThreadSink;
 use stage::Stage;
 pub(crate) use terms::terms;
@@ -65,7 +65,7 @@ pub(crate) struct Threads {
 pub(crate) struct Thread {
     pub(crate) id: String,
     pub(crate) conversation: Conversation,
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<ThreadState>,
 }
 
 /// What a thread goes on from.
@@ -112,7 +112,8 @@ impl Threads {
         if let Some(listener) = listener {
             stage.listen(listener);
         }
-        let shared = Shared::new(id.clone(), stage, Arc::clone(&host.connections), Arc::clone(&self.running));
+        let (connections, owners) = (Arc::clone(&host.connections), Arc::clone(&host.owners));
+        let shared = ThreadState::new(id.clone(), stage, connections, owners, Arc::clone(&self.running));
         let services = Services {
             http: Arc::clone(&host.http),
             models: (!host.config.strict()).then(|| Arc::clone(&host.models)),
@@ -182,22 +183,20 @@ impl Threads {
     /// Forgets the threads of a tenant that has left, each when its turn has ended. Until then who has the same
     /// account can join it.
     pub(crate) fn retire(self: &Arc<Self>, tenant: ConnectionId) {
-        let gone: Vec<Arc<Thread>> =
-            self.all().into_iter().filter(|thread| thread.shared.stage().tenant == Some(tenant)).collect();
-        for thread in gone {
-            // Nobody is left who could answer what stands open.
-            thread.shared.set_retired(true);
-            let is_of_nobody = thread.creator().is_none();
-            if is_of_nobody {
-                self.remove(&thread);
+        for thread in self.all() {
+            {
+                let stage = thread.shared.stage();
+                if stage.tenant != Some(tenant) {
+                    continue;
+                }
+                // Nobody is left who could answer what stands open. Whoever joins says otherwise, under the same lock.
+                thread.shared.set_retired(true);
             }
             let threads = Arc::clone(self);
             tokio::spawn(async move {
                 thread.shared.idle().await;
                 let mut stage = thread.shared.stage();
-                if is_of_nobody {
-                    close(&thread, &mut stage);
-                } else if stage.is_alone() {
+                if stage.is_alone() {
                     threads.take_out(&thread, &mut stage);
                 }
             });

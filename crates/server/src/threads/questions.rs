@@ -8,7 +8,7 @@ use valet_protocol::RequestId;
 use valet_protocol::methods::ServerRequestResolved;
 use valet_protocol::v2::ServerRequestResolvedNotification;
 
-use super::Shared;
+use super::ThreadState;
 
 /// The open questions, and those whose turn ended before anybody answered.
 #[derive(Default)]
@@ -41,14 +41,14 @@ impl Questions {
 /// A question that waits for its answer. When it is dropped before that, those who were asked are told after the
 /// end of the turn.
 pub(super) struct Open {
-    shared: Arc<Shared>,
+    shared: Arc<ThreadState>,
     id: RequestId,
     /// Whether anybody is told that it needs no answer any more; not once that was done.
     told: bool,
 }
 
 impl Open {
-    pub(super) fn new(shared: Arc<Shared>, id: RequestId, told: bool) -> Self {
+    pub(super) fn new(shared: Arc<ThreadState>, id: RequestId, told: bool) -> Self {
         Self { shared, id, told }
     }
 
@@ -77,7 +77,7 @@ impl Drop for Open {
     }
 }
 
-impl Shared {
+impl ThreadState {
     /// Tells that the questions of a turn that has ended need no answer any more.
     pub(super) fn resolve_given_up(&self) {
         let given_up = std::mem::take(&mut self.questions.state().given_up);

@@ -70,7 +70,7 @@ impl Thread {
         let unread_is_gone = matches!(&unread, Some(v2::ThreadUnreadPosition::Turn { turn_id }) if is_gone(turn_id));
         let lines = {
             let mut stage = self.shared.stage();
-            stage.log.truncate(start).map_err(store_error)?;
+            stage.log.truncate(start)?;
             // What was noted since then holds all the same.
             stage.record.applied = None;
             let settings = stage.settings_line();

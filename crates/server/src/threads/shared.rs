@@ -15,16 +15,18 @@ use super::stage::Stage;
 use crate::blocking::blocking;
 use crate::connection::{Connection, ConnectionId, Connections};
 use crate::convert;
+use crate::owners::Owners;
 
 /// How long the read state may differ from what is stored of it.
 const NOTE_AFTER: Duration = Duration::from_secs(1);
 
 /// What a thread's driver and the handlers share.
-pub(crate) struct Shared {
+pub(crate) struct ThreadState {
     pub(super) id: String,
     stage: Mutex<Stage>,
     pub(super) questions: Questions,
     pub(super) connections: Arc<Connections>,
+    pub(super) owners: Arc<Owners>,
     /// Whether everybody who could listen has left.
     retired: watch::Sender<bool>,
     /// Whether a turn runs.
@@ -38,11 +40,12 @@ pub(crate) struct Shared {
     noting: Mutex<()>,
 }
 
-impl Shared {
+impl ThreadState {
     pub(super) fn new(
         id: String,
         stage: Stage,
         connections: Arc<Connections>,
+        owners: Arc<Owners>,
         all_running: Arc<watch::Sender<usize>>,
     ) -> Arc<Self> {
         let quiet = watch::Sender::new(stage.is_alone());
@@ -51,6 +54,7 @@ impl Shared {
             stage: Mutex::new(stage),
             questions: Questions::default(),
             connections,
+            owners,
             retired: watch::Sender::new(false),
             running: watch::Sender::new(false),
             all_running,
@@ -77,7 +81,11 @@ impl Shared {
     }
 
     pub(crate) fn set_status(&self, status: v2::ThreadStatus) {
-        let mut stage = self.stage();
+        self.set_status_of(&mut self.stage(), status);
+    }
+
+    /// The same as a part of a moment of the thread.
+    pub(super) fn set_status_of(&self, stage: &mut Stage, status: v2::ThreadStatus) {
         stage.record.thread.status = status.clone();
         let params = v2::ThreadStatusChangedNotification { thread_id: self.id.clone(), status };
         stage.tell::<ThreadStatusChanged>(&self.connections, &params);
@@ -104,7 +112,9 @@ impl Shared {
     pub(crate) fn leave(&self, id: ConnectionId) -> bool {
         let mut stage = self.stage();
         let left = stage.leave(id);
-        self.settle(&mut stage);
+        if left {
+            self.settle(&mut stage);
+        }
         left
     }
 

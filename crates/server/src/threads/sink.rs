@@ -12,7 +12,7 @@ use valet_protocol::methods as m;
 use valet_protocol::{ServerNotificationMethod, v2};
 use valet_transport::Piece;
 
-use super::Shared;
+use super::{Stage, ThreadState};
 use crate::account::Meters;
 use crate::convert;
 use crate::host::HostState;
@@ -21,7 +21,7 @@ use crate::rollout::Happened;
 
 /// The listener of one conversation.
 pub(super) struct ThreadSink {
-    shared: Arc<Shared>,
+    shared: Arc<ThreadState>,
     strict: bool,
     metrics: Metrics,
     meters: Arc<Meters>,
@@ -32,7 +32,7 @@ pub(super) struct ThreadSink {
 }
 
 impl ThreadSink {
-    pub(super) fn new(shared: &Arc<Shared>, host: &HostState) -> Self {
+    pub(super) fn new(shared: &Arc<ThreadState>, host: &HostState) -> Self {
         Self {
             shared: Arc::clone(shared),
             strict: host.config.strict(),
@@ -154,7 +154,10 @@ impl ThreadSink {
             return told.iter().for_each(|limit| tell(convert::rate_limits(limit), None));
         }
         for limit in limits.iter().map(convert::rate_limits) {
-            let Some(account) = account else { return tell(limit, None) };
+            let Some(account) = account else {
+                tell(limit, None);
+                continue;
+            };
             let account_id = account.snapshot().identity.as_ref().map(|identity| identity.account_id.clone());
             tell(self.meters.add(account, limit), Some(v2::ValetRateLimitsInfo { account_id }));
         }
@@ -179,26 +182,31 @@ impl ThreadSink {
             duration_ms: Some(summary.duration_ms),
             ..convert::new_turn(turn_id)
         };
-        let turn = self.store_end(turn);
-        // There is something to read.
-        let answered = turn.status == v2::TurnStatus::Completed && summary.last_message.is_some();
-        match turn.error.clone() {
-            Some(error) => {
-                self.shared.set_status(v2::ThreadStatus::SystemError {});
-                self.error(turn_id, error, false);
-                self.mark_unread(turn_id);
-            }
-            None if answered => {
-                self.mark_unread(turn_id);
-                self.shared.set_status(v2::ThreadStatus::Idle {});
-            }
-            None => self.shared.set_status(v2::ThreadStatus::Idle {}),
-        }
-        self.shared.notify::<m::TurnCompleted>(&v2::TurnCompletedNotification { thread_id: self.thread_id(), turn });
+        self.tell_end(&mut self.shared.stage(), turn, summary.last_message.is_some());
         self.shared.resolve_given_up();
         self.shared.turn_ended();
         // What was given up in between.
         self.shared.resolve_given_up();
+    }
+
+    /// Stores and tells how a turn ended, in one moment.
+    fn tell_end(&self, stage: &mut Stage, turn: v2::Turn, has_message: bool) {
+        let turn = self.store_end(stage, turn);
+        // There is something to read.
+        let answered = turn.status == v2::TurnStatus::Completed && has_message;
+        match turn.error.clone() {
+            Some(error) => {
+                self.shared.set_status_of(stage, v2::ThreadStatus::SystemError {});
+                stage.notify::<m::Error>(&self.error(&turn.id, error, false));
+                self.mark_unread(stage, &turn.id);
+            }
+            None if answered => {
+                self.mark_unread(stage, &turn.id);
+                self.shared.set_status_of(stage, v2::ThreadStatus::Idle {});
+            }
+            None => self.shared.set_status_of(stage, v2::ThreadStatus::Idle {}),
+        }
+        stage.notify::<m::TurnCompleted>(&v2::TurnCompletedNotification { thread_id: self.thread_id(), turn });
     }
 
     /// What mends the failure of a turn, if that is known. The reference does not say.
@@ -209,8 +217,7 @@ impl ThreadSink {
     }
 
     /// Stores how a turn ended. A turn whose end cannot be stored has failed.
-    fn store_end(&self, mut turn: v2::Turn) -> v2::Turn {
-        let mut stage = self.shared.stage();
+    fn store_end(&self, stage: &mut Stage, mut turn: v2::Turn) -> v2::Turn {
         stage.open.clear();
         stage.running = None;
         let thread = &mut stage.record.thread;
@@ -236,8 +243,7 @@ impl ThreadSink {
 
     /// The first unread turn stays the first unread one; only the revision is new. A thread that is in memory only
     /// is nowhere unread.
-    fn mark_unread(&self, turn_id: &str) {
-        let mut stage = self.shared.stage();
+    fn mark_unread(&self, stage: &mut Stage, turn_id: &str) {
         if stage.record.thread.ephemeral {
             return;
         }
@@ -250,13 +256,9 @@ impl ThreadSink {
         stage.notify::<m::ThreadReadStateChanged>(&params);
     }
 
-    fn error(&self, turn_id: &str, error: v2::TurnError, will_retry: bool) {
-        self.shared.notify::<m::Error>(&v2::ErrorNotification {
-            error,
-            will_retry,
-            thread_id: self.thread_id(),
-            turn_id: turn_id.to_owned(),
-        });
+    fn error(&self, turn_id: &str, error: v2::TurnError, will_retry: bool) -> v2::ErrorNotification {
+        let (thread_id, turn_id) = (self.thread_id(), turn_id.to_owned());
+        v2::ErrorNotification { error, will_retry, thread_id, turn_id }
     }
 }
 
@@ -317,7 +319,8 @@ impl EventSink for ThreadSink {
             Event::Usage(usage) => self.usage(turn_id, usage),
             Event::RateLimits { limits, account } => self.rate_limits(limits, account),
             Event::Retrying { failure, attempt, of } => {
-                self.error(turn_id, convert::retrying(failure, attempt, of), true);
+                let error = self.error(turn_id, convert::retrying(failure, attempt, of), true);
+                self.shared.notify::<m::Error>(&error);
             }
             Event::BackendAnswered { latency } => self.metrics.upstream(latency),
             Event::Rerouted { from, to } => {
