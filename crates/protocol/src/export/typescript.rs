@@ -153,7 +153,7 @@ impl MethodVisitor for Writer {
         });
         let hidden = self.surface.hidden_fields(M::GATES);
         if let Some(file) = <M::Params as TS>::output_path().and_then(|path| self.files.get_mut(&path)) {
-            *file = without_fields(file, &hidden);
+            *file = without_unused_imports(&without_fields(file, &hidden));
         }
     }
 
@@ -241,6 +241,17 @@ fn without_fields(file: &str, hidden: &[&str]) -> String {
         }
     }
     format!("{head} = {{{kept}{member}")
+}
+
+/// Takes out the imports that nothing but a comment speaks of.
+fn without_unused_imports(file: &str) -> String {
+    let import =
+        |line: &str| line.strip_prefix("import type { ").and_then(|rest| rest.split(' ').next().map(str::to_owned));
+    let (imports, rest): (Vec<&str>, Vec<&str>) = file.split_inclusive('\n').partition(|line| import(line).is_some());
+    let code: String = rest.concat().split("/**").map(|part| part.rsplit("*/").next().unwrap_or(part)).collect();
+    let words: Vec<&str> = code.split(|character: char| !character.is_alphanumeric() && character != '_').collect();
+    let unused = |line: &&str| import(line).is_some_and(|name| !words.contains(&name.as_str()));
+    file.split_inclusive('\n').filter(|line| !unused(line)).collect()
 }
 
 fn member_name(member: &str) -> &str {
