@@ -247,7 +247,7 @@ fn without_fields(file: &str, hidden: &[&str]) -> String {
 fn without_unused_imports(file: &str) -> String {
     let import =
         |line: &str| line.strip_prefix("import type { ").and_then(|rest| rest.split(' ').next().map(str::to_owned));
-    let (imports, rest): (Vec<&str>, Vec<&str>) = file.split_inclusive('\n').partition(|line| import(line).is_some());
+    let (_imports, rest): (Vec<&str>, Vec<&str>) = file.split_inclusive('\n').partition(|line| import(line).is_some());
     let code: String = rest.concat().split("/**").map(|part| part.rsplit("*/").next().unwrap_or(part)).collect();
     let words: Vec<&str> = code.split(|character: char| !character.is_alphanumeric() && character != '_').collect();
     let unused = |line: &&str| import(line).is_some_and(|name| !words.contains(&name.as_str()));
