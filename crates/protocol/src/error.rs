@@ -1,4 +1,4 @@
-//! JSON-RPC error objects: one constructor per code, and the kinds that a machine can read.
+//! JSON-RPC error objects: their codes, and the kinds that a machine can read.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ pub enum ErrorCode {
     InvalidRequest = -32600,
     /// Options that contradict each other, or a number out of its range.
     InvalidParams = -32602,
-    /// A request that this server names but does not serve in this state.
+    /// A request that the client does not answer, or of which the server serves only a part.
     MethodNotFound = -32601,
     /// The server or something behind it failed.
     InternalError = -32603,
@@ -158,7 +158,7 @@ pub struct ErrorObject {
     pub code: i64,
     /// For people.
     pub message: String,
-    /// For machines; see [`ErrorData`]. Absent in strict mode.
+    /// For machines; see [`ErrorData`]. In strict mode absent, but for what the reference sends, too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional, type = "unknown")]
     pub data: Option<Value>,

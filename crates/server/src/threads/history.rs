@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use valet_protocol::ErrorObject;
 use valet_protocol::v2::{
     SortDirection, ThreadItem, ThreadItemEntry, ThreadItemsListAnchor, ThreadItemsListCursor, ThreadItemsListParams,
     ThreadItemsListResponse, ThreadTurnsListParams, Turn, TurnItemsView, TurnsPage,
 };
+use valet_protocol::{ErrorKind, ErrorObject};
 use valet_store::{Direction, Lines, Position, Until};
 
 use crate::convert::store_error;
@@ -127,7 +127,7 @@ fn direction(direction: SortDirection) -> Direction {
 
 /// What is said of a thread whose log does not tell of items one by one, or that has no log.
 pub(crate) fn no_items() -> ErrorObject {
-    ErrorObject::method_not_found("thread/items/list is not supported yet")
+    ErrorObject::method_not_found("thread/items/list is not supported yet").kind(ErrorKind::NotSupported)
 }
 
 fn bad_anchor(message: &str) -> ErrorObject {
