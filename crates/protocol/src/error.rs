@@ -180,14 +180,14 @@ impl ErrorObject {
     }
 
     /// -32600 for parameters that can be read and do not fit.
-    pub fn invalid_params(message: impl Into<String>) -> Self {
+    pub fn invalid_request_params(message: impl Into<String>) -> Self {
         Self::invalid_request(message).kind(ErrorKind::InvalidParams)
     }
 
     /// -32600 for parameters that cannot be read; `reason` is the decoder's text. It quotes what it refuses, which
     /// may be of any length, so only so many letters of it are told.
     pub fn undecodable(reason: impl std::fmt::Display) -> Self {
-        Self::invalid_params(format!("Invalid request: {:.4000}", reason.to_string()))
+        Self::invalid_request_params(format!("Invalid request: {:.4000}", reason.to_string()))
     }
 
     /// -32602 for parameters that can be read and that contradict each other or are out of range.

@@ -94,7 +94,7 @@ impl History {
     /// Where a turn begins, and where the next one does or the log ends.
     pub(crate) fn place_of(&self, turn_id: &str) -> Result<(Position, Position), ErrorObject> {
         let place = pages::turn_place(&self.lines, turn_id).map_err(store_error)?;
-        place.ok_or_else(|| ErrorObject::invalid_params(format!("turn not found: {turn_id}")))
+        place.ok_or_else(|| ErrorObject::invalid_request_params(format!("turn not found: {turn_id}")))
     }
 
     /// The log up to that moment.
