@@ -245,13 +245,14 @@ fn without_fields(file: &str, hidden: &[&str]) -> String {
 
 /// Takes out the imports that nothing but a comment speaks of.
 fn without_unused_imports(file: &str) -> String {
-    let import =
-        |line: &str| line.strip_prefix("import type { ").and_then(|rest| rest.split(' ').next().map(str::to_owned));
-    let (_imports, rest): (Vec<&str>, Vec<&str>) = file.split_inclusive('\n').partition(|line| import(line).is_some());
-    let code: String = rest.concat().split("/**").map(|part| part.rsplit("*/").next().unwrap_or(part)).collect();
-    let words: Vec<&str> = code.split(|character: char| !character.is_alphanumeric() && character != '_').collect();
-    let unused = |line: &&str| import(line).is_some_and(|name| !words.contains(&name.as_str()));
-    file.split_inclusive('\n').filter(|line| !unused(line)).collect()
+    fn imported(line: &str) -> Option<&str> {
+        line.strip_prefix("import type { ")?.split(' ').next()
+    }
+    let rest: String = file.split_inclusive('\n').filter(|line| imported(line).is_none()).collect();
+    let code: String = rest.split("/**").map(|part| part.rsplit("*/").next().unwrap_or(part)).collect();
+    let words: Vec<&str> = code.split(|letter: char| !letter.is_alphanumeric() && letter != '_').collect();
+    let used = |line: &&str| imported(line).is_none_or(|name| words.contains(&name));
+    file.split_inclusive('\n').filter(used).collect()
 }
 
 fn member_name(member: &str) -> &str {
