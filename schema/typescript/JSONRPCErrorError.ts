@@ -13,6 +13,6 @@ code: number,
  */
 message: string, 
 /**
- * For machines; see [`ErrorData`]. Absent in strict mode.
+ * For machines; see [`ErrorData`]. In strict mode absent, but for what the reference sends, too.
  */
 data?: unknown, };

@@ -123,6 +123,7 @@ async fn a_thread_can_be_read_with_and_without_its_turns() {
     let thread = parent.thread().await;
     let refusal = parent.refused("thread/read", json!({ "threadId": thread, "includeTurns": true })).await;
     assert_eq!((refusal.code, refusal.message.as_str()), (-32601, "list_turns is not supported yet"));
+    assert_eq!(refusal.kind.as_deref(), Some("notSupported"));
     parent.turn(&thread, "first words").await;
     let read = |include_turns| v2::ThreadReadParams { thread_id: thread.clone(), include_turns };
     let short = parent.request::<m::ThreadRead>(read(false)).await;

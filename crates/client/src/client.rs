@@ -1,18 +1,23 @@
 //! The client: requests out, answers in, and everything else to whom it belongs.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use futures_util::FutureExt;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot};
 use valet_protocol::jsonrpc::{self, Message};
 use valet_protocol::methods::{Initialize, Initialized};
 use valet_protocol::v1::{ClientInfo, InitializeCapabilities, InitializeParams, InitializeResponse};
-use valet_protocol::{ClientNotificationMethod, ClientRequestMethod, ErrorObject};
+use valet_protocol::{ClientNotificationMethod, ClientRequestMethod, ErrorObject, RequestId};
 use valet_transport::{Answer, Callbacks, Close, Inbox, Link, Outbox};
 
 use crate::handlers::Handlers;
 use crate::notification::{Notification, Notifications};
+
+/// How long answers to earlier requests may still come when nothing can be written any more.
+const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
 /// Why a request has no result.
 #[derive(Debug, thiserror::Error)]
@@ -67,7 +72,8 @@ impl Client {
     ) -> Result<T, RequestError> {
         let (sender, answer) = oneshot::channel();
         let id = callbacks(&self.0.callbacks).register((), sender);
-        let message = jsonrpc::write_request(M::METHOD, &id, &params)?;
+        let waiting = Waiting { callbacks: &self.0.callbacks, id };
+        let message = jsonrpc::write_request(M::METHOD, &waiting.id, &params)?;
         self.0.outbox.push(message.into());
         match answer.await {
             Ok(Answer::Result(result)) => Ok(serde_json::from_str(result.get())?),
@@ -103,6 +109,18 @@ impl Client {
     }
 }
 
+/// A request that waits for its answer. Who gives it up is forgotten.
+struct Waiting<'a> {
+    callbacks: &'a Mutex<Callbacks<()>>,
+    id: RequestId,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        callbacks(self.callbacks).remove(&self.id);
+    }
+}
+
 fn callbacks(callbacks: &Mutex<Callbacks<()>>) -> MutexGuard<'_, Callbacks<()>> {
     // Nothing under this lock can panic half-way.
     callbacks.lock().unwrap_or_else(PoisonError::into_inner)
@@ -122,7 +140,16 @@ struct Reader {
 
 impl Reader {
     async fn run(self, mut inbox: Inbox) {
-        while let Some(text) = inbox.next().await {
+        let mut unwritable = Box::pin(self.unwritable().fuse());
+        loop {
+            let text = tokio::select! {
+                text = inbox.next() => text,
+                () = &mut unwritable => {
+                    callbacks(&self.callbacks).close();
+                    continue;
+                }
+            };
+            let Some(text) = text else { break };
             match Message::parse(&text) {
                 Ok(Message::Response { id, outcome }) => {
                     callbacks(&self.callbacks).complete(&id, |()| true, Answer::from(outcome));
@@ -149,5 +176,42 @@ impl Reader {
             }
         }
         callbacks(&self.callbacks).close();
+    }
+
+    /// Waits until no request can be answered any more, although the other side may go on to tell.
+    async fn unwritable(&self) {
+        self.outbox.done().await;
+        tokio::time::sleep(LAST_ANSWERS).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Client, RequestError, callbacks};
+    use crate::Handlers;
+    use futures_util::FutureExt as _;
+    use valet_protocol::NoParams;
+    use valet_protocol::methods::AccountLogout;
+    use valet_transport::{OutboxLimits, link};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_on_a_connection_that_cannot_be_written_any_more_does_not_wait_for_ever() {
+        let (link, inlet, outlet) = link(OutboxLimits::default());
+        let (client, mut notifications) = Client::new(link, Handlers::new());
+        drop(outlet);
+        for _ in 0..2 {
+            let answer = client.request::<AccountLogout>(NoParams).await;
+            assert!(matches!(answer, Err(RequestError::Disconnected)), "{answer:?}");
+        }
+        inlet.send(r#"{"method":"last/words"}"#.into()).await.unwrap();
+        assert_eq!(notifications.next().await.unwrap().method, "last/words");
+    }
+
+    #[tokio::test]
+    async fn a_request_that_is_given_up_is_forgotten() {
+        let (link, _inlet, _outlet) = link(OutboxLimits::default());
+        let (client, _notifications) = Client::new(link, Handlers::new());
+        assert!(client.request::<AccountLogout>(NoParams).now_or_never().is_none());
+        assert!(callbacks(&client.0.callbacks).is_empty());
     }
 }

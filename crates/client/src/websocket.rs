@@ -1,7 +1,7 @@
 //! An app server that listens on a websocket.
 
 use bytes::Bytes;
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{SinkExt, StreamExt, stream};
 use tokio_tungstenite::connect_async_with_config;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
@@ -25,7 +25,7 @@ pub enum ConnectError {
 /// The request that opens a websocket at `ws://host:port`, with a bearer token where the server wants one.
 ///
 /// # Errors
-/// Neither is anything that could be sent.
+/// The URL or the token cannot be sent.
 pub fn handshake(url: &str, bearer: Option<&str>) -> Result<Request, ConnectError> {
     let mut request = url.into_client_request().map_err(Box::new)?;
     if let Some(bearer) = bearer {
@@ -41,24 +41,21 @@ pub async fn connect(url: &str, bearer: Option<&str>) -> Result<Link, ConnectErr
     // Small messages do not wait for larger ones.
     let connecting = connect_async_with_config(handshake(url, bearer)?, Some(config), true);
     let (socket, _response) = connecting.await.map_err(Box::new)?;
-    let (mut sink, mut stream) = socket.split();
+    let (mut sink, mut frames) = socket.split();
     let (link, sender, mut outlet) = link(OutboxLimits::default());
     tokio::spawn(async move {
         while let Ok(messages) = outlet.next().await {
-            for message in messages {
-                let Ok(text) = Utf8Bytes::try_from(message) else { continue };
-                if sink.feed(Message::Text(text)).await.is_err() {
-                    return;
-                }
-            }
-            if sink.flush().await.is_err() {
-                return;
+            let texts = messages.into_iter().filter_map(|message| Utf8Bytes::try_from(message).ok());
+            let mut texts = stream::iter(texts.map(|text| Ok(Message::Text(text))));
+            tokio::select! {
+                sent = sink.send_all(&mut texts) => if sent.is_err() { return },
+                () = outlet.overloaded() => return,
             }
         }
         let _ = sink.close().await;
     });
     tokio::spawn(async move {
-        while let Some(frame) = stream.next().await {
+        while let Some(frame) = frames.next().await {
             let text = match frame {
                 Ok(Message::Text(text)) => text,
                 Ok(Message::Close(_)) => return,

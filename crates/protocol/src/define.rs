@@ -2,7 +2,7 @@
 //! visitors that the schema, the bindings and the dispatch of the server walk.
 
 use schemars::JsonSchema;
-use serde::de::{DeserializeOwned, Deserializer, IgnoredAny};
+use serde::de::{DeserializeOwned, Deserializer};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -38,7 +38,7 @@ pub struct NoParams;
 
 impl<'de> Deserialize<'de> for NoParams {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        IgnoredAny::deserialize(deserializer).map(|_| Self)
+        Option::<Map<String, Value>>::deserialize(deserializer).map(|_| Self)
     }
 }
 
@@ -246,3 +246,20 @@ macro_rules! define_methods {
 }
 
 pub(crate) use define_methods;
+
+#[cfg(test)]
+mod tests {
+    use super::{NoParams, parse};
+    use serde_json::value::RawValue;
+
+    #[test]
+    fn a_method_without_parameters_takes_nothing_and_any_object_and_no_other_value() {
+        let taken = |text: &str| {
+            let raw = RawValue::from_string(text.to_owned()).unwrap();
+            parse::<NoParams>(Some(&raw), true).is_ok()
+        };
+        assert!(parse::<NoParams>(None, true).is_ok());
+        assert!(["null", "{}", r#"{"a":[1]}"#].into_iter().all(taken));
+        assert!(!["5", "true", r#""words""#, "[]", "[1]"].into_iter().any(taken));
+    }
+}

@@ -1,4 +1,4 @@
-//! JSON-RPC error objects: one constructor per code, and the kinds that a machine can read.
+//! JSON-RPC error objects: their codes, and the kinds that a machine can read.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ pub enum ErrorCode {
     InvalidRequest = -32600,
     /// Options that contradict each other, or a number out of its range.
     InvalidParams = -32602,
-    /// A request that this server names but does not serve in this state.
+    /// A request that the client does not answer, or of which the server serves only a part.
     MethodNotFound = -32601,
     /// The server or something behind it failed.
     InternalError = -32603,
@@ -158,7 +158,7 @@ pub struct ErrorObject {
     pub code: i64,
     /// For people.
     pub message: String,
-    /// For machines; see [`ErrorData`]. Absent in strict mode.
+    /// For machines; see [`ErrorData`]. In strict mode absent, but for what the reference sends, too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional, type = "unknown")]
     pub data: Option<Value>,
@@ -180,14 +180,14 @@ impl ErrorObject {
     }
 
     /// -32600 for parameters that can be read and do not fit.
-    pub fn invalid_params(message: impl Into<String>) -> Self {
+    pub fn invalid_request_params(message: impl Into<String>) -> Self {
         Self::invalid_request(message).kind(ErrorKind::InvalidParams)
     }
 
     /// -32600 for parameters that cannot be read; `reason` is the decoder's text. It quotes what it refuses, which
     /// may be of any length, so only so many letters of it are told.
     pub fn undecodable(reason: impl std::fmt::Display) -> Self {
-        Self::invalid_params(format!("Invalid request: {:.4000}", reason.to_string()))
+        Self::invalid_request_params(format!("Invalid request: {:.4000}", reason.to_string()))
     }
 
     /// -32602 for parameters that can be read and that contradict each other or are out of range.

@@ -56,7 +56,7 @@ pub fn check(method: &str, gates: &[Gate], params: Option<&RawValue>) -> Result<
     if gates.is_empty() {
         return Ok(());
     }
-    let members = params.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
+    let members = members(gates, params.map_or("null", RawValue::get))?;
     match gates.iter().find_map(|gate| gate.used(method, &members)) {
         None => Ok(()),
         Some(descriptor) => {
@@ -64,6 +64,19 @@ pub fn check(method: &str, gates: &[Gate], params: Option<&RawValue>) -> Result<
             Err(ErrorObject::invalid_request(message).kind(ErrorKind::ExperimentalRequired))
         }
     }
+}
+
+/// The parameters by name. A decoder takes a list for an object, too, member by member: the `type` comes first, and of
+/// the others nobody could tell here which one is meant.
+fn members<'a>(gates: &[Gate], params: &'a str) -> Result<HashMap<String, &'a RawValue>, ErrorObject> {
+    if !params.starts_with('[') {
+        return Ok(serde_json::from_str(params).unwrap_or_default());
+    }
+    if !gates.iter().all(|gate| matches!(gate, Gate::Method | Gate::Type(_))) {
+        return Err(ErrorObject::undecodable("invalid type: sequence, expected a map"));
+    }
+    let list: Vec<&RawValue> = serde_json::from_str(params).unwrap_or_default();
+    Ok(list.first().map(|kind| ("type".to_owned(), *kind)).into_iter().collect())
 }
 
 #[cfg(test)]
@@ -81,8 +94,12 @@ mod tests {
     ];
 
     fn refusal(params: &str) -> Option<String> {
+        refusal_by(GATES, params)
+    }
+
+    fn refusal_by(gates: &[Gate], params: &str) -> Option<String> {
         let raw = RawValue::from_string(params.to_owned()).unwrap();
-        check("thread/start", GATES, Some(&raw)).err().map(|error| error.message)
+        check("thread/start", gates, Some(&raw)).err().map(|error| error.message)
     }
 
     #[test]
@@ -120,5 +137,16 @@ mod tests {
     fn a_gated_type_is_named_with_the_method() {
         let message = refusal(r#"{"type":"chatgptAuthTokens"}"#);
         assert_eq!(message.as_deref(), Some("thread/start.chatgptAuthTokens requires experimentalApi capability"));
+    }
+
+    #[test]
+    fn a_list_is_no_way_round_a_gate() {
+        let message = refusal(r#"[null,"p"]"#);
+        assert_eq!(message.as_deref(), Some("Invalid request: invalid type: sequence, expected a map"));
+        let kinds = &[Gate::Type("chatgptAuthTokens")];
+        let message = refusal_by(kinds, r#"["chatgptAuthTokens","token"]"#);
+        assert_eq!(message.as_deref(), Some("thread/start.chatgptAuthTokens requires experimentalApi capability"));
+        assert_eq!(refusal_by(kinds, r#"["apiKey","key"]"#), None);
+        assert_eq!(refusal_by(&[], r#"[null,"p"]"#), None);
     }
 }

@@ -89,14 +89,33 @@ pub enum Message<'a> {
 #[derive(Debug, thiserror::Error)]
 pub enum Malformed {
     /// Not a JSON object of the envelope's shape.
-    #[error("not a JSON-RPC object: {0}")]
-    NotAnObject(serde_json::Error),
+    #[error("not a JSON-RPC object{}", place(*column))]
+    NotAnObject {
+        /// Whether it is JSON at all.
+        json: bool,
+        /// Where it goes wrong.
+        column: usize,
+    },
     /// The id is neither a string nor an integer.
     #[error("the id is neither a string nor an integer")]
     BadId,
     /// Neither a method nor an answer.
     #[error("neither a method nor an answer")]
     Empty,
+}
+
+fn place(column: usize) -> String {
+    match column {
+        0 | 1 => ": each line, or frame of a websocket, has to be one".to_owned(),
+        _ => format!(", at column {column}"),
+    }
+}
+
+impl From<serde_json::Error> for Malformed {
+    fn from(error: serde_json::Error) -> Self {
+        // Without the decoder's words: they quote what they refuse.
+        Self::NotAnObject { json: error.is_data(), column: error.column() }
+    }
 }
 
 #[derive(Deserialize)]
@@ -142,7 +161,7 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de Raw
 impl<'a> Message<'a> {
     /// Splits one text into a message. A text with both `result` and `error` counts as a result.
     pub fn parse(text: &'a [u8]) -> Result<Self, Malformed> {
-        let Object(envelope) = serde_json::from_slice(text).map_err(Malformed::NotAnObject)?;
+        let Object(envelope) = serde_json::from_slice(text)?;
         let id = match envelope.id {
             None => None,
             Some(raw) => Some(serde_json::from_str(raw.get()).map_err(|_| Malformed::BadId)?),
@@ -168,7 +187,8 @@ pub fn write_response(id: &RequestId, result: &impl Serialize) -> serde_json::Re
     serde_json::to_vec(&Response { id, result })
 }
 
-/// Writes `{"error":{..},"id":..}`; without an id, `"id":null`.
+/// Writes `{"error":{..},"id":..}`; without an id, `"id":null`. That is for people and for logs: it answers no request,
+/// and [`Message::parse`] refuses it.
 pub fn write_error(id: Option<&RequestId>, error: &ErrorObject) -> Vec<u8> {
     #[derive(Serialize)]
     struct Response<'a> {
@@ -272,6 +292,15 @@ mod tests {
             "{\"id\":1",
         ] {
             assert!(Message::parse(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_refused_is_not_quoted() {
+        for text in [r#""hush""#, r#"{"method":{"hush":1}}"#, r#"{"id":1,"method":"x" hush"#, r#"["hush"]"#] {
+            let malformed = Message::parse(text.as_bytes()).unwrap_err();
+            let words = format!("{malformed} {malformed:?}");
+            assert!(words.starts_with("not a JSON-RPC object") && !words.contains("hush"), "{words}");
         }
     }
 

@@ -1,5 +1,4 @@
-//! The one table of methods. To add a method: its types in `v2`, one row here, one file in the server's
-//! `handlers`, one end-to-end test; then `just schema`.
+//! The one table of methods. How to add one stands in CONTRIBUTING.md.
 
 use serde_json::value::RawValue;
 
@@ -12,6 +11,9 @@ use crate::experimental::Gate;
 use crate::jsonrpc::RequestId;
 use crate::v1::{GetAuthStatusParams, GetAuthStatusResponse, InitializeParams, InitializeResponse};
 use crate::v2::*;
+
+/// Approvals of some kinds only.
+const GRANULAR: Gate = Gate::Variant { field: "approvalPolicy", variant: "granular", type_name: "askForApproval" };
 
 define_methods! {
     client_requests {
@@ -66,7 +68,7 @@ define_methods! {
             Gate::Field("selectedCapabilityRoots"),
             Gate::Field("multiAgentMode"),
             Gate::Field("valet"),
-            Gate::Variant { field: "approvalPolicy", variant: "granular", type_name: "askForApproval" },
+            GRANULAR,
         ];
         /// Take a stored thread up again, or join a loaded one, and subscribe to it. Work of its own begins only with
         /// a turn: a host that is about to end still lets clients back to the turns that run.
@@ -77,7 +79,7 @@ define_methods! {
             Gate::Field("permissions"),
             Gate::Field("initialTurnsPage"),
             Gate::Field("valet"),
-            Gate::Variant { field: "approvalPolicy", variant: "granular", type_name: "askForApproval" },
+            GRANULAR,
         ];
         /// Start a thread with the turns of another one, and subscribe to it.
         ThreadFork = "thread/fork" (ThreadForkParams) -> ThreadForkResponse, order: Thread(thread_id), new_work: true, gates: [
@@ -90,7 +92,7 @@ define_methods! {
             Gate::Flag("experimentalPredictionMode"),
             Gate::Flag("experimentalDisablePredictionMcp"),
             Gate::Field("valet"),
-            Gate::Variant { field: "approvalPolicy", variant: "granular", type_name: "askForApproval" },
+            GRANULAR,
         ];
         /// One thread.
         ThreadRead = "thread/read" (ThreadReadParams) -> ThreadReadResponse, order: Thread(thread_id);
@@ -161,7 +163,7 @@ define_methods! {
             Gate::Field("responsesapiClientMetadataPatch"),
             Gate::Field("multiAgentMode"),
             Gate::Field("cyberAccessProgram"),
-            Gate::Variant { field: "approvalPolicy", variant: "granular", type_name: "askForApproval" },
+            GRANULAR,
         ];
         /// Add to the turn that runs.
         TurnSteer = "turn/steer" (TurnSteerParams) -> TurnSteerResponse, order: Thread(thread_id), new_work: true, gates: [

@@ -1,6 +1,6 @@
 //! String enums that survive a value they do not know.
-//! Use for every enum that is *received*; values that a client sends are plain closed enums, or go through
-//! [`known`] where the same enum is sent back.
+//! Use for every enum that a client *receives*, but for those that `lib.rs` names as closed; values that a client sends
+//! are plain closed enums, or go through [`known`] where the same enum is sent back.
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error};

@@ -4,7 +4,14 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema as _;
+use serde_json::Value;
+use valet_protocol::experimental::Gate;
 use valet_protocol::export::{self, Files, Surface};
+use valet_protocol::{
+    ClientNotificationMethod, ClientRequestMethod, MethodVisitor, ServerNotificationMethod, ServerRequestMethod,
+    methods,
+};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schema")
@@ -60,4 +67,43 @@ fn the_committed_schema_is_what_the_code_says() {
         "schema/ has drifted; run `just schema` (or UPDATE_SCHEMA=1 cargo test -p valet-protocol --test schema)\n{}",
         drift.join("\n")
     );
+}
+
+/// The members of parameters that need the opt-in, with the name of their type.
+#[derive(Default)]
+struct Gated(Vec<(String, &'static str)>);
+
+impl MethodVisitor for Gated {
+    fn client_request<M: ClientRequestMethod>(&mut self) {
+        for gate in M::GATES {
+            if let Gate::Field(member) | Gate::Nullable(member) | Gate::Flag(member) = gate {
+                self.0.push((M::Params::schema_name().into_owned(), member));
+            }
+        }
+    }
+
+    fn server_request<M: ServerRequestMethod>(&mut self) {}
+    fn server_notification<M: ServerNotificationMethod>(&mut self) {}
+    fn client_notification<M: ClientNotificationMethod>(&mut self) {}
+}
+
+#[test]
+fn the_stable_bindings_have_no_member_that_needs_the_opt_in_and_no_import_that_is_not_used() {
+    let mut gated = Gated::default();
+    methods::visit(&mut gated);
+    let files = export::json_schema(Surface::Stable);
+    for path in ["ClientRequest.json", "codex_app_server_protocol.schemas.json"] {
+        let schema: Value = serde_json::from_str(&files[Path::new(path)]).unwrap();
+        for (name, member) in &gated.0 {
+            let properties = &schema["definitions"][name]["properties"];
+            assert!(properties.is_object() && properties.get(member).is_none(), "{path}: {name}.{member}");
+        }
+    }
+    for (path, text) in export::typescript(Surface::Stable) {
+        for import in text.lines().filter_map(|line| line.strip_prefix("import type { ")) {
+            let name = import.split(' ').next().unwrap();
+            // The import itself names it twice.
+            assert!(text.matches(name).count() > 2, "{} imports {name}", path.display());
+        }
+    }
 }

@@ -187,6 +187,6 @@ impl Context {
 pub(crate) fn thread_id_of(text: &str) -> Result<String, ErrorObject> {
     match Uuid::parse_str(text) {
         Ok(id) => Ok(id.to_string()),
-        Err(error) => Err(ErrorObject::invalid_params(format!("invalid thread id: {error}"))),
+        Err(error) => Err(ErrorObject::invalid_request_params(format!("invalid thread id: {error}"))),
     }
 }

@@ -159,10 +159,10 @@ impl MainLoop {
 
     fn malformed(&mut self, connection: &Connection, bytes: usize, malformed: &Malformed) {
         self.malformed += 1;
-        tracing::warn!(connection = connection.id.0, bytes, count = self.malformed, reason = %Blank(malformed), "a text is no message");
+        tracing::warn!(connection = connection.id.0, bytes, count = self.malformed, reason = %malformed, "a text is no message");
         if connection.session().is_some_and(|session| session.parse_errors) {
             let error = match malformed {
-                Malformed::NotAnObject(error) if !error.is_data() => ErrorObject::parse_error("Parse error"),
+                Malformed::NotAnObject { json: false, .. } => ErrorObject::parse_error("Parse error"),
                 other => ErrorObject::invalid_request(other.to_string()),
             };
             connection.answer_nobody(&error);
@@ -211,21 +211,6 @@ impl MainLoop {
 impl Drop for MainLoop {
     fn drop(&mut self) {
         self.host.ended.send_replace(true);
-    }
-}
-
-/// The decoder's words without what it read: the text may hold a secret.
-struct Blank<'a>(&'a Malformed);
-
-impl std::fmt::Display for Blank<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.0 {
-            Malformed::NotAnObject(error) if error.column() <= 1 => {
-                f.write_str("not a JSON-RPC object: each line, or frame of a websocket, has to be one")
-            }
-            Malformed::NotAnObject(error) => write!(f, "not a JSON-RPC object, at column {}", error.column()),
-            other => other.fmt(f),
-        }
     }
 }
 

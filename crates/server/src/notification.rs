@@ -2,11 +2,35 @@
 
 use bytes::Bytes;
 use chrono::Utc;
+use serde::Serialize;
 use valet_protocol::ServerNotificationMethod;
 use valet_protocol::jsonrpc::write_notification;
-use valet_transport::{Delta, Piece};
+use valet_transport::Delta;
 
 use crate::connection::Connection;
+
+/// A piece of a longer text: the parameters of every notification that carries one.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Piece<'a> {
+    /// The thread.
+    pub(crate) thread_id: &'a str,
+    /// The turn.
+    pub(crate) turn_id: &'a str,
+    /// The item whose text it is.
+    pub(crate) item_id: &'a str,
+    /// The part of the summary.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) summary_index: Option<i64>,
+    /// The part of the content.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) content_index: Option<i64>,
+    /// Last, so that everything before it names the text that it is a piece of.
+    pub(crate) delta: &'a str,
+}
+
+/// What stands between the name of a text and a piece of it.
+const DELTA: &[u8] = br#""delta":""#;
 
 /// A notification that is ready to be sent.
 #[derive(Clone)]
@@ -35,8 +59,13 @@ impl Notification {
 
     /// Of a method whose parameters are a [`Piece`].
     pub(crate) fn piece<N: ServerNotificationMethod>(piece: &Piece<'_>) -> Option<Self> {
-        let delta = Delta::of(N::METHOD, piece, now())?;
-        Some(Self { method: N::METHOD, message: Message::Delta(delta) })
+        let now = now();
+        let message = write_notification(N::METHOD, Some(piece), Some(now)).ok()?;
+        // No text in a JSON message holds a bare quote: what is found is the member.
+        let start = message.windows(DELTA.len()).position(|window| window == DELTA)? + DELTA.len();
+        let tail = format!("\"}},\"emittedAtMs\":{now}}}");
+        let end = message.len().checked_sub(tail.len())?;
+        Some(Self { method: N::METHOD, message: Message::Delta(Delta::new(message.into(), start..end)) })
     }
 
     /// Sends it unless the connection is not initialized or does not want it.
@@ -57,12 +86,12 @@ fn now() -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Message, Notification};
+    use super::{Message, Notification, Piece};
     use pretty_assertions::assert_eq;
     use serde_json::{Value, json};
     use valet_protocol::ServerNotificationMethod;
     use valet_protocol::methods as m;
-    use valet_transport::{OutboxLimits, Piece, link};
+    use valet_transport::{OutboxLimits, link};
 
     const PIECE: Piece<'static> = Piece {
         thread_id: "thread \"delta\":\"",
@@ -83,6 +112,7 @@ mod tests {
     #[test]
     fn a_piece_of_text_is_what_its_method_promises() {
         params::<m::AgentMessageDelta>(&PIECE);
+        params::<m::CommandExecutionOutputDelta>(&PIECE);
         params::<m::ReasoningTextDelta>(&Piece { content_index: Some(0), ..PIECE });
         let last = params::<m::ReasoningSummaryTextDelta>(&Piece { summary_index: Some(2), delta: "é\n", ..PIECE });
         let expected = json!({

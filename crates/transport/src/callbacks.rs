@@ -26,7 +26,7 @@ impl From<Result<&RawValue, &RawValue>> for Answer {
 }
 
 /// The callback map. A waiter is removed before it is completed, so a late or doubled answer finds
-/// nothing to harm. Ids count from 0 and are never used twice.
+/// nothing to harm. Ids count from 0, and no two questions have the same.
 #[derive(Debug)]
 pub struct Callbacks<S> {
     next: i64,
@@ -59,7 +59,7 @@ impl<S> Callbacks<S> {
 
     /// Enters a waiter under an id that was registered before, for the same question asked again.
     pub fn register_again(&mut self, id: &RequestId, scope: S, answer: oneshot::Sender<Answer>) {
-        if let Some(id) = integer(id) {
+        if let Some(id) = integer(id).filter(|_| !self.closed) {
             self.waiting.insert(id, Waiter { scope, answer });
         }
     }
@@ -157,7 +157,10 @@ mod tests {
         let mut callbacks = Callbacks::default();
         callbacks.close();
         let (sender, mut receiver) = oneshot::channel();
-        callbacks.register((), sender);
+        let id = callbacks.register((), sender);
+        assert_eq!(receiver.try_recv().unwrap_err(), oneshot::error::TryRecvError::Closed);
+        let (sender, mut receiver) = oneshot::channel();
+        callbacks.register_again(&id, (), sender);
         assert_eq!(receiver.try_recv().unwrap_err(), oneshot::error::TryRecvError::Closed);
     }
 

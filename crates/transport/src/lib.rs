@@ -16,7 +16,7 @@ pub mod stdio;
 mod websocket;
 
 pub use callbacks::{Answer, Callbacks};
-pub use delta::{Delta, Piece};
+pub use delta::Delta;
 pub use inbox::{Arrival, Inbox, InboxClosed, Inlet};
 pub use link::{Close, Link, link};
 pub use outbox::{Outbox, OutboxLimits, Outlet};

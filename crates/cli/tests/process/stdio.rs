@@ -149,9 +149,9 @@ fn a_configuration_that_does_not_parse_is_an_error_that_says_the_line() {
 #[test]
 fn senseless_settings_are_named() {
     let rows = [
-        ("forced_login_method = \"magic\"", &["app-server"][..], "neither \"api\" nor \"chatgpt\""),
-        ("sandbox_mode = \"loose\"", &["app-server"][..], "unknown variant `loose`"),
-        ("[model_providers.x]\nwire_api = \"smoke\"", &["app-server"][..], "wire_api = \"smoke\" is not supported"),
+        ("forced_login_method = \"magic\"", &["app-server"][..], "`forced_login_method` has to be `api` or `chatgpt`"),
+        ("sandbox_mode = \"loose\"", &["app-server"][..], "`sandbox_mode` has to be one of `read-only`"),
+        ("[model_providers.x]\nwire_api = \"smoke\"", &["app-server"][..], "`model_providers.x.wire_api` has to be `responses` or `chat`"),
         (
             "[valet]\ncompat = \"strict\"\nauth_scope = \"connection\"",
             &["app-server"][..],

@@ -22,7 +22,8 @@ use crate::methods;
 
 /// The schemas.
 pub fn json_schema(surface: Surface) -> Files {
-    let mut writer = Writer { surface, files: Files::new(), unions: BTreeMap::new(), definitions: Map::new() };
+    let mut writer =
+        Writer { surface, files: Files::new(), unions: BTreeMap::new(), definitions: Map::new(), hidden: Vec::new() };
     writer.file::<RequestId>(Side::Reads, "");
     writer.file::<ErrorObject>(Side::Writes, "");
     writer.file::<ErrorData>(Side::Writes, "valet/");
@@ -42,6 +43,8 @@ struct Writer {
     files: Files,
     unions: BTreeMap<&'static str, Union>,
     definitions: Map<String, Value>,
+    /// The members that are left out, by the name of their type.
+    hidden: Vec<(String, Vec<&'static str>)>,
 }
 
 /// One of the unions of all messages.
@@ -52,21 +55,20 @@ struct Union {
 
 impl Writer {
     fn file<T: JsonSchema>(&mut self, side: Side, folder: &str) {
-        self.file_without::<T>(side, folder, &[]);
+        self.file_without::<T>(side, folder, Vec::new());
     }
 
-    fn file_without<T: JsonSchema>(&mut self, side: Side, folder: &str, hidden: &[&str]) {
+    fn file_without<T: JsonSchema>(&mut self, side: Side, folder: &str, hidden: Vec<&'static str>) {
         if T::inline_schema() {
             return;
         }
         let name = T::schema_name();
         let mut schema = generator(side).into_root_schema_for::<T>();
-        if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
-            properties.retain(|name, _| !hidden.contains(&name.as_str()));
-        }
+        without_members(schema.get_mut("properties"), &hidden);
         let path = PathBuf::from(format!("{folder}{name}.json"));
         self.files.insert(path, text(schema.as_value()));
-        self.define(name.into_owned(), schema.to_value());
+        self.define(name.to_string(), schema.to_value());
+        self.hidden.push((name.into_owned(), hidden));
     }
 
     /// Adds a schema to the bundle. A type that goes both ways keeps its wider form, the one that is read.
@@ -94,11 +96,15 @@ impl Writer {
 
     fn finish(mut self) -> Files {
         for (name, mut union) in std::mem::take(&mut self.unions) {
+            let mut definitions = union.generator.take_definitions(true);
+            for (name, hidden) in &self.hidden {
+                without_members(definitions.get_mut(name).and_then(|schema| schema.get_mut("properties")), hidden);
+            }
             let schema = json!({
                 "$schema": "http://json-schema.org/draft-07/schema#",
                 "title": name,
                 "oneOf": union.members,
-                "definitions": union.generator.take_definitions(true),
+                "definitions": definitions,
             });
             self.files.insert(format!("{name}.json").into(), text(&schema));
             self.define(name.to_owned(), schema);
@@ -120,7 +126,7 @@ impl MethodVisitor for Writer {
             return;
         }
         let hidden = self.surface.hidden_fields(M::GATES);
-        self.file_without::<M::Params>(Side::Reads, folder::<M::Params>(), &hidden);
+        self.file_without::<M::Params>(Side::Reads, folder::<M::Params>(), hidden);
         self.file::<M::Response>(Side::Writes, folder::<M::Response>());
         self.member("ClientRequest", Side::Reads, |generator| {
             let params = generator.subschema_for::<M::Params>();
@@ -158,6 +164,12 @@ impl MethodVisitor for Writer {
 
     fn client_notification<M: ClientNotificationMethod>(&mut self) {
         self.member("ClientNotification", Side::Reads, |_| message(M::METHOD, M::DOC, true.into(), &["method"]));
+    }
+}
+
+fn without_members(properties: Option<&mut Value>, hidden: &[&str]) {
+    if let Some(properties) = properties.and_then(Value::as_object_mut) {
+        properties.retain(|name, _| !hidden.contains(&name.as_str()));
     }
 }
 

@@ -20,7 +20,8 @@ pub type Files = BTreeMap<PathBuf, String>;
 /// How much of the protocol is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Surface {
-    /// What every connection may use.
+    /// What every connection may use. The types of parameters are whole but for their hidden members: a value or a
+    /// variant that needs the opt-in is written, too.
     Stable,
     /// Also what needs `capabilities.experimentalApi`.
     Experimental,

@@ -153,7 +153,7 @@ impl MethodVisitor for Writer {
         });
         let hidden = self.surface.hidden_fields(M::GATES);
         if let Some(file) = <M::Params as TS>::output_path().and_then(|path| self.files.get_mut(&path)) {
-            *file = without_fields(file, &hidden);
+            *file = without_unused_imports(&without_fields(file, &hidden));
         }
     }
 
@@ -241,6 +241,18 @@ fn without_fields(file: &str, hidden: &[&str]) -> String {
         }
     }
     format!("{head} = {{{kept}{member}")
+}
+
+/// Takes out the imports that nothing but a comment speaks of.
+fn without_unused_imports(file: &str) -> String {
+    fn imported(line: &str) -> Option<&str> {
+        line.strip_prefix("import type { ")?.split(' ').next()
+    }
+    let rest: String = file.split_inclusive('\n').filter(|line| imported(line).is_none()).collect();
+    let code: String = rest.split("/**").map(|part| part.rsplit("*/").next().unwrap_or(part)).collect();
+    let words: Vec<&str> = code.split(|letter: char| !letter.is_alphanumeric() && letter != '_').collect();
+    let used = |line: &&str| imported(line).is_none_or(|name| words.contains(&name));
+    file.split_inclusive('\n').filter(used).collect()
 }
 
 fn member_name(member: &str) -> &str {

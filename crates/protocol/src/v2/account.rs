@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use ts_rs::TS;
 
 use crate::open_enum::open_enum;
@@ -66,6 +67,11 @@ pub enum Account {
         /// From the backend, when it has said so.
         workspace_name: Option<String>,
     },
+    /// A login of a newer version, kept as it came.
+    #[serde(untagged)]
+    #[schemars(skip)]
+    #[ts(skip)]
+    Unknown(Value),
 }
 
 /// Where the backend serves a workspace.

@@ -81,30 +81,28 @@ pub struct RateLimitResetCredit {
     pub description: Option<String>,
 }
 
-/// What a credit resets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
-#[serde(rename_all = "camelCase")]
-#[ts(export_to = "v2/")]
-pub enum RateLimitResetType {
-    /// The limits of turns.
-    CodexRateLimits,
-    /// Something that this version does not know.
-    Unknown,
+open_enum! {
+    /// What a credit resets.
+    pub enum RateLimitResetType in "v2/" {
+        /// The limits of turns.
+        CodexRateLimits = "codexRateLimits",
+        /// Something that the host does not know.
+        Other = "unknown",
+    }
 }
 
-/// Whether a credit can be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
-#[serde(rename_all = "camelCase")]
-#[ts(export_to = "v2/")]
-pub enum RateLimitResetCreditStatus {
-    /// It can.
-    Available,
-    /// It is being used.
-    Redeeming,
-    /// It was used.
-    Redeemed,
-    /// Something that this version does not know.
-    Unknown,
+open_enum! {
+    /// Whether a credit can be used.
+    pub enum RateLimitResetCreditStatus in "v2/" {
+        /// It can.
+        Available = "available",
+        /// It is being used.
+        Redeeming = "redeeming",
+        /// It was used.
+        Redeemed = "redeemed",
+        /// Something that the host does not know.
+        Other = "unknown",
+    }
 }
 
 /// `account/rateLimits/updated`: after every model response.

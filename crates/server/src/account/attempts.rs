@@ -223,7 +223,7 @@ impl Accounts {
             waiting.iter().find(|attempt| attempt.id == id).and_then(|attempt| attempt.gate.clone())
         };
         let nobody = || ErrorObject::invalid_request("no login of this id waits for a browser");
-        let refused = |error: Refusal| ErrorObject::invalid_params(error.to_string());
+        let refused = |error: Refusal| ErrorObject::invalid_request_params(error.to_string());
         let shown = gate.ok_or_else(nobody)?.paste(address).await.map_err(refused)?;
         shown.map_err(|why| ErrorObject::internal(why).kind(ErrorKind::Upstream))
     }

@@ -160,13 +160,13 @@ fn reset_credit(credit: ResetCredit) -> Option<RateLimitResetCredit> {
     Some(RateLimitResetCredit {
         reset_type: match credit.reset_type.as_str() {
             "codex_rate_limits" => RateLimitResetType::CodexRateLimits,
-            _ => RateLimitResetType::Unknown,
+            _ => RateLimitResetType::Other,
         },
         status: match credit.status.as_str() {
             "available" => RateLimitResetCreditStatus::Available,
             "redeeming" => RateLimitResetCreditStatus::Redeeming,
             "redeemed" => RateLimitResetCreditStatus::Redeemed,
-            _ => RateLimitResetCreditStatus::Unknown,
+            _ => RateLimitResetCreditStatus::Other,
         },
         granted_at: seconds(&credit.granted_at)?,
         expires_at: match credit.expires_at {

@@ -259,7 +259,7 @@ pub(crate) fn login_error(error: &LoginError) -> ErrorObject {
 }
 
 pub(crate) fn config_error(error: ConfigError) -> ErrorObject {
-    ErrorObject::invalid_params(format!("failed to load configuration: {error}"))
+    ErrorObject::invalid_request_params(format!("failed to load configuration: {error}"))
 }
 
 /// A model. Outside strict mode it has no efforts that client libraries refuse.

@@ -80,7 +80,7 @@ pub(crate) fn store_error(error: StoreError) -> ErrorObject {
         StoreError::Archived(_) | StoreError::Referenced { .. } => {
             ErrorObject::invalid_request(message).kind(ErrorKind::ThreadBusy)
         }
-        StoreError::InvalidCursor(_) => ErrorObject::invalid_params(message),
+        StoreError::InvalidCursor(_) => ErrorObject::invalid_request_params(message),
         StoreError::Exists(_) | StoreError::Damaged { .. } | StoreError::Io { .. } | StoreError::Index(_) => {
             ErrorObject::internal(message).kind(ErrorKind::FileSystem)
         }

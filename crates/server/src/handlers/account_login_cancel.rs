@@ -13,7 +13,8 @@ impl Handler for AccountLoginCancel {
     async fn handle(context: Context, params: CancelLoginAccountParams, responder: Responder<Self>) {
         let CancelLoginAccountParams { login_id } = params;
         let Ok(id) = Uuid::parse_str(&login_id) else {
-            return responder.respond(Err(ErrorObject::invalid_params(format!("invalid login id: {login_id}"))));
+            return responder
+                .respond(Err(ErrorObject::invalid_request_params(format!("invalid login id: {login_id}"))));
         };
         let cancelled = context.host.accounts.cancel_login(id);
         let status = match cancelled.was_there() {

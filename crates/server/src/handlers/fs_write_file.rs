@@ -14,7 +14,7 @@ use crate::workspace::blocking;
 impl Answers for FsWriteFile {
     async fn answer(_: Context, params: FsWriteFileParams) -> Answered<Self> {
         let content = STANDARD.decode(params.data_base64).map_err(|error| {
-            ErrorObject::invalid_params(format!("fs/writeFile requires valid base64 dataBase64: {error}"))
+            ErrorObject::invalid_request_params(format!("fs/writeFile requires valid base64 dataBase64: {error}"))
         })?;
         blocking(move || files::write(params.path.as_ref(), &content)).await?;
         Ok(FsWriteFileResponse {})

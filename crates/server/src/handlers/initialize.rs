@@ -48,19 +48,21 @@ fn session(
 ) -> Result<Session, ErrorObject> {
     if HeaderValue::from_str(&client.name).is_err() {
         let name = &client.name;
-        return Err(ErrorObject::invalid_params(format!(
+        return Err(ErrorObject::invalid_request_params(format!(
             "Invalid clientInfo.name: '{name}'. Must be a valid HTTP header value."
         )));
     }
     let valet = capabilities.valet.unwrap_or_default();
     if let Some(asked) = valet.refresh_timeout_ms.filter(|asked| !REFRESH_TIMEOUT_MS.contains(asked)) {
-        return Err(ErrorObject::invalid_params(format!(
+        return Err(ErrorObject::invalid_request_params(format!(
             "capabilities.valet.refreshTimeoutMs must be 1000 to 300000, not {asked}"
         )));
     }
     let owner_key = valet.owner_key.as_ref().map(Secret::expose);
     if owner_key.is_some_and(|key| !OWNER_KEY_CHARACTERS.contains(&key.chars().count())) {
-        return Err(ErrorObject::invalid_params("capabilities.valet.ownerKey must be 16 to 256 characters long"));
+        return Err(ErrorObject::invalid_request_params(
+            "capabilities.valet.ownerKey must be 16 to 256 characters long",
+        ));
     }
     let host = &context.host;
     let id = context.connection.id;

@@ -117,7 +117,7 @@ fn not_loaded(thread_id: &str) -> ErrorObject {
 }
 
 fn invalid_cursor(cursor: &str) -> ErrorObject {
-    ErrorObject::invalid_params(format!("invalid cursor: {cursor}"))
+    ErrorObject::invalid_request_params(format!("invalid cursor: {cursor}"))
 }
 
 /// What a method that takes directories is about: those, or else the host's own.
@@ -129,7 +129,9 @@ fn directories(cwds: Vec<String>) -> Vec<String> {
 fn check_position(cursor: Option<&str>, what: &str) -> Result<(), ErrorObject> {
     match cursor.map(|cursor| (cursor, cursor.parse::<usize>())) {
         None | Some((_, Ok(0))) => Ok(()),
-        Some((cursor, Ok(_))) => Err(ErrorObject::invalid_params(format!("cursor {cursor} exceeds total {what} 0"))),
+        Some((cursor, Ok(_))) => {
+            Err(ErrorObject::invalid_request_params(format!("cursor {cursor} exceeds total {what} 0")))
+        }
         Some((cursor, Err(_))) => Err(invalid_cursor(cursor)),
     }
 }

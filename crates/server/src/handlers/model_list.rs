@@ -39,7 +39,7 @@ fn not_configured(provider_id: &str) -> ErrorObject {
     let message = format!(
         "This chat uses model provider “{provider_id}”, which is no longer configured. Restore this provider’s configuration to continue."
     );
-    ErrorObject::invalid_params(message)
+    ErrorObject::invalid_request_params(message)
 }
 
 /// The first model that is not hidden is the default.
@@ -54,7 +54,10 @@ fn page(models: &[Model], params: &ModelListParams, strict: bool) -> Result<Mode
         Some(cursor) => cursor.parse().map_err(|_| invalid_cursor(cursor))?,
     };
     if start > shown.len() {
-        return Err(ErrorObject::invalid_params(format!("cursor {start} exceeds total models {}", shown.len())));
+        return Err(ErrorObject::invalid_request_params(format!(
+            "cursor {start} exceeds total models {}",
+            shown.len()
+        )));
     }
     let limit = params.limit.map_or(shown.len(), |limit| limit.max(1) as usize);
     let end = shown.len().min(start.saturating_add(limit));

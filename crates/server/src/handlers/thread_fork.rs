@@ -61,7 +61,7 @@ struct Plan {
 /// What is not allowed is refused here, before anything is written.
 async fn plan(context: &Context, params: &ThreadForkParams) -> Result<Plan, ErrorObject> {
     if params.last_turn_id.is_some() && params.before_turn_id.is_some() {
-        return Err(ErrorObject::invalid_params("`beforeTurnId` cannot be combined with `lastTurnId`"));
+        return Err(ErrorObject::invalid_request_params("`beforeTurnId` cannot be combined with `lastTurnId`"));
     }
     let path = params.path.as_deref().filter(|path| !path.is_empty());
     let source_id = named(path, &params.thread_id)?;
@@ -79,7 +79,7 @@ async fn plan(context: &Context, params: &ThreadForkParams) -> Result<Plan, Erro
     if !params.exclude_turns {
         if params.ephemeral {
             let message = "ephemeral paginated thread/fork requires `excludeTurns: true`";
-            return Err(ErrorObject::invalid_params(message));
+            return Err(ErrorObject::invalid_request_params(message));
         }
         let notice = DeprecationNoticeNotification { summary: TURNS_OF_AN_OPENED_THREAD.to_owned(), details: None };
         context.connection.notify::<DeprecationNotice>(&notice);

@@ -29,15 +29,15 @@ impl Handler for ThreadInjectItems {
 /// The items as the model is given them. What is no item at all would spoil every later request.
 fn items(params: &ThreadInjectItemsParams) -> Result<Vec<Arc<RawValue>>, ErrorObject> {
     if params.items.is_empty() {
-        return Err(ErrorObject::invalid_params("items must not be empty"));
+        return Err(ErrorObject::invalid_request_params("items must not be empty"));
     }
     let item = |(index, item): (usize, &serde_json::Value)| {
         if !item["type"].is_string() {
-            return Err(ErrorObject::invalid_params(format!(
+            return Err(ErrorObject::invalid_request_params(format!(
                 "items[{index}] is not a valid response item: missing field `type`"
             )));
         }
-        to_raw_value(item).map(Arc::from).map_err(|error| ErrorObject::invalid_params(error.to_string()))
+        to_raw_value(item).map(Arc::from).map_err(|error| ErrorObject::invalid_request_params(error.to_string()))
     };
     params.items.iter().enumerate().map(item).collect()
 }

@@ -59,21 +59,23 @@ fn query(context: &Context, params: &ThreadListParams) -> Result<Query, ErrorObj
     }
     let without = params.excluded_thread_ids.clone().unwrap_or_default();
     if without.len() > MAX_EXCLUDED {
-        return Err(ErrorObject::invalid_params(format!("excludedThreadIds accepts at most {MAX_EXCLUDED} entries")));
+        return Err(ErrorObject::invalid_request_params(format!(
+            "excludedThreadIds accepts at most {MAX_EXCLUDED} entries"
+        )));
     }
     let excluded = without.iter().map(|id| ("excluded", id));
     let related = [("parent", &params.parent_thread_id), ("ancestor", &params.ancestor_thread_id)];
     let related = related.into_iter().filter_map(|(what, id)| Some((what, id.as_ref()?)));
     for (what, id) in excluded.chain(related) {
         let named = |error: ErrorObject| error.message.replacen("thread", &format!("{what} thread"), 1);
-        thread_id_of(id).map_err(|error| ErrorObject::invalid_params(named(error)))?;
+        thread_id_of(id).map_err(|error| ErrorObject::invalid_request_params(named(error)))?;
     }
     let sort = match params.sort_key.unwrap_or_default() {
         ThreadSortKey::CreatedAt => SortKey::CreatedAt,
         ThreadSortKey::UpdatedAt => SortKey::UpdatedAt,
         ThreadSortKey::RecencyAt => SortKey::RecencyAt,
         ThreadSortKey::SectionPosition => {
-            return Err(ErrorObject::invalid_params("section-position sorting requires a section filter"));
+            return Err(ErrorObject::invalid_request_params("section-position sorting requires a section filter"));
         }
     };
     let providers = match &params.model_providers {

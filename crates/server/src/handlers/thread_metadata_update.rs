@@ -19,7 +19,7 @@ impl Answers for ThreadMetadataUpdate {
             let message = "this host keeps neither projects nor `daybreakEnabled`";
             return Err(ErrorObject::invalid_request(message).kind(ErrorKind::NotSupported));
         }
-        let nothing = || ErrorObject::invalid_params("thread metadata update must include at least one field");
+        let nothing = || ErrorObject::invalid_request_params("thread metadata update must include at least one field");
         let git = params.git_info.ok_or_else(nothing)?;
         check(&git)?;
         if let Some(thread) = context.loaded_thread(&id)? {
@@ -41,10 +41,10 @@ impl Answers for ThreadMetadataUpdate {
 fn check(git: &ThreadMetadataGitInfoUpdateParams) -> Result<(), ErrorObject> {
     let members = [("sha", &git.sha), ("branch", &git.branch), ("originUrl", &git.origin_url)];
     if members.iter().all(|(_, value)| value.is_none()) {
-        return Err(ErrorObject::invalid_params("gitInfo must include at least one field"));
+        return Err(ErrorObject::invalid_request_params("gitInfo must include at least one field"));
     }
     match members.iter().find(|(_, value)| matches!(value, Some(Some(text)) if text.trim().is_empty())) {
-        Some((member, _)) => Err(ErrorObject::invalid_params(format!("gitInfo.{member} must not be empty"))),
+        Some((member, _)) => Err(ErrorObject::invalid_request_params(format!("gitInfo.{member} must not be empty"))),
         None => Ok(()),
     }
 }

@@ -27,7 +27,7 @@ impl Handler for ThreadNameSet {
 async fn set_name(context: &Context, thread_id: &str, name: &str) -> Result<Summary, ErrorObject> {
     let id = thread_id_of(thread_id)?;
     if name.is_empty() {
-        return Err(ErrorObject::invalid_params("thread name must not be empty"));
+        return Err(ErrorObject::invalid_request_params("thread name must not be empty"));
     }
     let loaded = context.loaded_thread(&id)?;
     if let Some(thread) = &loaded {

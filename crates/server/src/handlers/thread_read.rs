@@ -37,7 +37,7 @@ impl Answers for ThreadRead {
             return Err(ErrorObject::invalid_request(message).kind(ErrorKind::NotSupported));
         }
         let Some(history) = history else {
-            return Err(ErrorObject::method_not_found("list_turns is not supported yet"));
+            return Err(ErrorObject::method_not_found("list_turns is not supported yet").kind(ErrorKind::NotSupported));
         };
         let notice = DeprecationNoticeNotification { summary: WHOLE_HISTORY.to_owned(), details: None };
         context.connection.notify::<DeprecationNotice>(&notice);

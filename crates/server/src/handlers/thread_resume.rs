@@ -145,7 +145,7 @@ pub(super) fn check_path(
     words: impl Fn(&str, &str) -> String,
 ) -> Result<(), ErrorObject> {
     match (asked, known) {
-        (Some(asked), Some(known)) if asked != known => Err(ErrorObject::invalid_params(words(asked, known))),
+        (Some(asked), Some(known)) if asked != known => Err(ErrorObject::invalid_request_params(words(asked, known))),
         _ => Ok(()),
     }
 }

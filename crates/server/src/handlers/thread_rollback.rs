@@ -28,7 +28,7 @@ impl Handler for ThreadRollback {
 async fn roll_back(context: &Context, params: &ThreadRollbackParams) -> Result<Thread, ErrorObject> {
     let thread = context.thread(&params.thread_id)?;
     if params.num_turns == 0 {
-        return Err(ErrorObject::invalid_params("numTurns must be >= 1"));
+        return Err(ErrorObject::invalid_request_params("numTurns must be >= 1"));
     }
     // A turn that was asked for before may not have begun yet.
     if thread.conversation.is_at_work().await {
@@ -37,7 +37,7 @@ async fn roll_back(context: &Context, params: &ThreadRollbackParams) -> Result<T
     }
     let turns = context.turns_of(&params.thread_id).await?;
     let first = turns.len().saturating_sub(usize::try_from(params.num_turns).unwrap_or(usize::MAX));
-    let first = turns.get(first).ok_or_else(|| ErrorObject::invalid_params("the thread has no turns"))?;
+    let first = turns.get(first).ok_or_else(|| ErrorObject::invalid_request_params("the thread has no turns"))?;
     let unread = thread.revert(&first.id).await?;
     thread.tell_unread(context, unread);
     let turns = context.turns_of(&params.thread_id).await?;

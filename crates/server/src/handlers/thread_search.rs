@@ -13,7 +13,7 @@ impl Answers for ThreadSearch {
     async fn answer(context: Context, params: ThreadSearchParams) -> Answered<Self> {
         let term = params.search_term.trim().to_owned();
         if term.is_empty() {
-            return Err(ErrorObject::invalid_params("thread/search requires a non-empty searchTerm"));
+            return Err(ErrorObject::invalid_request_params("thread/search requires a non-empty searchTerm"));
         }
         let sort = match params.sort_key.unwrap_or_default() {
             ThreadSearchSortKey::CreatedAt => SortKey::CreatedAt,

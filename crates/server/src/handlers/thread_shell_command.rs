@@ -15,7 +15,7 @@ use crate::threads::terms;
 impl Handler for ThreadShellCommand {
     async fn handle(context: Context, params: ThreadShellCommandParams, responder: Responder<Self>) {
         if params.command.trim().is_empty() {
-            return responder.respond(Err(ErrorObject::invalid_params("command must not be empty")));
+            return responder.respond(Err(ErrorObject::invalid_request_params("command must not be empty")));
         }
         let thread = match context.thread(&params.thread_id) {
             Ok(thread) => thread,

@@ -117,7 +117,7 @@ fn record(context: &Context, params: &v2::ThreadStartParams) -> Result<Record, E
 
 /// The backend would refuse every turn of a thread with tools that it cannot take.
 fn check(tools: &[ClientTool]) -> Result<(), ErrorObject> {
-    let refused = |words| Err(ErrorObject::invalid_params(words));
+    let refused = |words| Err(ErrorObject::invalid_request_params(words));
     let mut names = HashSet::new();
     for tool in tools {
         let name = &tool.name;

@@ -17,7 +17,7 @@ impl Handler for TurnSteer {
             Err(error) => return responder.respond(Err(error)),
         };
         if params.input.is_empty() {
-            return responder.respond(Err(ErrorObject::invalid_params("input must not be empty")));
+            return responder.respond(Err(ErrorObject::invalid_request_params("input must not be empty")));
         }
         let said = Said {
             input: params.input.into_iter().map(input_from_wire).collect(),

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use valet_protocol::ErrorObject;
 use valet_protocol::v2::{
     SortDirection, ThreadItem, ThreadItemEntry, ThreadItemsListAnchor, ThreadItemsListCursor, ThreadItemsListParams,
     ThreadItemsListResponse, ThreadTurnsListParams, Turn, TurnItemsView, TurnsPage,
 };
+use valet_protocol::{ErrorKind, ErrorObject};
 use valet_store::{Direction, Lines, Position, Until};
 
 use crate::convert::store_error;
@@ -94,7 +94,7 @@ impl History {
     /// Where a turn begins, and where the next one does or the log ends.
     pub(crate) fn place_of(&self, turn_id: &str) -> Result<(Position, Position), ErrorObject> {
         let place = pages::turn_place(&self.lines, turn_id).map_err(store_error)?;
-        place.ok_or_else(|| ErrorObject::invalid_params(format!("turn not found: {turn_id}")))
+        place.ok_or_else(|| ErrorObject::invalid_request_params(format!("turn not found: {turn_id}")))
     }
 
     /// The log up to that moment.
@@ -127,7 +127,7 @@ fn direction(direction: SortDirection) -> Direction {
 
 /// What is said of a thread whose log does not tell of items one by one, or that has no log.
 pub(crate) fn no_items() -> ErrorObject {
-    ErrorObject::method_not_found("thread/items/list is not supported yet")
+    ErrorObject::method_not_found("thread/items/list is not supported yet").kind(ErrorKind::NotSupported)
 }
 
 fn bad_anchor(message: &str) -> ErrorObject {

@@ -2,7 +2,7 @@
 
 use valet_protocol::v2::{ThreadItem, ThreadItemDetails};
 
-use valet_transport::Piece;
+use crate::notification::Piece;
 
 /// The items that have begun and are not whole, in the order of their beginning.
 #[derive(Default)]

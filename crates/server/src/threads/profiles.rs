@@ -19,7 +19,9 @@ pub(crate) fn sandbox_or_profile(
     profile: Option<&str>,
 ) -> Result<Option<SandboxMode>, ErrorObject> {
     match (sandbox, profile) {
-        (Some(_), Some(_)) => Err(ErrorObject::invalid_params("`permissions` cannot be combined with `sandbox`")),
+        (Some(_), Some(_)) => {
+            Err(ErrorObject::invalid_request_params("`permissions` cannot be combined with `sandbox`"))
+        }
         (None, Some(profile)) => known(profile).map(Some),
         (sandbox, None) => Ok(sandbox),
     }
@@ -32,7 +34,9 @@ pub(crate) fn policy_or_profile(
     config: &Config,
 ) -> Result<Option<SandboxPolicy>, ErrorObject> {
     match (policy, profile) {
-        (Some(_), Some(_)) => Err(ErrorObject::invalid_params("`permissions` cannot be combined with `sandboxPolicy`")),
+        (Some(_), Some(_)) => {
+            Err(ErrorObject::invalid_request_params("`permissions` cannot be combined with `sandboxPolicy`"))
+        }
         (None, Some(profile)) => Ok(Some(config.sandbox_of(known(profile)?))),
         (policy, None) => Ok(policy),
     }
@@ -42,6 +46,6 @@ fn known(profile: &str) -> Result<SandboxMode, ErrorObject> {
     let found = PROFILES.iter().find(|(id, _)| *id == profile);
     found.map(|(_, mode)| *mode).ok_or_else(|| {
         let ids = PROFILES.map(|(id, _)| format!("`{id}`")).join(", ");
-        ErrorObject::invalid_params(format!("unknown permission profile `{profile}`, expected one of {ids}"))
+        ErrorObject::invalid_request_params(format!("unknown permission profile `{profile}`, expected one of {ids}"))
     })
 }

@@ -10,13 +10,13 @@ use valet_agent::{
 use valet_auth::Account;
 use valet_protocol::methods as m;
 use valet_protocol::{ServerNotificationMethod, v2};
-use valet_transport::Piece;
 
 use super::{Stage, ThreadState};
 use crate::account::Meters;
 use crate::convert;
 use crate::host::HostState;
 use crate::metrics::Metrics;
+use crate::notification::Piece;
 use crate::rollout::Happened;
 
 /// The listener of one conversation.

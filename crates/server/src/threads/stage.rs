@@ -7,14 +7,13 @@ use bytes::Bytes;
 use valet_agent::Item;
 use valet_protocol::{ErrorKind, ErrorObject, ServerNotificationMethod, v2};
 use valet_store::NewLine;
-use valet_transport::Piece;
 
 use super::Record;
 use super::log::Log;
 use super::open_items::OpenItems;
 use crate::connection::{Audience, Connection, ConnectionId, Connections};
 use crate::convert;
-use crate::notification::Notification;
+use crate::notification::{Notification, Piece};
 use crate::rollout::line;
 
 /// Everything of a thread that changes.

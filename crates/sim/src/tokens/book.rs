@@ -25,17 +25,14 @@ pub(super) struct Book {
     pub(super) policy: TokenPolicy,
     credentials: HashMap<String, Credential>,
     accounts: HashSet<String>,
-    /// In no order; the tokens of a family are listed by `issued`.
+    /// In no order; that of their issue is in the families.
     refresh_tokens: HashMap<String, RefreshToken>,
-    /// All refresh tokens in the order in which they were issued.
-    issued: Vec<String>,
     families: Vec<Family>,
 }
 
 struct Credential {
     uses_left: Option<u64>,
     expires: Option<SystemTime>,
-    expired_by_hand: bool,
     /// Position of the family; `None`: it came from elsewhere.
     family: Option<usize>,
 }
@@ -43,11 +40,15 @@ struct Credential {
 impl Credential {
     /// A credential that came from elsewhere: good until it is expired by hand.
     const fn foreign() -> Self {
-        Self { uses_left: None, expires: None, expired_by_hand: false, family: None }
+        Self { uses_left: None, expires: None, family: None }
     }
 
     fn is_expired(&self) -> bool {
-        self.expired_by_hand || self.expires.is_some_and(|expires| expires <= SystemTime::now())
+        self.expires.is_some_and(|expires| expires <= SystemTime::now())
+    }
+
+    fn expire(&mut self) {
+        self.expires = Some(SystemTime::UNIX_EPOCH);
     }
 
     fn spend(&mut self) -> Result<(), Refusal> {
@@ -90,11 +91,11 @@ impl Book {
         let is_first = self.accounts.insert(token.account_id.clone());
         let by_policy = if is_first { self.policy.first_uses.or(self.policy.uses) } else { self.policy.uses };
         let uses_left = uses.or(by_policy);
-        let credential = Credential { uses_left, expires: Some(expires), expired_by_hand: false, family: Some(family) };
+        let credential = Credential { uses_left, expires: Some(expires), family: Some(family) };
         self.credentials.insert(token.access_token.clone(), credential);
         let expires = self.policy.refresh_lifetime_ms.map(|lifetime| now + Duration::from_millis(lifetime));
         self.refresh_tokens.insert(token.refresh_token.clone(), RefreshToken { family, expires, spent: None });
-        self.issued.push(token.refresh_token.clone());
+        self.families[family].refresh_tokens.push(token.refresh_token.clone());
         token
     }
 
@@ -139,34 +140,27 @@ impl Book {
     }
 
     pub(super) fn expire(&mut self, token: &str) {
-        let entry = self.credentials.entry(token.to_owned()).or_insert_with(Credential::foreign);
-        entry.expired_by_hand = true;
+        self.credentials.entry(token.to_owned()).or_insert_with(Credential::foreign).expire();
     }
 
     pub(super) fn expire_all(&mut self) -> usize {
         let good = self.credentials.values_mut().filter(|credential| !credential.is_expired());
-        good.map(|credential| credential.expired_by_hand = true).count()
+        good.map(Credential::expire).count()
     }
 
     /// Ends a refresh token's time. `name` is the token or its fingerprint. Returns whether there
     /// is such a token.
     pub(super) fn expire_refresh(&mut self, name: &str) -> bool {
-        let Some(token) = self.issued.iter().find(|token| *token == name || fingerprint(token) == name) else {
-            return false;
-        };
-        if let Some(entry) = self.refresh_tokens.get_mut(token) {
-            entry.expires = Some(SystemTime::UNIX_EPOCH);
-        }
-        true
+        let found = self.refresh_tokens.iter_mut().find(|(token, _)| is_named(token, name));
+        found.map(|(_, entry)| entry.expires = Some(SystemTime::UNIX_EPOCH)).is_some()
     }
 
     /// Ends the grant of a token, which may be named by its fingerprint. Returns whether there is one.
     pub(super) fn revoke(&mut self, name: &str) -> bool {
-        let is_named = |token: &str| token == name || fingerprint(token) == name;
         let by_refresh =
-            || self.refresh_tokens.iter().find(|(token, _)| is_named(token)).map(|(_, entry)| entry.family);
+            || self.refresh_tokens.iter().find(|(token, _)| is_named(token, name)).map(|(_, entry)| entry.family);
         let by_access =
-            || self.credentials.iter().find(|(token, _)| is_named(token)).and_then(|(_, entry)| entry.family);
+            || self.credentials.iter().find(|(token, _)| is_named(token, name)).and_then(|(_, entry)| entry.family);
         let family = by_refresh().or_else(by_access);
         if let Some(family) = family {
             self.families[family].revoked = true;
@@ -176,14 +170,12 @@ impl Book {
 
     pub(super) fn grants(&self) -> Vec<Grant> {
         let now = SystemTime::now();
-        let shown = |(index, family): (usize, &Family)| {
-            let tokens = self.issued.iter().filter_map(|token| Some((token, self.refresh_tokens.get(token)?)));
-            let own = tokens.filter(|(_, entry)| entry.family == index);
-            let refresh_tokens =
-                own.map(|(token, entry)| GrantedRefresh { fingerprint: fingerprint(token), state: entry.state(now) });
-            family.shown(refresh_tokens.collect())
+        let token = |token: &String| {
+            let state = self.refresh_tokens.get(token)?.state(now);
+            Some(GrantedRefresh { fingerprint: fingerprint(token), state })
         };
-        self.families.iter().enumerate().map(shown).collect()
+        let shown = |family: &Family| family.shown(family.refresh_tokens.iter().filter_map(token).collect());
+        self.families.iter().map(shown).collect()
     }
 
     pub(super) fn admit_turn(&mut self, bearer: Option<&str>) -> Result<(), Refusal> {
@@ -218,4 +210,9 @@ impl Book {
         let family = self.credentials.get(token).and_then(|credential| credential.family);
         if family.is_some_and(|family| self.families[family].revoked) { Err(Refusal::Revoked) } else { Ok(()) }
     }
+}
+
+/// Whether `name` is the token or its fingerprint.
+fn is_named(token: &str, name: &str) -> bool {
+    token == name || fingerprint(token) == name
 }

@@ -82,6 +82,8 @@ pub(super) struct Family {
     pub(super) owner: Identity,
     pub(super) client_id: Option<String>,
     pub(super) revoked: bool,
+    /// In the order of their issue.
+    pub(super) refresh_tokens: Vec<String>,
     pub(super) redemptions: Vec<Redemption>,
 }
 
@@ -108,7 +110,7 @@ impl RefreshToken {
 
 impl Family {
     pub(super) fn new(kind: GrantKind, owner: Identity, client_id: Option<String>) -> Self {
-        Self { kind, owner, client_id, revoked: false, redemptions: Vec::new() }
+        Self { kind, owner, client_id, revoked: false, refresh_tokens: Vec::new(), redemptions: Vec::new() }
     }
 
     pub(super) fn note(&mut self, token: &str, at: u64, reason: Option<&str>, refused: Option<RefreshError>) {

@@ -24,11 +24,20 @@ async fn every_script_of_the_page_can_be_played() -> Result<()> {
         let rules: Value = serde_json::from_str(text)?;
         for rule in rules["rules"].as_array().into_iter().flatten() {
             let needle = rule["when"]["userText"].as_str().unwrap_or("anything");
-            let response = client.turn("key", needle).await?;
-            let is_stream = response.headers()["content-type"] == "text/event-stream";
-            // A stream that the script cuts is an error here, and right.
-            if let (true, Ok(body)) = (is_stream, response.text().await) {
-                assert!(body.starts_with("event: response.created"), "{text}\n{body}");
+            let responses = rule["responses"].as_array().context("no responses")?;
+            let times = rule["times"].as_u64().map_or(responses.len(), |times| times as usize);
+            // After the last response, the last one repeats.
+            for said in responses.iter().chain(responses.last().into_iter().cycle()).take(times) {
+                let response = client.turn("key", needle).await?;
+                assert_eq!(u64::from(response.status().as_u16()), said["status"].as_u64().unwrap_or(200), "{text}");
+                let is_cut = said["steps"].as_array().into_iter().flatten().any(|step| step["cut"] == true);
+                match response.text().await {
+                    Err(_) => assert!(is_cut, "{text}"),
+                    Ok(body) if said["body"].is_null() => {
+                        assert!(!is_cut && body.starts_with("event: response.created"), "{text}\n{body}");
+                    }
+                    Ok(body) => assert_eq!(serde_json::from_str::<Value>(&body)?, said["body"]),
+                }
             }
         }
     }

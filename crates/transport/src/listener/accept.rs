@@ -19,6 +19,8 @@ use super::{Address, ListenError};
 
 /// The longest head of a request.
 const HEAD_BYTES: usize = 16 * 1024;
+/// How long a visitor may take until it is a connection or has its answer.
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(5);
 /// The pause after the system had no connection to give: more often than not no file is left to open.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -101,7 +103,7 @@ async fn accept_tcp(socket: &TcpListener) -> io::Result<(TcpStream, Peer)> {
 }
 
 /// Takes visitors until it is told to stop.
-pub(super) async fn run(socket: Socket, routes: Router, limit: Duration, stop: CancellationToken) {
+pub(super) async fn run(socket: Socket, routes: Router, stop: CancellationToken) {
     let mut failing = false;
     loop {
         let accepted = tokio::select! {
@@ -112,7 +114,7 @@ pub(super) async fn run(socket: Socket, routes: Router, limit: Duration, stop: C
         match accepted {
             Ok((stream, peer)) => {
                 failing = false;
-                tokio::spawn(handshake(stream, peer, routes.clone(), limit));
+                tokio::spawn(handshake(stream, peer, routes.clone()));
             }
             Err(error) if left_already(&error) => {}
             Err(error) => {
@@ -136,7 +138,7 @@ fn left_already(error: &io::Error) -> bool {
 
 /// Serves the one request of a visitor. The deadline is for all of it, from the first byte of the request to
 /// the last of the answer; an upgraded connection goes on without.
-async fn handshake(stream: Stream, peer: Peer, routes: Router, limit: Duration) {
+async fn handshake(stream: Stream, peer: Peer, routes: Router) {
     let routes = TowerToHyperService::new(routes);
     let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(peer);
@@ -146,7 +148,7 @@ async fn handshake(stream: Stream, peer: Peer, routes: Router, limit: Duration) 
         .max_buf_size(HEAD_BYTES)
         .serve_connection(TokioIo::new(Lingering::new(stream)), service)
         .with_upgrades();
-    match tokio::time::timeout(limit, connection).await {
+    match tokio::time::timeout(HANDSHAKE_LIMIT, connection).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::debug!(%error, "a visitor was not understood"),
         Err(_) => tracing::debug!("a visitor took too long"),

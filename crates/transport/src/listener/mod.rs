@@ -19,7 +19,6 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -36,9 +35,6 @@ use accept::Socket;
 #[cfg(unix)]
 use control_socket::SocketFile;
 use door::Door;
-
-/// How long a visitor may take until it is a connection or has its answer.
-const HANDSHAKE_LIMIT: Duration = Duration::from_secs(5);
 
 /// Where to listen.
 #[derive(Debug)]
@@ -114,21 +110,12 @@ pub struct Settings {
     pub metrics: bool,
     /// Who answers `/healthz`, `/readyz` and `/metrics`.
     pub probes: Arc<dyn Probes>,
-    /// How long a visitor may take until it is a connection or has its answer.
-    pub handshake_limit: Duration,
 }
 
 impl Settings {
     /// Nobody but programs of this machine, and no metrics.
     pub fn new(probes: Arc<dyn Probes>) -> Self {
-        Self {
-            outbox: OutboxLimits::default(),
-            auth: None,
-            origins: Vec::new(),
-            metrics: false,
-            probes,
-            handshake_limit: HANDSHAKE_LIMIT,
-        }
+        Self { outbox: OutboxLimits::default(), auth: None, origins: Vec::new(), metrics: false, probes }
     }
 }
 
@@ -242,9 +229,8 @@ pub async fn listen(endpoint: Endpoint, settings: Settings) -> Result<Listener, 
     }
     let (links, accepted) = mpsc::channel(16);
     let stop = CancellationToken::new();
-    let limit = settings.handshake_limit;
     let routes = routes::routes(Door::new(settings, &address, links));
-    tokio::spawn(accept::run(socket, routes, limit, stop.clone()));
+    tokio::spawn(accept::run(socket, routes, stop.clone()));
     Ok(Listener {
         address,
         accepted,
