@@ -156,6 +156,18 @@ fn absolute(path: &Path) -> AbsolutePath {
     AbsolutePath::new(path).unwrap()
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_name_that_is_no_text_is_told_with_a_sign_in_its_place() {
+    use std::os::unix::ffi::OsStrExt;
+
+    let (_host, mut client, _folder, path) = client().await;
+    client.call("fs/watch", json!({ "watchId": "w", "path": path })).await.unwrap();
+    fs::write(path.join(std::ffi::OsStr::from_bytes(b"bad\xff")), "x").unwrap();
+    let (_, paths) = changed(&mut client).await;
+    assert_eq!(paths, [absolute(&path.join("bad\u{fffd}"))]);
+}
+
 #[tokio::test]
 async fn a_watch_tells_its_own_connection_until_it_is_ended() {
     let (host, mut client, _folder, path) = client().await;

@@ -151,7 +151,11 @@ fn senseless_settings_are_named() {
     let rows = [
         ("forced_login_method = \"magic\"", &["app-server"][..], "`forced_login_method` has to be `api` or `chatgpt`"),
         ("sandbox_mode = \"loose\"", &["app-server"][..], "`sandbox_mode` has to be one of `read-only`"),
-        ("[model_providers.x]\nwire_api = \"smoke\"", &["app-server"][..], "`model_providers.x.wire_api` has to be `responses` or `chat`"),
+        (
+            "[model_providers.x]\nwire_api = \"smoke\"",
+            &["app-server"][..],
+            "`model_providers.x.wire_api` has to be `responses` or `chat`",
+        ),
         (
             "[valet]\ncompat = \"strict\"\nauth_scope = \"connection\"",
             &["app-server"][..],

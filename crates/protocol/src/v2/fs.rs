@@ -9,8 +9,7 @@ use ts_rs::TS;
 
 /// A path that is absolute and holds no `.` and no `..`. These are taken out by the text alone, without a look
 /// at the file system; a relative path is an error.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema, TS)]
-#[serde(transparent)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, JsonSchema, TS)]
 #[ts(rename = "AbsolutePathBuf", type = "string")]
 #[schemars(rename = "AbsolutePathBuf", transparent, example = "/")]
 pub struct AbsolutePath(PathBuf);
@@ -37,6 +36,13 @@ impl AbsolutePath {
 impl AsRef<Path> for AbsolutePath {
     fn as_ref(&self) -> &Path {
         &self.0
+    }
+}
+
+impl Serialize for AbsolutePath {
+    /// What is no UTF-8 in a path has a sign in its place, as everywhere on the wire.
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0.display())
     }
 }
 
