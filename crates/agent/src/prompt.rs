@@ -63,11 +63,14 @@ impl Scene {
 }
 
 /// What begins with these is told to the model in a person's place, here or by the reference.
-const NOTES: [&str; 6] = [
+const NOTES: [&str; 9] = [
     "<environment_context>",
     "<turn_aborted>",
     "<user_shell_command>",
     "<user_instructions>",
+    "<skill>",
+    "<subagent_notification>",
+    "# AGENTS.md instructions for",
     SUMMED_UP,
     project::HEADING,
 ];

@@ -125,6 +125,8 @@ pub enum RefreshFailure {
     Rejected(Option<i64>),
     /// The parent's answer was not of the agreed shape.
     Malformed,
+    /// Somebody was asked, and nobody answered in time.
+    Silent,
     /// There is nobody to ask.
     Gone,
 }

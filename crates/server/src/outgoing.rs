@@ -47,6 +47,11 @@ impl OutgoingMessageSender {
         self.events.is_closed()
     }
 
+    /// Resolves when it has.
+    pub(crate) async fn closed(&self) {
+        self.events.closed().await;
+    }
+
     /// Asks, under a new id or again under one that was used for the same question. None: nobody is there.
     pub(crate) async fn send<M: ServerRequestMethod>(
         &self,

@@ -18,7 +18,7 @@ async fn what_a_command_prints_is_streamed_and_is_the_same_in_its_item() {
     assert_eq!((&item["status"], &item["exitCode"]), (&json!("completed"), &json!(0)));
     assert_eq!((&item["source"], &item["cwd"]), (&json!("unifiedExecStartup"), &json!(bench.path(""))));
     assert_eq!(item["command"], format!("/bin/sh -c '{script}'"));
-    assert!(item["durationMs"].as_i64().unwrap() >= 60 && item["processId"].is_string());
+    assert!(item["durationMs"].as_i64().unwrap() > 0 && item["processId"].is_string());
     let output = bench.output();
     assert!(output.contains("Process exited with code 0\n"), "{output}");
     assert!(output.ends_with(&format!("Output:\n{}", bench.printed())), "{output}");

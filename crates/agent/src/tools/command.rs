@@ -199,17 +199,19 @@ impl Tools {
             }
             // A command that does not read must not hold up the turn.
             match timeout(arguments.yield_time(), session.write(&arguments.chars)).await {
-                Ok(Ok(())) => turn.emit(Event::TerminalInput {
-                    item_id: &session.item_id,
-                    process_id: &session.id.to_string(),
-                    text: &arguments.chars,
-                }),
                 // It has exited; the output says so.
                 Ok(Err(_)) if session.exit_code().is_some() => {}
                 Ok(Err(error)) => return format!("write_stdin failed: {error}").into(),
-                Err(_elapsed) => {
-                    let words = "write_stdin failed: the command does not read; a part may have been typed";
-                    return words.to_owned().into();
+                typed => {
+                    turn.emit(Event::TerminalInput {
+                        item_id: &session.item_id,
+                        process_id: &session.id.to_string(),
+                        text: &arguments.chars,
+                    });
+                    if typed.is_err() {
+                        let words = "write_stdin failed: the command does not read; a part may have been typed";
+                        return words.to_owned().into();
+                    }
                 }
             }
         }

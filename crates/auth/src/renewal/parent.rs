@@ -58,16 +58,15 @@ impl Account {
                 }
                 Landing::Abandoned
             }
-            // Before the answer, which may be that nobody answered in time: whether anybody was asked is known here only.
+            answer = &mut answer => Landing::Ended(self.landed(answer, owner, deadline, borrowing)),
             () = tokio::time::sleep(deadline) => {
                 let asked = parent.given_up(&request);
                 if asked && !borrowing.rules.strict {
                     self.await_late_answer(answer, owner, rejected, borrowing.clone());
                 }
-                let kind = if asked { AuthFailureKind::RefreshTimeout } else { AuthFailureKind::NoOwner };
-                Landing::Ended(Err(AuthFailure { kind, ..AuthFailure::timeout(deadline) }))
+                let failure = if asked { RefreshFailure::Silent } else { RefreshFailure::Gone };
+                Landing::Ended(self.landed(Err(failure), owner, deadline, borrowing))
             }
-            answer = &mut answer => Landing::Ended(self.landed(answer, owner, deadline, borrowing)),
         }
     }
 
@@ -88,6 +87,7 @@ impl Account {
             Err(RefreshFailure::Malformed) => {
                 Err(AuthFailure::new(AuthFailureKind::RefreshInvalid, "invalid auth refresh response"))
             }
+            Err(RefreshFailure::Silent) => Err(AuthFailure::timeout(deadline)),
             Err(RefreshFailure::Gone) => {
                 Err(AuthFailure { kind: AuthFailureKind::NoOwner, ..AuthFailure::timeout(deadline) })
             }

@@ -60,6 +60,19 @@ struct Guard<'a> {
     in_keyring: Cell<bool>,
 }
 
+impl Guard<'_> {
+    /// Whether the keyring holds a login, or may hold one that it does not show now. Of who has one in the file it is
+    /// known that the keyring had none to begin with.
+    fn may_be_in_keyring(&self) -> bool {
+        let in_file = || self.file.load().is_ok_and(|login| login.is_some());
+        self.in_keyring.get()
+            || match self.store.keyring.load() {
+                Ok(login) => login.is_some(),
+                Err(_) => self.store.keyring.is_there() && !in_file(),
+            }
+    }
+}
+
 impl Locked for Guard<'_> {
     /// Who writes must know what is there: a keyring that is locked for the moment may hold a login.
     fn load(&self) -> Result<Option<Login>, StoreError> {
@@ -82,8 +95,8 @@ impl Locked for Guard<'_> {
                 self.in_keyring.set(true);
                 self.file.clear()
             }
-            // The older login there would be found first, once the keyring is back.
-            Err(error) if self.in_keyring.get() || matches!(self.store.keyring.load(), Ok(Some(_))) => Err(error),
+            // An older login there would be found first, once the keyring is back.
+            Err(error) if self.may_be_in_keyring() => Err(error),
             Err(error) => {
                 KeyringOrFile::tell(&error);
                 self.file.save(login)

@@ -32,7 +32,13 @@ pub(super) fn run(command: &AccountsCommand) -> anyhow::Result<ExitCode> {
                 let login = accounts.shelf.get(name);
                 accounts.shelf.remove(name)?;
                 tell(format_args!("{name} is forgotten here."));
-                login.context("its file could not be read, so its tokens stay good until they expire")?
+                match login {
+                    Err(error) if revocation.wanted(&config) => {
+                        let words = "its file could not be read, so its tokens stay good until they expire";
+                        return Err(anyhow::Error::from(error).context(words));
+                    }
+                    login => login.ok().flatten(),
+                }
             };
             return logout::revoke(&config, removed, revocation.wanted(&config));
         }

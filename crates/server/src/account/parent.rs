@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, select};
+use futures_util::future::BoxFuture;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
@@ -79,13 +79,16 @@ impl Parent {
 
 /// Counts what came of a question, whoever ends the wait for it.
 struct Counting<'a> {
-    metrics: &'a Metrics,
-    outcome: &'static str,
+    inner: &'a Inner,
+    flight: u64,
+    /// None: whoever waited has given up.
+    outcome: Option<&'static str>,
 }
 
 impl Drop for Counting<'_> {
     fn drop(&mut self) {
-        self.metrics.refresh(self.outcome);
+        let given_up = || if self.inner.has_asked(self.flight) { "unanswered" } else { "gone" };
+        self.inner.whereabouts.metrics.refresh(self.outcome.unwrap_or_else(given_up));
     }
 }
 
@@ -94,15 +97,19 @@ impl ExternalAuth for Parent {
         let inner = Arc::clone(&self.0);
         let ask = async move {
             let _asking = Asking { inner: &inner, flight: request.flight };
-            let mut counting = Counting { metrics: &inner.whereabouts.metrics, outcome: "unanswered" };
+            let mut counting = Counting { inner: &inner, flight: request.flight, outcome: None };
             let answer = if inner.strict { inner.ask_everybody(&request).await } else { inner.find(&request).await };
-            counting.outcome = match &answer {
+            let answer = match answer {
+                Err(RefreshFailure::Gone) if inner.has_asked(request.flight) => Err(RefreshFailure::Silent),
+                answer => answer,
+            };
+            counting.outcome = Some(match &answer {
                 Ok(_) => "renewed",
                 Err(RefreshFailure::Rejected(_)) => "rejected",
                 Err(RefreshFailure::Malformed) => "malformed",
-                Err(RefreshFailure::Gone) if inner.open().contains_key(&request.flight) => "unanswered",
+                Err(RefreshFailure::Silent) => "unanswered",
                 Err(RefreshFailure::Gone) => "gone",
-            };
+            });
             answer
         };
         ask.boxed()
@@ -188,7 +195,7 @@ impl Inner {
             match self.ask_stand_in(request, stand_in, share).await {
                 Ok(tokens) => return Ok(Renewed { tokens, may_switch: false }),
                 // Silence is no refusal: if nobody refuses, somebody may still come.
-                Err(RefreshFailure::Gone) => {}
+                Err(RefreshFailure::Gone | RefreshFailure::Silent) => {}
                 Err(RefreshFailure::Rejected(code)) => refusal = Some(code),
                 Err(RefreshFailure::Malformed) => refusal = Some(None),
             }
@@ -196,10 +203,21 @@ impl Inner {
         Err(RefreshFailure::Gone)
     }
 
-    /// Resolves when there may be somebody to ask who was not there at this call.
+    /// Whether anybody was asked for the sake of a flight.
+    fn has_asked(&self, flight: u64) -> bool {
+        self.open().contains_key(&flight)
+    }
+
+    /// Resolves when there may be somebody to ask who was not there at this call, and when nobody ever will be.
     fn news(&self, request: &RefreshRequest) -> impl Future<Output = ()> {
-        let arrival = self.whereabouts.owners.arrival();
-        select(Box::pin(arrival), Box::pin(request.waiters.joined())).map(drop)
+        let (arrival, joined) = (self.whereabouts.owners.arrival(), request.waiters.joined());
+        async move {
+            tokio::select! {
+                () = arrival => {}
+                () = joined => {}
+                () = self.whereabouts.outgoing.closed() => {}
+            }
+        }
     }
 
     /// Resolves when the lender is there.

@@ -26,7 +26,14 @@ pub(super) struct Layer {
 }
 
 impl Layer {
-    pub(super) fn user(path: &Path, table: Table) -> Self {
+    /// What a file in the home says. Its relative roots begin there, and not where a thread works.
+    pub(super) fn user(path: &Path, home: &Path, mut table: Table) -> Self {
+        let roots = table.get_mut("sandbox_workspace_write").and_then(|inner| inner.get_mut("writable_roots"));
+        for root in roots.and_then(toml::Value::as_array_mut).into_iter().flatten() {
+            if let Some(path) = root.as_str() {
+                *root = home.join(path).display().to_string().into();
+            }
+        }
         let file = path.display().to_string();
         Self { source: ConfigLayerSource::User { file, profile: None }, table }
     }

@@ -108,7 +108,7 @@ impl Config {
         let path = home.join("config.toml");
         let user = text.parse().map_err(|error| ConfigError::parse(&path, text, &error))?;
         let flags = Layer::session_flags(overrides)?;
-        let layers = vec![flags.clone(), Layer::user(&path, user)];
+        let layers = vec![flags.clone(), Layer::user(&path, home, user)];
         // Layers that lie on each other have no lines; the file has.
         Self::of_layers(home, layers).map_err(|wrong| wrong.in_file(&path, text, &flags.table))
     }
@@ -263,18 +263,13 @@ impl Config {
     pub fn sandbox_of(&self, mode: SandboxMode) -> SandboxPolicy {
         match (mode, &self.keys.sandbox_workspace_write) {
             (SandboxMode::WorkspaceWrite, Some(keys)) => SandboxPolicy::WorkspaceWrite {
-                writable_roots: keys.writable_roots.iter().map(|root| self.below_home(root)).collect(),
+                writable_roots: keys.writable_roots.clone(),
                 network_access: keys.network_access,
                 exclude_tmpdir_env_var: keys.exclude_tmpdir_env_var,
                 exclude_slash_tmp: keys.exclude_slash_tmp,
             },
             (mode, _) => mode.into(),
         }
-    }
-
-    /// A path of the file: a relative one begins at the file.
-    fn below_home(&self, path: &str) -> String {
-        self.home.join(path).display().to_string()
     }
 
     /// How much reasoning is told, in new threads.
