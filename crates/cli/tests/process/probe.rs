@@ -100,15 +100,14 @@ fn processes() -> impl Iterator<Item = u32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-/// A process and all that descend from it.
+/// A process and all that descend from it, parents before their children: ids begin anew, and say nothing of that.
 pub(crate) fn tree(root: u32) -> Vec<Process> {
     let all: BTreeMap<u32, Vec<String>> = processes().filter_map(|id| Some((id, stat(id)?))).collect();
-    let descends = |id: &u32| {
-        let parent = |id: &u32| all.get(id)?[PARENT].parse().ok();
-        std::iter::successors(Some(*id), parent).any(|ancestor| ancestor == root)
-    };
-    let found = all.iter().filter(|(id, _)| descends(id));
-    found.map(|(id, fields)| Process { id: *id, born: fields[BORN].clone() }).collect()
+    let parent = |id: &u32| all.get(id)?[PARENT].parse().ok();
+    let depth = |id: u32| std::iter::successors(Some(id), parent).position(|ancestor| ancestor == root);
+    let mut found: Vec<_> = all.iter().filter_map(|(id, fields)| Some((depth(*id)?, *id, fields))).collect();
+    found.sort_by_key(|(depth, ..)| *depth);
+    found.into_iter().map(|(_, id, fields)| Process { id, born: fields[BORN].clone() }).collect()
 }
 
 /// Waits until none of these is there, and says how long that took. They are nobody's children here, so there is

@@ -224,31 +224,44 @@ impl Db {
 
     /// Takes over the names, if their file changed.
     pub(super) fn names(&self) -> Result<(), StoreError> {
-        let state = FileState::of(&self.files.names_path()).unwrap_or_default();
-        let state = format!("{} {} {}", state.size, state.mtime, state.ino);
-        let known: Option<String> = self.read(|db| {
-            let sql = "SELECT value FROM meta WHERE name = 'names'";
-            db.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()
-        })?;
-        if known.as_ref() == Some(&state) {
-            return Ok(());
+        loop {
+            let state = FileState::of(&self.files.names_path()).unwrap_or_default();
+            let state = format!("{} {} {}", state.size, state.mtime, state.ino);
+            let known = self.read(known_names)?;
+            if known.as_ref() == Some(&state) {
+                return Ok(());
+            }
+            let names = self.files.names()?;
+            let taken_over = self.write(|db| {
+                // Another host was quicker, and may have read a newer file.
+                if known_names(db)? != known {
+                    return Ok(false);
+                }
+                let mut select = db.prepare_cached("SELECT id, name FROM names")?;
+                let old: HashMap<String, String> =
+                    select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+                for id in old.keys().filter(|id| !names.contains_key(*id)) {
+                    db.prepare_cached("DELETE FROM names WHERE id = ?")?.execute([id])?;
+                    rows::rename(db, id, None)?;
+                }
+                for (id, name) in names.iter().filter(|(id, name)| old.get(*id) != Some(name)) {
+                    db.prepare_cached("INSERT OR REPLACE INTO names (id, name) VALUES (?, ?)")?.execute([id, name])?;
+                    rows::rename(db, id, Some(name))?;
+                }
+                db.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('names', ?)", [&state])?;
+                Ok(true)
+            })?;
+            if taken_over {
+                return Ok(());
+            }
         }
-        let names = self.files.names()?;
-        self.write(|db| {
-            let mut select = db.prepare_cached("SELECT id, name FROM names")?;
-            let old: HashMap<String, String> =
-                select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
-            for id in old.keys().filter(|id| !names.contains_key(*id)) {
-                db.prepare_cached("DELETE FROM names WHERE id = ?")?.execute([id])?;
-                rows::rename(db, id, None)?;
-            }
-            for (id, name) in names.iter().filter(|(id, name)| old.get(*id) != Some(name)) {
-                db.prepare_cached("INSERT OR REPLACE INTO names (id, name) VALUES (?, ?)")?.execute([id, name])?;
-                rows::rename(db, id, Some(name))?;
-            }
-            db.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('names', ?)", [&state]).map(drop)
-        })
     }
+}
+
+/// The state of the file of names that the index knows.
+fn known_names(db: &Connection) -> rusqlite::Result<Option<String>> {
+    let sql = "SELECT value FROM meta WHERE name = 'names'";
+    db.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()
 }
 
 fn in_folder(db: &Connection, name: &str) -> rusqlite::Result<Vec<(Log, FileState)>> {

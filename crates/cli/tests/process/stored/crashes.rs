@@ -183,7 +183,8 @@ impl<'a> World<'a> {
             return;
         };
         let text = std::fs::read_to_string(&log).unwrap();
-        let last = text.lines().last().unwrap();
+        // Killed before the first line.
+        let Some(last) = text.lines().last() else { return };
         let mut half = last.len() / 2;
         while !last.is_char_boundary(half) {
             half += 1;
