@@ -3,7 +3,7 @@
 use serde_json::json;
 use valet_protocol::methods as m;
 use valet_sim::{Script, TokenPolicy};
-use valet_tests::TestHost;
+use valet_tests::{Asked, TestClient, TestHost};
 
 fn assert_lines(text: &str, lines: &[&str]) {
     for line in lines {
@@ -41,8 +41,8 @@ async fn requests_turns_refreshes_and_connections_are_counted_when_that_is_asked
     drop(other);
 }
 
-#[tokio::test]
-async fn a_question_that_waits_is_open_and_one_that_nobody_answers_is_counted_as_such() {
+/// A host whose parent was asked for a token, and has not answered yet.
+async fn asked() -> (TestHost, TestClient, Asked) {
     let tokens = TokenPolicy { first_uses: Some(0), ..TokenPolicy::default() };
     let host =
         TestHost::builder().script(Script::text("Hello.").tokens(tokens)).with("valet.metrics=true").start().await;
@@ -51,6 +51,12 @@ async fn a_question_that_waits_is_open_and_one_that_nobody_answers_is_counted_as
     let thread = parent.thread().await;
     parent.start_turn(&thread, "hello").await;
     let asked = parent.asked().await;
+    (host, parent, asked)
+}
+
+#[tokio::test]
+async fn a_question_that_waits_is_open_and_one_that_is_refused_is_counted_as_such() {
+    let (host, mut parent, asked) = asked().await;
     assert!(host.host().is_alive().await);
     assert_lines(&host.host().metrics().unwrap(), &["valet_server_requests_open 1", "valet_turns_running 1"]);
     parent.refuse(&asked, &json!({ "code": -32000, "message": "no" }));
@@ -61,14 +67,7 @@ async fn a_question_that_waits_is_open_and_one_that_nobody_answers_is_counted_as
 
 #[tokio::test]
 async fn a_question_that_the_end_of_the_host_cuts_short_is_over_with_it() {
-    let tokens = TokenPolicy { first_uses: Some(0), ..TokenPolicy::default() };
-    let host =
-        TestHost::builder().script(Script::text("Hello.").tokens(tokens)).with("valet.metrics=true").start().await;
-    let mut parent = host.parent().await;
-    parent.stop_answering();
-    let thread = parent.thread().await;
-    parent.start_turn(&thread, "hello").await;
-    parent.asked().await;
+    let (host, _parent, _asked) = asked().await;
     host.shutdown().await;
     let is_over = async {
         while !host.host().metrics().unwrap().contains(r#"valet_refreshes_total{outcome="unanswered"} 1"#) {
@@ -77,6 +76,22 @@ async fn a_question_that_the_end_of_the_host_cuts_short_is_over_with_it() {
     };
     // Far below the deadline of the question.
     tokio::time::timeout(std::time::Duration::from_secs(5), is_over).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_token_that_nobody_was_there_to_be_asked_for_is_counted_as_gone() {
+    let tokens = TokenPolicy { first_uses: Some(0), ..TokenPolicy::default() };
+    let script = Script::text("Hello.").tokens(tokens);
+    let host = TestHost::builder().script(script).with("valet.metrics=true").with("valet.auth_refresh_timeout_ms=300");
+    let host = host.start().await;
+    let parent = host.parent().await;
+    let mut watcher = host.connect();
+    // Without the opt-in it is no stand-in.
+    watcher.initialize_with(serde_json::Value::Null).await;
+    let thread = watcher.thread().await;
+    drop(parent);
+    watcher.turn(&thread, "hello").await;
+    assert_lines(&host.host().metrics().unwrap(), &[r#"valet_refreshes_total{outcome="gone"} 1"#]);
 }
 
 #[tokio::test]
