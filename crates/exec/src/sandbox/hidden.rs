@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
+use std::fmt::Display;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _};
@@ -18,14 +19,18 @@ use crate::helper::because;
 const POWERLESS: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV).union(MountFlags::NOEXEC);
 const CLOSED: MountFlags = POWERLESS.union(MountFlags::RDONLY);
 
+/// How often something may be replaced between the look at it and the mount, which are microseconds apart.
+const ATTEMPTS: usize = 100;
+
 /// Hides these paths, as the last change of the view: what is put back is as it is now. A folder that may be written
 /// stays the one that it is, as do the root's entries: there, only what exists is hidden, and as long as nobody outside
 /// puts something else in its place.
 pub(super) fn hide(paths: &[PathBuf], is_writable: impl Fn(&Path) -> bool) -> io::Result<()> {
     for (folder, names) in by_folder(paths) {
         if is_writable(&folder) || folder.parent().is_none() {
-            for path in names.iter().map(|name| folder.join(name)).filter(|path| path.exists()) {
-                close(&path).map_err(|error| because(&format!("hiding {}", path.display()), error))?;
+            for path in names.iter().map(|name| folder.join(name)) {
+                let close = || if path.exists() { close(&path) } else { Ok(()) };
+                settled(format_args!("hiding {}", path.display()), close)?;
             }
         } else {
             cover(&folder, &names).map_err(|error| because(&format!("covering {}", folder.display()), error))?;
@@ -50,13 +55,12 @@ fn by_folder(paths: &[PathBuf]) -> BTreeMap<PathBuf, BTreeSet<OsString>> {
 }
 
 /// Puts an empty folder over a folder, and over anything else a device that cannot be opened.
-fn close(path: &Path) -> rustix::io::Result<()> {
+fn close(path: &Path) -> io::Result<()> {
     if path.is_dir() {
-        mount("tmpfs", path, "tmpfs", CLOSED, c"mode=000,size=4k")
-    } else {
-        mount_bind("/dev/null", path)?;
-        mount_remount(path, CLOSED | MountFlags::BIND, c"")
+        return Ok(mount("tmpfs", path, "tmpfs", CLOSED, c"mode=000,size=4k")?);
     }
+    mount_bind("/dev/null", path)?;
+    Ok(mount_remount(path, CLOSED | MountFlags::BIND, c"")?)
 }
 
 /// Puts a folder of the command's own over a folder, with all that is in it but what is hidden. Names that come into
@@ -68,10 +72,11 @@ fn cover(folder: &Path, hidden: &BTreeSet<OsString>) -> io::Result<()> {
         host => host?,
     };
     mount("tmpfs", folder, "tmpfs", POWERLESS, c"mode=700")?;
-    for entry in fs::read_dir(by_descriptor(&host))? {
-        let name = entry?.file_name();
+    // A set, as a name that is taken away and given again meanwhile is read twice.
+    let names = fs::read_dir(by_descriptor(&host))?.map(|entry| entry.map(|entry| entry.file_name()));
+    for name in names.collect::<io::Result<BTreeSet<_>>>()? {
         if !hidden.iter().any(|hidden| is_called(&name, hidden)) {
-            put_back(&host, &name, &folder.join(&name)).map_err(|error| because(&name.display().to_string(), error))?;
+            settled(name.display(), || put_back(&host, &name, &folder.join(&name)))?;
         }
     }
     Ok(mount_remount(folder, CLOSED | MountFlags::BIND, c"")?)
@@ -99,7 +104,21 @@ fn put_back(host: &File, name: &OsStr, at: &Path) -> io::Result<()> {
         FileType::Directory => fs::create_dir(at)?,
         _ => drop(File::create(at)?),
     }
-    Ok(mount_bind_recursive(by_descriptor(&entry), at)?)
+    let remove = |_error: &Errno| drop(fs::remove_file(at).or_else(|_folder| fs::remove_dir(at)));
+    Ok(mount_bind_recursive(by_descriptor(&entry), at).inspect_err(remove)?)
+}
+
+/// Mounts what has a name, and looks again when it was gone by then: somebody outside may replace it, as one does who
+/// writes a file as a whole. What has the name no more is the caller's to pass over.
+pub(super) fn settled<T>(what: impl Display, mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    let mut done = attempt();
+    for _ in 1..ATTEMPTS {
+        match &done {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => done = attempt(),
+            _ => break,
+        }
+    }
+    done.map_err(|error| because(&what.to_string(), error))
 }
 
 /// A path to what was opened, whatever has its name by now.

@@ -17,7 +17,7 @@ use rustix::mount::{
 use rustix::thread::UnshareFlags;
 
 use crate::helper::because;
-use crate::sandbox::hidden::{self, by_descriptor};
+use crate::sandbox::hidden::{self, by_descriptor, settled};
 use crate::sandbox::linux::open_real;
 use crate::spec::Limits;
 
@@ -55,16 +55,11 @@ fn unshare(what: UnshareFlags) -> rustix::io::Result<()> {
 pub(super) fn arrange(limits: &Limits, terminal: Option<BorrowedFd<'_>>) -> io::Result<()> {
     mount_change("/", MountPropagationFlags::REC | MountPropagationFlags::PRIVATE)
         .map_err(|error| because("private mounts", error))?;
-    let protected = existing(&limits.protected);
     for path in &limits.writable {
-        if let Some(real) = open_real(path)? {
-            let real = by_descriptor(&real);
-            mount_bind_recursive(&real, &real).map_err(|error| because(&path.display().to_string(), error))?;
-        }
+        settled(path.display(), || mount_on_itself(path))?;
     }
-    for path in &protected {
-        mount_bind_recursive(path, path).map_err(|error| because(&path.display().to_string(), error))?;
-    }
+    let protected = limits.protected.iter().filter_map(|path| settled(path.display(), || protect(path)).transpose());
+    let protected = protected.collect::<io::Result<Vec<_>>>()?;
     let is_writable = |path: &Path| deepest(&limits.writable, path) > deepest(&protected, path);
     for mounted in mounted()? {
         if !is_writable(&mounted.at) && !mounted.flags.contains(MountFlags::RDONLY) {
@@ -75,9 +70,18 @@ pub(super) fn arrange(limits: &Limits, terminal: Option<BorrowedFd<'_>>) -> io::
     hidden::hide(&limits.hidden, is_writable)
 }
 
-/// The paths that exist, as they are called without symbolic links.
-fn existing(paths: &[PathBuf]) -> Vec<PathBuf> {
-    paths.iter().filter_map(|path| path.canonicalize().ok()).collect()
+/// Makes a mount of a writable path, if it is there.
+fn mount_on_itself(path: &Path) -> io::Result<()> {
+    let Some(real) = open_real(path)? else { return Ok(()) };
+    let real = by_descriptor(&real);
+    Ok(mount_bind_recursive(&real, &real)?)
+}
+
+/// Makes a mount of a protected path, if it is there. Returns what it is called without symbolic links.
+fn protect(path: &Path) -> io::Result<Option<PathBuf>> {
+    let Ok(real) = path.canonicalize() else { return Ok(None) };
+    mount_bind_recursive(&real, &real)?;
+    Ok(Some(real))
 }
 
 /// How deep the deepest of the folders is that a path is in, if it is in any.

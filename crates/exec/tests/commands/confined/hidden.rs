@@ -3,6 +3,8 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pretty_assertions::assert_eq;
 use valet_exec::{Exit, Limits, Sandbox, Spec, Stdio};
@@ -16,6 +18,7 @@ crate::harness::tests![
     the_rest_of_the_folder_is_as_it_was,
     a_workspace_beside_what_is_hidden_works,
     a_folder_of_thousands_is_no_obstacle,
+    what_is_replaced_while_a_command_starts_is_no_obstacle,
     in_a_writable_folder_what_exists_is_hidden,
 ];
 
@@ -108,6 +111,27 @@ async fn a_folder_of_thousands_is_no_obstacle() {
     }
     let said = run(shell(&place, "cat \"$OUT/file 1999\"; ls \"$OUT\" | wc -l", &["secret"])).await.success();
     assert_eq!(said, "kept2001\n");
+}
+
+async fn what_is_replaced_while_a_command_starts_is_no_obstacle() {
+    let place = Place::new();
+    let (file, protected) = (place.outside().join("file"), place.root().join(".git"));
+    let done = Arc::new(AtomicBool::new(false));
+    let writer = std::thread::spawn({
+        let done = Arc::clone(&done);
+        move || {
+            while !done.load(Ordering::Relaxed) {
+                replace(&file);
+                fs::rename(&protected, protected.with_extension("away")).unwrap();
+                fs::rename(protected.with_extension("away"), &protected).unwrap();
+            }
+        }
+    });
+    for _ in 0..30 {
+        assert_eq!(run(shell(&place, "echo it runs", &["secret"])).await.success(), "it runs\n");
+    }
+    done.store(true, Ordering::Relaxed);
+    writer.join().unwrap();
 }
 
 async fn in_a_writable_folder_what_exists_is_hidden() {
