@@ -1,18 +1,16 @@
 //! A host that is not asked for anything does nothing, and what has come and gone has left nothing.
 
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use pretty_assertions::assert_eq;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Child;
 use valet_client::{AppServer, AppServerProcess, Client, Handlers, Notifications, connect};
 use valet_protocol::{methods as m, v2};
 use valet_sim::{Chunks, Response, Script, Sim};
 
 use crate::probe::{descriptors, lend, lender, resident, runs, start_turn, start_turn_in, switches, tree, turn_status};
-use crate::support::{LIMIT, home, in_time, long, valet};
+use crate::support::{LIMIT, home, in_time, listening, long, valet};
 
 /// So short that the token is due for renewal from the start, and expires while the host is idle.
 const TOKEN: Duration = Duration::from_secs(4);
@@ -118,12 +116,8 @@ impl Listener {
         let config = home.path().join("config.toml");
         let text = std::fs::read_to_string(&config).unwrap();
         std::fs::write(config, format!("{more}{text}")).unwrap();
-        let mut command = valet(home.path(), &["app-server", "--listen", "ws://127.0.0.1:0"]);
-        command.stderr(Stdio::piped());
-        let mut child = tokio::process::Command::from(command).kill_on_drop(true).spawn().unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let line = in_time(lines.next_line()).await.unwrap().unwrap();
-        let url = format!("ws://{}", line.rsplit("ws://").next().unwrap());
+        let (child, address) = listening(home.path(), &[]).await;
+        let url = format!("ws://{address}");
         Self { child, url, _home: home }
     }
 

@@ -48,6 +48,7 @@ mod support;
 #[cfg(target_os = "linux")]
 mod switch;
 mod tap;
+#[cfg(target_os = "linux")]
 mod tenants;
 #[cfg(unix)]
 mod transports_docs;

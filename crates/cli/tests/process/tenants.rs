@@ -1,20 +1,19 @@
 //! One host, a thousand users.
 
-use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use pretty_assertions::assert_eq;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::Command;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::{Barrier, Semaphore};
 use valet_client::{Client, connect};
 use valet_protocol::{methods as m, v2};
 use valet_sim::{RecordedRequest, Script, Sim, TokenPolicy, TokenRequest};
 use valet_tests::{lend, lender, skip};
 
-use crate::support::{home, valet};
+use crate::probe::resident;
+use crate::support::{home, listening};
 
 const TENANTS: usize = 1000;
 /// How many connect at a time: a handshake may take five seconds.
@@ -23,27 +22,13 @@ const AT_ONCE: usize = 50;
 const FILES: u64 = 4096;
 
 /// Lets this process and its children open enough sockets. Says whether it may.
-#[cfg(target_os = "linux")]
 fn raise_file_limit() -> bool {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_none_or(|current| current >= FILES) {
         return true;
     }
     let raised = Rlimit { current: Some(FILES), maximum: limit.maximum };
     setrlimit(Resource::Nofile, raised).is_ok()
-}
-
-#[cfg(not(target_os = "linux"))]
-fn raise_file_limit() -> bool {
-    false
-}
-
-/// Resident memory in KiB.
-fn resident(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -57,13 +42,8 @@ async fn a_thousand_tenants_refused_at_the_same_moment_each_refresh_once_and_com
     let home = home(&sim);
     // A thousand answers take this process a while.
     let patience = "valet.auth_refresh_timeout_ms=60000";
-    let args = ["app-server", "--listen", "ws://127.0.0.1:0", "--auth-scope", "connection", "-c", patience];
-    let mut command = Command::from(valet(home.path(), &args));
-    let mut child = command.stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
-    let pid = child.id().unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let line = lines.next_line().await.unwrap().unwrap();
-    let url = format!("ws://{}", line.rsplit("ws://").next().unwrap());
+    let (child, address) = listening(home.path(), &["--auth-scope", "connection", "-c", patience]).await;
+    let (pid, url) = (child.id().unwrap(), format!("ws://{address}"));
     let before = resident(pid);
 
     let asked = Arc::new(AtomicUsize::new(0));
