@@ -7,7 +7,7 @@ use bytes::Bytes;
 use reqwest::header::HeaderMap;
 use serde_json::value::RawValue;
 use uuid::Uuid;
-use valet_auth::{Caller, HttpClient, SendError, send_authorized};
+use valet_auth::{Caller, HttpClient, Secrets, SendError, send_authorized};
 
 use crate::event::Event;
 use crate::failure::{Failure, FailureClass};
@@ -142,6 +142,7 @@ impl<'a> Response<'a> {
         let idle = self.turn.settings.provider.stream_idle_timeout;
         let response = self.open(http, body, idle).await?;
         self.began = true;
+        let secrets = Secrets::of(&response);
         self.progress.limits = RateLimits::all(response.headers());
         self.tell_who_answers(response.headers());
         self.hear_of_models(response.headers());
@@ -172,7 +173,8 @@ impl<'a> Response<'a> {
                 Ok(Some(end)) => return Ok(self.whole(end)),
                 Err(failure) => {
                     self.tell_pieces();
-                    return Err(failure);
+                    let message = secrets.hide_in(failure.message.clone());
+                    return Err(failure.in_words(message));
                 }
             }
         }

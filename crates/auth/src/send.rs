@@ -10,6 +10,7 @@ use crate::account::Account;
 use crate::external::Caller;
 use crate::failure::AuthFailure;
 use crate::http::HttpError;
+use crate::secrets::Secrets;
 use crate::snapshot::Snapshot;
 
 /// One with what is found, and one with the issuer.
@@ -39,7 +40,8 @@ pub enum SendError {
 ///
 /// `caller` says on whose behalf this is, for whoever has to find somebody to ask for a new token.
 /// `limit` is how long the backend may take to answer each request with headers. Waiting for the parent
-/// does not count: that has a deadline of its own.
+/// does not count: that has a deadline of its own. What the response carries of the request's secrets, whoever shows
+/// it to somebody hides with [`Secrets`].
 pub async fn send_authorized(
     client: &Client,
     account: Option<&Arc<Account>>,
@@ -69,8 +71,13 @@ pub async fn send_authorized(
 }
 
 async fn send(client: &Client, request: Request, limit: Duration) -> Result<Response, SendError> {
+    let secrets = Secrets::of_request(&request);
     match tokio::time::timeout(limit, client.execute(request)).await {
-        Ok(sent) => Ok(sent.map_err(HttpError::from)?),
+        Ok(sent) => {
+            let mut response = sent.map_err(HttpError::from)?;
+            response.extensions_mut().insert(secrets);
+            Ok(response)
+        }
         Err(_elapsed) => Err(SendError::Silent),
     }
 }

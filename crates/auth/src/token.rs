@@ -14,7 +14,7 @@ impl AccessToken {
         Self(Zeroizing::new(text.into()))
     }
 
-    /// The token itself. To be written into an `Authorization` header, and nowhere else.
+    /// The token itself: for requests, for those who may have it, and for the store.
     pub fn expose(&self) -> &str {
         &self.0
     }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::http::HttpError;
+use crate::secrets::hide;
 
 /// How much of an answer is read, and said to people.
 const EXCERPT: usize = 300;
@@ -79,11 +80,8 @@ impl IssuerError {
 
     fn refused(status: StatusCode, body: &Value, secrets: &[&str]) -> Self {
         let words = body["error_description"].as_str().or(body["error"]["message"].as_str()).or(code(body));
-        let mut detail = words.unwrap_or_default().to_owned();
         // Before it is cut: of a secret that is cut nothing would be found.
-        for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
-            detail = detail.replace(secret, "[redacted]");
-        }
+        let detail = hide(words.unwrap_or_default().to_owned(), secrets.iter().copied());
         Self::Refused { status, detail: detail.chars().take(EXCERPT).collect() }
     }
 

@@ -12,7 +12,9 @@ use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
-use valet_sim::{Decision, DevicePolicy, Fault, IssuerPolicy, Script, Sim, TokenPolicy, TokenRequest};
+use valet_sim::{
+    Decision, DevicePolicy, Endpoint, Fault, IssuerPolicy, Response, Script, Sim, TokenPolicy, TokenRequest,
+};
 
 use valet_tests::{lend, skip};
 
@@ -147,7 +149,8 @@ impl Talkative {
 #[tokio::test]
 async fn x_22_no_token_is_found_in_logs_files_arguments_environment_or_other_connections() {
     let policy = TokenPolicy { first_uses: Some(0), ..TokenPolicy::default() };
-    let sim = Sim::start(Script::text("Hello.").tokens(policy)).await.unwrap();
+    let script = Script::text("Hello.").tokens(policy);
+    let sim = Sim::start(script.clone()).await.unwrap();
     let home = home(&sim);
     let (mut host, address) = Talkative::start(home.path(), "lent", &[]).await;
     let mut parent = Ear::open(&address, "parent").await;
@@ -164,15 +167,32 @@ async fn x_22_no_token_is_found_in_logs_files_arguments_environment_or_other_con
     parent.until(|message| message["method"] == "account/updated").await;
     let thread = parent.call("thread/start", json!({})).await["result"]["thread"]["id"].clone();
     // A good answer, a token of somebody else, one that is none, and a good one again.
-    let answers =
-        [lend("acct-2"), json!({ "accessToken": "canary.canary", "chatgptAccountId": "acct-1" }), lend("acct-1")];
-    for answer in answers {
+    let good = lend("acct-1");
+    let none = json!({ "accessToken": "canary.canary", "chatgptAccountId": "acct-1" });
+    for answer in [lend("acct-2"), none, good.clone()] {
         let turn = json!({ "threadId": thread, "input": [{ "type": "text", "text": "hi" }] });
         parent.call("turn/start", turn).await;
         let asked = parent.until(|message| message["method"] == "account/chatgptAuthTokens/refresh").await;
         parent.say(json!({ "id": asked["id"], "result": answer }).to_string()).await;
         parent.until(|message| message["method"] == "turn/completed").await;
     }
+    // A backend that answers with what it was sent, before the stream, in it, and to a read of somebody else.
+    let sent = format!("you sent Bearer {}", good["accessToken"].as_str().unwrap());
+    let refusal = Response::status(403).body(json!({ "error": { "message": sent } }));
+    let echoes = Script::responses([refusal, Response::new().failed("invalid_prompt", &sent)]);
+    let usage = Endpoint::new(403, json!({ "detail": sent }));
+    sim.replace_script(echoes.endpoint("GET /backend-api/wham/usage", usage));
+    for _ in 0..2 {
+        let turn = json!({ "threadId": thread, "input": [{ "type": "text", "text": "hi" }] });
+        parent.call("turn/start", turn).await;
+        let ended = parent.until(|message| message["method"] == "turn/completed").await;
+        let message = ended["params"]["turn"]["error"]["message"].as_str().unwrap_or_default();
+        assert!(message.contains("you sent Bearer [redacted]"), "{ended}");
+    }
+    let read = other.call("account/rateLimits/read", Value::Null).await;
+    let message = read["error"]["message"].as_str().unwrap_or_default();
+    assert!(message.contains("you sent Bearer [redacted]"), "{read}");
+    sim.replace_script(script);
     // A token beside the login, a turn under it, and one of the wrong shape.
     parent.call("valet/account/lend", lend("acct-3")).await;
     other.call("valet/account/list", Value::Null).await;

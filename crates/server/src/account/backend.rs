@@ -7,7 +7,7 @@ use std::time::Duration;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, Request, StatusCode, Url};
 use serde::de::DeserializeOwned;
-use valet_auth::{Account, AuthFailure, Caller, HttpError, Mode, SendError, send_authorized};
+use valet_auth::{Account, AuthFailure, Caller, HttpError, Mode, Secrets, SendError, send_authorized};
 use valet_protocol::{ErrorKind, ErrorObject};
 
 use super::{Accounts, AccountsState};
@@ -103,7 +103,8 @@ impl AccountsState {
         let status = response.status();
         let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         let kind = kind.unwrap_or_default().to_owned();
-        let body = response.text().await.map_err(|error| Failed::of(&HttpError::from(error)))?;
+        let secrets = Secrets::of(&response);
+        let body = secrets.hide_in(response.text().await.map_err(|error| Failed::of(&HttpError::from(error)))?);
         if status.is_success() {
             return Ok(Answer { url, kind, body });
         }
