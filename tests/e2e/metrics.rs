@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use valet_protocol::methods as m;
-use valet_sim::{Script, TokenPolicy};
+use valet_sim::{Script, TokenPolicy, TokenRequest};
 use valet_tests::{Asked, TestClient, TestHost};
 
 fn assert_lines(text: &str, lines: &[&str]) {
@@ -43,9 +43,13 @@ async fn requests_turns_refreshes_and_connections_are_counted_when_that_is_asked
 
 /// A host whose parent was asked for a token, and has not answered yet.
 async fn asked() -> (TestHost, TestClient, Asked) {
+    asked_for(10_000).await
+}
+
+async fn asked_for(milliseconds: u64) -> (TestHost, TestClient, Asked) {
     let tokens = TokenPolicy { first_uses: Some(0), ..TokenPolicy::default() };
-    let host =
-        TestHost::builder().script(Script::text("Hello.").tokens(tokens)).with("valet.metrics=true").start().await;
+    let host = TestHost::builder().script(Script::text("Hello.").tokens(tokens)).with("valet.metrics=true");
+    let host = host.with(&format!("valet.auth_refresh_timeout_ms={milliseconds}")).start().await;
     let mut parent = host.parent().await;
     parent.stop_answering();
     let thread = parent.thread().await;
@@ -63,6 +67,25 @@ async fn a_question_that_waits_is_open_and_one_that_is_refused_is_counted_as_suc
     parent.wait_for::<m::TurnCompleted>().await;
     let lines = [r#"valet_refreshes_total{outcome="rejected"} 1"#, r#"valet_turns_total{outcome="failed"} 1"#];
     assert_lines(&host.host().metrics().unwrap(), &lines);
+}
+
+#[tokio::test]
+async fn a_silent_parent_is_counted_when_its_time_is_up_and_not_again_when_it_answers_late() {
+    let (host, mut parent, asked) = asked_for(300).await;
+    parent.wait_for::<m::TurnCompleted>().await;
+    let refreshes = || {
+        let text = host.host().metrics().unwrap();
+        text.lines().filter(|line| line.starts_with("valet_refreshes_total")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(refreshes(), [r#"valet_refreshes_total{outcome="unanswered"} 1"#]);
+    let late = parent.token(TokenRequest::default());
+    parent.answer(&asked, &json!({ "accessToken": late.access_token, "chatgptAccountId": late.account_id }));
+    // Answers of one connection are taken in order, so this read comes after the late answer.
+    parent.call("account/read", json!({})).await.unwrap();
+    let thread = parent.thread().await;
+    parent.turn(&thread, "again").await;
+    assert!(!parent.was_asked());
+    assert_eq!(refreshes(), [r#"valet_refreshes_total{outcome="unanswered"} 1"#]);
 }
 
 #[tokio::test]

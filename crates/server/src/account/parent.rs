@@ -63,6 +63,8 @@ struct Question {
     id: RequestId,
     /// Whether an answer is still waited for.
     stands: bool,
+    /// Whether what came of it is counted. A late answer does not change that.
+    counted: bool,
 }
 
 impl Parent {
@@ -77,33 +79,17 @@ impl Parent {
     }
 }
 
-/// Counts what came of a question, whoever ends the wait for it.
-struct Counting<'a> {
-    inner: &'a Inner,
-    flight: u64,
-    /// None: whoever waited has given up.
-    outcome: Option<&'static str>,
-}
-
-impl Drop for Counting<'_> {
-    fn drop(&mut self) {
-        let given_up = || if self.inner.has_asked(self.flight) { "unanswered" } else { "gone" };
-        self.inner.whereabouts.metrics.refresh(self.outcome.unwrap_or_else(given_up));
-    }
-}
-
 impl ExternalAuth for Parent {
     fn refresh(&self, request: RefreshRequest) -> BoxFuture<'static, Result<Renewed, RefreshFailure>> {
         let inner = Arc::clone(&self.0);
         let ask = async move {
-            let _asking = Asking { inner: &inner, flight: request.flight };
-            let mut counting = Counting { inner: &inner, flight: request.flight, outcome: None };
+            let mut asking = Asking { inner: &inner, flight: request.flight, outcome: None };
             let answer = if inner.strict { inner.ask_everybody(&request).await } else { inner.find(&request).await };
             let answer = match answer {
                 Err(RefreshFailure::Gone) if inner.has_asked(request.flight) => Err(RefreshFailure::Silent),
                 answer => answer,
             };
-            counting.outcome = Some(match &answer {
+            asking.outcome = Some(match &answer {
                 Ok(_) => "renewed",
                 Err(RefreshFailure::Rejected(_)) => "rejected",
                 Err(RefreshFailure::Malformed) => "malformed",
@@ -122,7 +108,11 @@ impl ExternalAuth for Parent {
     }
 
     fn given_up(&self, request: &RefreshRequest) -> bool {
-        self.0.withdraw(request)
+        let asked = self.0.withdraw(request);
+        if asked {
+            self.0.count_unanswered(request.flight);
+        }
+        asked
     }
 
     fn renewed(&self, before: &Snapshot, after: &Snapshot) {
@@ -208,6 +198,14 @@ impl Inner {
         self.open().contains_key(&flight)
     }
 
+    /// The time is up for the question of a flight. The flight itself may go on, for a late answer.
+    fn count_unanswered(&self, flight: u64) {
+        let counted = self.open().get_mut(&flight).map(|question| std::mem::replace(&mut question.counted, true));
+        if counted == Some(false) {
+            self.whereabouts.metrics.refresh("unanswered");
+        }
+    }
+
     /// Resolves when there may be somebody to ask who was not there at this call, and when nobody ever will be.
     fn news(&self, request: &RefreshRequest) -> impl Future<Output = ()> {
         let (arrival, joined) = (self.whereabouts.owners.arrival(), request.waiters.joined());
@@ -287,7 +285,7 @@ impl Inner {
         let sent = self.whereabouts.outgoing.send::<ChatgptAuthTokensRefresh>(to, params, again.clone()).await;
         let Some(pending) = sent else { return (again, None) };
         let id = pending.id.clone();
-        self.open().insert(request.flight, Question { to, id: id.clone(), stands: true });
+        self.open().insert(request.flight, Question { to, id: id.clone(), stands: true, counted: false });
         (Some(id), pending.answer().await)
     }
 
@@ -315,15 +313,21 @@ impl Inner {
     }
 }
 
-/// Forgets the question of a flight however the flight ends.
+/// Forgets the question of a flight however the flight ends, and counts what came of it, unless its time was up before.
 struct Asking<'a> {
     inner: &'a Inner,
     flight: u64,
+    /// None: whoever waited has given up.
+    outcome: Option<&'static str>,
 }
 
 impl Drop for Asking<'_> {
     fn drop(&mut self) {
-        self.inner.open().remove(&self.flight);
+        let question = self.inner.open().remove(&self.flight);
+        let given_up = if question.is_some() { "unanswered" } else { "gone" };
+        if question.is_none_or(|question| !question.counted) {
+            self.inner.whereabouts.metrics.refresh(self.outcome.unwrap_or(given_up));
+        }
     }
 }
 
