@@ -137,7 +137,8 @@ impl Account {
         self.mode
     }
 
-    /// The current credential.
+    /// The current credential. One that was kept for the next work is in force from here on: whoever looks again begins
+    /// anew.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.state.send_if_modified(|state| match state.next.take() {
             Some(next) => {

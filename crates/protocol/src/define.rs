@@ -122,7 +122,9 @@ pub trait MethodVisitor {
     fn client_notification<M: ClientNotificationMethod>(&mut self);
 }
 
-/// Reads the rows of `methods.rs`.
+/// Reads the rows of `methods.rs`. In the place of a request's parameters stands `none` if it has none, and `optional`
+/// before them if they may be left out. What is in parentheses behind an [`Order`] is the member of the parameters whose
+/// value is the key. `new_work` is [`ClientRequestMethod::NEW_WORK`], `gates` are [`ClientRequestMethod::GATES`].
 macro_rules! define_methods {
     (
         client_requests {

@@ -58,13 +58,13 @@ impl Host {
     /// seen, because it has ended already or lives in another namespace, is not watched, and a warning is
     /// logged. To be called inside a runtime.
     pub fn watch_parent(&self, pid: i64) -> Result<(), NotAParent> {
-        self.state.parent.watch(pid)
+        self.state.parent_watch.watch(pid)
     }
 
     /// Resolves when a process that is watched has ended: one of [`Host::watch_parent`], or the
     /// `valet.processId` of the connection that the host [serves](Host::serve).
     pub async fn abandoned(&self) {
-        self.state.parent.gone().await;
+        self.state.parent_watch.gone().await;
     }
 
     /// Serves one of several connections. Returns when the other side has left.
@@ -190,7 +190,7 @@ pub(crate) struct HostState {
     pub(crate) config: Arc<Config>,
     pub(crate) connections: Arc<Connections>,
     pub(crate) owners: Arc<Owners>,
-    pub(crate) parent: Arc<ParentWatch>,
+    pub(crate) parent_watch: Arc<ParentWatch>,
     pub(crate) accounts: Accounts,
     pub(crate) threads: Arc<Threads>,
     pub(crate) http: Arc<HttpClient>,
@@ -268,7 +268,7 @@ impl HostState {
             config,
             connections,
             owners,
-            parent: Arc::default(),
+            parent_watch: Arc::default(),
             accounts,
             threads,
             http,

@@ -1,5 +1,5 @@
-//! Where the domain's types and the wire's meet. Nowhere else does a type of `valet-agent` turn into one of
-//! `valet-protocol`, or back.
+//! Where the domain's types and the wire's meet: a shape of `valet-agent` turns into one of `valet-protocol`, or back.
+//! Which notification an event of a turn is says `threads/sink.rs`.
 
 mod item;
 mod question;

@@ -67,7 +67,7 @@ fn session(
     let host = &context.host;
     let id = context.connection.id;
     if let Some(pid) = valet.process_id.filter(|_| context.connection.kind == ConnectionKind::Parent)
-        && let Err(error) = host.parent.watch(pid)
+        && let Err(error) = host.parent_watch.watch(pid)
     {
         tracing::warn!(%error, "capabilities.valet.processId is ignored");
     }
@@ -120,7 +120,7 @@ fn greet(context: &Context) {
     context.host.accounts.greet(&context.connection);
 }
 
-/// What the backend is told of the first client, for as long as the process lives.
+/// What the backend is told of a client.
 fn origin(client: &ClientInfo) -> Arc<Origin> {
     let from_environment = std::env::var("CODEX_INTERNAL_ORIGINATOR_OVERRIDE").ok();
     let originator = from_environment.filter(|name| !name.is_empty()).unwrap_or_else(|| client.name.clone());

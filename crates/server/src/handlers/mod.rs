@@ -77,7 +77,7 @@ use valet_protocol::{ErrorKind, ErrorObject, v2};
 use crate::context::thread_id_of;
 use crate::threads::ThreadSettings;
 
-/// The same for the methods that call a thread a session when the id is none.
+/// Like [`thread_id_of`], for the methods that call a thread a session when the id is none.
 fn session_id_of(text: &str) -> Result<String, ErrorObject> {
     thread_id_of(text).map_err(|error| {
         let message = error.message.replacen("thread", "session", 1);
