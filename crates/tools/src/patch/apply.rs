@@ -110,11 +110,20 @@ fn unchanged(step: &Step<'_>) -> io::Result<()> {
     if resolve(&Disk, folder_of(step.target))? != folder_of(step.target) {
         return Err(io::Error::other("a folder above it has become a link since the patch was read"));
     }
-    let now = match Disk.read(step.target) {
+    still_as_planned(step, step.target)
+}
+
+/// Whether this path has what the step was planned for.
+fn still_as_planned(step: &Step<'_>, path: &Path) -> io::Result<()> {
+    let now = match Disk.read(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         result => Some(result?),
     };
-    if now.as_ref() == step.old { Ok(()) } else { Err(io::Error::other("it has changed since the patch was read")) }
+    if now.as_ref() == step.old { Ok(()) } else { Err(changed()) }
+}
+
+fn changed() -> io::Error {
+    io::Error::other("it has changed since the patch was read")
 }
 
 fn write_beside(step: &Step<'_>, folders: &mut Folders, undo: &mut Vec<Undo>) -> io::Result<Staged> {
@@ -164,7 +173,8 @@ fn take_after(file: &fs::File, original: &fs::Metadata) -> io::Result<()> {
     file.set_permissions(original.permissions())
 }
 
-/// Lets the new content take its place, or takes the file away. What was there is kept in `undo`.
+/// Lets the new content take its place, or takes the file away. What was there is kept in `undo`, and looked at once
+/// more: somebody may have saved it since all were checked.
 fn commit(step: &Step<'_>, (place, staged): Staged, undo: &mut Vec<Undo>) -> io::Result<()> {
     let target = place.way.clone();
     let keep = |how: fn(&Path, &Path) -> io::Result<()>| {
@@ -172,18 +182,27 @@ fn commit(step: &Step<'_>, (place, staged): Staged, undo: &mut Vec<Undo>) -> io:
         kept.map(NamedTempFile::into_temp_path).map_err(without_way)
     };
     let Some(staged) = staged else {
-        undo.push(Undo::PutBack(keep(|from, to| fs::rename(from, to))?, place));
-        return Ok(());
+        let kept = keep(|from, to| fs::rename(from, to))?;
+        let taken = still_as_planned(step, &kept);
+        undo.push(Undo::PutBack(kept, place));
+        return taken;
     };
     // A second name for the old file, so that there is one under the right name at all times.
     let back = match step.old {
         Some(_) => {
             let kept = keep(|from, to| fs::hard_link(from, to).or_else(|_| fs::copy(from, to).map(drop)))?;
+            still_as_planned(step, &kept)?;
+            staged.persist(&target).map_err(|error| error.error)?;
             Undo::PutBack(kept, place)
         }
-        None => Undo::RemoveFile(place),
+        None => {
+            staged.persist_noclobber(&target).map_err(|error| match error.error.kind() {
+                io::ErrorKind::AlreadyExists => changed(),
+                _ => error.error,
+            })?;
+            Undo::RemoveFile(place)
+        }
     };
-    staged.persist(&target).map_err(|error| error.error)?;
     undo.push(back);
     Ok(())
 }
@@ -306,6 +325,30 @@ mod tests {
         fs::write(root.join("n"), "mine\n").unwrap();
         apply(&changes).unwrap_err();
         assert_eq!(fs::read_to_string(root.join("n")).unwrap(), "mine\n");
+    }
+
+    #[test]
+    fn what_somebody_saves_while_the_patch_is_applied_is_not_overwritten() {
+        let (_folder, root) = root();
+        mixed(&root);
+        let changes = planned(&root, MIXED);
+        let targets = ["new/deep/n", "a", "b", "d", "c", "e"].map(|name| root.join(name));
+        for (failing, target) in targets.iter().enumerate() {
+            let mut saved = tree(&root);
+            let was_there = saved.get(target).cloned();
+            let save = |number| if number == failing { fs::write(target, "mine\n") } else { Ok(()) };
+            let error = apply_with(&changes, save).unwrap_err();
+            assert_eq!(error.path, *target);
+            assert!(error.to_string().contains("it has changed since the patch was read"), "{error}");
+            saved.insert(target.clone(), "mine\n".to_owned());
+            let now = tree(&root);
+            assert_eq!(now.iter().filter(|(path, _)| path.is_file()).count(), saved.len(), "{now:?}");
+            assert!(saved.iter().all(|(path, text)| now.get(path) == Some(text)), "{now:?}");
+            match was_there {
+                Some(text) => fs::write(target, text).unwrap(),
+                None => fs::remove_dir_all(root.join("new")).unwrap(),
+            }
+        }
     }
 
     #[cfg(unix)]
