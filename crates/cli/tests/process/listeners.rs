@@ -177,6 +177,18 @@ async fn on_stdio_the_flags_of_a_websocket_are_one_warning() {
     assert_eq!(output.status.code(), Some(0));
 }
 
+#[test]
+fn on_stdio_each_flag_of_a_listener_is_one_warning() {
+    let home = tempfile::tempdir().unwrap();
+    let args = ["app-server", "--allow-origin", "null", "--metrics", "--exit-when-idle", "5"];
+    let output = valet(home.path(), &args).stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    for flag in ["--metrics", "--exit-when-idle", "--allow-origin"] {
+        assert_eq!(said.matches(&format!("{flag} has no effect on stdio")).count(), 1, "{said}");
+    }
+    assert_eq!((said.lines().count(), output.status.code()), (3, Some(0)), "{said}");
+}
+
 #[tokio::test]
 async fn a_client_with_the_token_gets_in_where_others_can_reach_the_address() {
     let (home, token, _) = secrets();
