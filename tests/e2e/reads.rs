@@ -64,7 +64,11 @@ async fn a_model_provider_that_is_not_there_is_told_before_a_thread_asks_for_it(
     let host = TestHost::builder().with("model_provider=nope").start().await;
     let mut client = host.client().await;
     assert_eq!(warnings(&client), ["invalid configuration: Model provider `nope` not found"]);
-    client.refused("thread/start", json!({})).await;
+    let refusal = client.refused("thread/start", json!({})).await;
+    assert!(
+        refusal.message.ends_with("`model_provider` has to be a key of `model_providers`, or \"openai\""),
+        "{refusal:?}"
+    );
     client.call("thread/start", json!({ "modelProvider": "sim" })).await.unwrap();
 }
 

@@ -61,8 +61,8 @@ fn serve(args: &AppServerArgs) -> anyhow::Result<ExitCode> {
     #[cfg(unix)]
     valet_exec::raise_open_files();
     logging::start();
-    if endpoint.is_none() && auth.is_some() {
-        tracing::warn!("--ws-* flags have no effect on stdio");
+    if endpoint.is_none() {
+        warn_of_flags_of_listeners(args, auth.is_some());
     }
     let config = load(&home, &args.overrides())?;
     if args.strict_config && !config.unknown_keys().is_empty() {
@@ -94,6 +94,20 @@ fn serve(args: &AppServerArgs) -> anyhow::Result<ExitCode> {
     runtime.shutdown_background();
     tracing::info!("the host has ended");
     outcome
+}
+
+fn warn_of_flags_of_listeners(args: &AppServerArgs, auth: bool) {
+    if auth {
+        tracing::warn!("--ws-* flags have no effect on stdio");
+    }
+    let flags = [
+        (args.metrics, "--metrics"),
+        (args.exit_when_idle.is_some(), "--exit-when-idle"),
+        (!args.allow_origin.is_empty(), "--allow-origin"),
+    ];
+    for (_, flag) in flags.into_iter().filter(|(given, _)| *given) {
+        tracing::warn!("{flag} has no effect on stdio");
+    }
 }
 
 async fn serve_stdio(host: Host, endings: Endings) -> anyhow::Result<ExitCode> {

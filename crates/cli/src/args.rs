@@ -21,6 +21,9 @@ const LOGINS: &str = "Logins";
 const THE_END: &str = "When to end";
 const CONFIGURATION: &str = "Configuration";
 
+/// The longest time that a flag can say, in seconds: a key has it in milliseconds, and TOML no longer number.
+const MOST_SECONDS: u64 = i64::MAX.unsigned_abs() / 1000;
+
 /// An app server that a parent application embeds, and that holds no keys of its own.
 #[derive(Debug, Parser)]
 #[command(name = "valet", version, max_term_width = 100, after_help = examples::VALET)]
@@ -94,11 +97,21 @@ pub(crate) struct AppServerArgs {
     /// How long running turns may go on after SIGTERM, in seconds; 0 is as long as they take.
     ///
     /// Unless valet.drain_timeout_ms says otherwise it is 30 on a listener. Over stdio turns are interrupted at once.
-    #[arg(long, value_name = "SECONDS", help_heading = THE_END)]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        value_parser = clap::value_parser!(u64).range(..=MOST_SECONDS),
+        help_heading = THE_END
+    )]
     pub(crate) drain_timeout: Option<u64>,
     /// End a listener that had no connection and no running turn for so many seconds; never unless
     /// valet.exit_when_idle_ms says otherwise.
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..), help_heading = THE_END)]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        value_parser = clap::value_parser!(u64).range(1..=MOST_SECONDS),
+        help_heading = THE_END
+    )]
     pub(crate) exit_when_idle: Option<u64>,
     #[command(flatten, next_help_heading = CONFIGURATION)]
     pub(crate) config: ConfigArgs,
@@ -142,7 +155,7 @@ impl AppServerArgs {
             ("exit_when_idle_ms", self.exit_when_idle),
         ];
         overrides.extend(times.into_iter().filter_map(|(key, seconds)| {
-            let milliseconds = seconds?.saturating_mul(1000);
+            let milliseconds = seconds? * 1000;
             Some(format!("valet.{key}={milliseconds}"))
         }));
         if !self.allow_origin.is_empty() {

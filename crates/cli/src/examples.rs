@@ -51,7 +51,8 @@ Examples:
   printenv OPENAI_API_KEY | valet login --api-key
       with an API key
 
-The exit code is 130 when the login was cancelled by Ctrl-C.";
+The exit code is 130 when the login was cancelled, by Ctrl-C or by another
+signal that asks to end.";
 
 pub(crate) const LOGOUT: &str = "\
 The exit code is 1 when the issuer did not take the tokens back; the login is
@@ -63,7 +64,8 @@ forgotten all the same.";
 
 pub(crate) const STATUS: &str = "\
 The exit code is 0 when somebody is logged in, and 1 when nobody is, or the
-login cannot be read or is refused for good.";
+login cannot be read, is refused for good, or is one that the configuration
+forbids.";
 
 pub(crate) const ACCOUNTS: &str = "\
 Examples:

@@ -19,6 +19,10 @@ use crate::store::Tokens;
 use crate::token::AccessToken;
 
 const ORIGIN: &str = "https://auth.openai.com";
+/// The variables of the environment that hold addresses of the issuer, by the names of the reference: where it is, where
+/// tokens are renewed, and where they are taken back.
+pub const ADDRESS_VARIABLES: [&str; 3] =
+    ["CODEX_APP_SERVER_LOGIN_ISSUER", "CODEX_REFRESH_TOKEN_URL_OVERRIDE", "CODEX_REVOKE_TOKEN_URL_OVERRIDE"];
 /// The id of the command line client. It is no secret.
 const CLIENT_ID: &str = "app_EMoamEEZ73f0CkXaXp7hrann";
 /// The issuer's answers are short. One that takes longer is as good as none.
@@ -59,12 +63,13 @@ impl Issuer {
     /// its origin; else the usual one.
     pub fn from_environment(configured: Option<&str>) -> Self {
         let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let origin = variable("CODEX_APP_SERVER_LOGIN_ISSUER");
+        let [origin, token_url, revoke_url] = ADDRESS_VARIABLES;
+        let origin = variable(origin);
         let mut issuer = Self::at(origin.as_deref().or(configured).unwrap_or(ORIGIN));
         let overrides = [
             ("CODEX_APP_SERVER_LOGIN_CLIENT_ID", &mut issuer.client_id),
-            ("CODEX_REFRESH_TOKEN_URL_OVERRIDE", &mut issuer.token_url),
-            ("CODEX_REVOKE_TOKEN_URL_OVERRIDE", &mut issuer.revoke_url),
+            (token_url, &mut issuer.token_url),
+            (revoke_url, &mut issuer.revoke_url),
         ];
         for (name, value) in overrides {
             if let Some(named) = variable(name) {

@@ -77,7 +77,7 @@ impl LockedAccounts {
     }
 }
 
-/// The account that is meant by its name, or by a part of it that no other one has.
+/// The login that is meant by its name, or by a part of it that no other one has.
 pub(crate) fn find<'a>(names: &'a [String], who: &str) -> anyhow::Result<&'a str> {
     let wanted = who.to_lowercase();
     let matches: Vec<&String> = names.iter().filter(|name| name.to_lowercase().contains(&wanted)).collect();
@@ -85,7 +85,7 @@ pub(crate) fn find<'a>(names: &'a [String], who: &str) -> anyhow::Result<&'a str
     match (exact, matches.as_slice()) {
         (Some(name), _) => Ok(name),
         (None, [one]) => Ok(one),
-        (None, []) => bail!("no account is called `{who}`; `valet accounts list` says which there are"),
+        (None, []) => bail!("no login is called `{who}`; `valet accounts list` says which there are"),
         (None, several) => {
             let names: Vec<&str> = several.iter().map(|name| name.as_str()).collect();
             bail!("`{who}` could be {}", names.join(" or "))

@@ -40,7 +40,8 @@ pub(super) fn arguments(given: &[OsString], cwd: &Path, address: SocketAddr) -> 
         && let Some(first) = first.to_str().filter(|first| is_command(first))
     {
         bail!(
-            "`{first}` is no command that `valet run` can start: resume and fork are; a prompt of one word goes behind `--`"
+            "`{first}` is no command that `valet run` can start: resume and fork are; a prompt of one word goes behind a \
+             second `--`: `valet run -- -- {first}`"
         );
     }
     let folder =
@@ -139,7 +140,9 @@ mod tests {
             assert!(refused.ends_with("by itself: leave it out"), "{refused}");
         }
         for command in ["exec", "login", "app-server"] {
-            assert!(arguments(&[command]).unwrap_err().contains("is no command that"), "{command}");
+            let refused = arguments(&[command]).unwrap_err();
+            assert!(refused.starts_with(&format!("`{command}` is no command that")), "{refused}");
+            assert!(refused.ends_with(&format!("behind a second `--`: `valet run -- -- {command}`")), "{refused}");
         }
     }
 }

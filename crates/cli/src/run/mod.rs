@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{anyhow, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use valet_auth::login;
@@ -38,7 +38,7 @@ pub(crate) struct RunArgs {
     /// The program to use as app server and as client, in place of this one and of codex.
     #[arg(long, value_name = "PROGRAM")]
     codex_bin: Option<PathBuf>,
-    /// The interactive client, which has to know --remote; codex unless given.
+    /// The interactive client, which has to know --remote, --remote-auth-token-env and -C; codex unless given.
     #[arg(long, value_name = "PROGRAM")]
     client: Option<PathBuf>,
     /// Start no client, say on stderr where others can connect, and serve until a signal comes.
@@ -52,7 +52,7 @@ pub(crate) struct RunArgs {
     ws_token_file: Option<PathBuf>,
     #[command(flatten)]
     config: ConfigArgs,
-    /// What the client is given: its options, and `resume` or `fork`.
+    /// What the client is given: its options, `resume` or `fork`, and a prompt, behind a second -- if it is one word.
     #[arg(last = true, value_name = "ARGS")]
     args: Vec<OsString>,
 }
@@ -93,7 +93,7 @@ async fn serve(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::new();
     let token = match &args.ws_token_file {
         // Once: it may be a pipe.
-        Some(file) => Auth::read_token(file)?,
+        Some(file) => Auth::read_token(file).context("--ws-token-file")?,
         None => login::random()?,
     };
     let switch = tokio::select! {

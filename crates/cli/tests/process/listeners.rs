@@ -89,8 +89,9 @@ fn every_start_error_has_its_words_and_its_exit_code() {
     let unsupported = "expected `stdio://`, `unix://`, `unix://PATH`, `systemd://`, `ws://IP:PORT`, or `off`";
     let refusing = "refusing to start non-loopback websocket listener 0.0.0.0:0 without auth; configure `--ws-auth capability-token` or `--ws-auth signed-bearer-token`";
     let needs = |flags: &str, mode: &str| format!("{flags} require `--ws-auth {mode}`");
-    // The first five are about the form of one flag, and end with 2.
+    // The first six are about the form of one flag, and end with 2.
     let rows: Vec<(String, String)> = vec![
+        ("--drain-timeout 99999999999999999".into(), "is not in 0..=9223372036854775".into()),
         ("--listen tcp://1".into(), format!("unsupported --listen URL `tcp://1`; {unsupported}")),
         (
             "--listen ws://localhost:1".into(),
@@ -153,7 +154,7 @@ fn every_start_error_has_its_words_and_its_exit_code() {
         ),
         (
             "--listen ws://127.0.0.1:0 -c valet.allow_origins=[\"x\"]".into(),
-            "valet.allow_origins: invalid origin `x`; expected `scheme://host[:port]` or `null`".into(),
+            "`valet.allow_origins`: invalid origin `x`; expected `scheme://host[:port]` or `null`".into(),
         ),
         ("--listen systemd://".into(), "systemd:// takes one socket, and LISTEN_FDS hands over 0".into()),
     ];
@@ -162,7 +163,7 @@ fn every_start_error_has_its_words_and_its_exit_code() {
         let output = valet(folder.path(), &args).stdin(Stdio::null()).output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
         assert!(said.contains(words), "{args:?}: {said}");
-        assert_eq!(output.status.code(), Some(if number < 5 { 2 } else { 1 }), "{args:?}");
+        assert_eq!(output.status.code(), Some(if number < 6 { 2 } else { 1 }), "{args:?}");
     }
 }
 
@@ -174,6 +175,18 @@ async fn on_stdio_the_flags_of_a_websocket_are_one_warning() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("--ws-* flags have no effect on stdio") && said.lines().count() == 1, "{said}");
     assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn on_stdio_each_flag_of_a_listener_is_one_warning() {
+    let home = tempfile::tempdir().unwrap();
+    let args = ["app-server", "--allow-origin", "null", "--metrics", "--exit-when-idle", "5"];
+    let output = valet(home.path(), &args).stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    for flag in ["--metrics", "--exit-when-idle", "--allow-origin"] {
+        assert_eq!(said.matches(&format!("{flag} has no effect on stdio")).count(), 1, "{said}");
+    }
+    assert_eq!((said.lines().count(), output.status.code()), (3, Some(0)), "{said}");
 }
 
 #[tokio::test]
@@ -204,6 +217,40 @@ async fn a_listed_web_page_gets_in_by_flag_and_by_key() {
             [status(&of_key.url, &[("origin", origin)]).await, status(&of_flag.url, &[("origin", origin)]).await];
         assert_eq!(told, [by_key, by_flag], "{origin}");
     }
+}
+
+#[tokio::test]
+async fn the_log_says_who_was_turned_away_at_the_door_and_why() {
+    let (home, token, _) = secrets();
+    let listen = ["app-server", "--listen", "ws://127.0.0.1:0", "--ws-auth", "capability-token"];
+    let mut command = valet(home.path(), &[&listen[..], &["--ws-token-file", &token]].concat());
+    command.env("VALET_LOG", "info");
+    let mut server = Server::of(command.into()).await;
+    assert_eq!(status(&server.url, &[("origin", "https://a.example")]).await, 403);
+    assert_eq!(status(&server.url, &[("host", "b.example")]).await, 403);
+    let mut refused = 0;
+    while status(&server.url, &[]).await == 401 {
+        refused += 1;
+    }
+    for _ in 0..5 {
+        refused += usize::from(status(&server.url, &[]).await == 401);
+    }
+    // The last to be refused before the end of the log.
+    assert_eq!(status(&server.url, &[("origin", "https://c.example")]).await, 403);
+    let mut logs = Vec::new();
+    while !logs.last().is_some_and(|line: &String| line.contains("c.example")) {
+        logs.push(in_time(server.stderr.next_line()).await.unwrap().expect("a line for each who was refused"));
+    }
+    for words in [
+        "a web page was refused peer=Ip(127.0.0.1) origin=[\"https://a.example\"]",
+        "a request for another host was refused peer=Ip(127.0.0.1) host=[\"b.example\"]",
+    ] {
+        assert!(logs.iter().any(|line| line.contains(words)), "{words}: {logs:#?}");
+    }
+    let locked = "too many were refused from there: the next are answered with 429 peer=Ip(127.0.0.1)";
+    let locked = logs.iter().filter(|line| line.contains(locked)).count();
+    // Ten tries are free; on a slow machine there is a further one now and then.
+    assert!((1..=refused - 9).contains(&locked), "{locked} of {refused}: {logs:#?}");
 }
 
 #[tokio::test]

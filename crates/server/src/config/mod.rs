@@ -93,8 +93,12 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads `config.toml` in `home`, which need not exist, and puts `key=value` overrides on top.
+    /// Reads `config.toml` in `home`, which need not exist, and puts `key=value` overrides on top. What the environment
+    /// says of the issuer has to be of use, too.
     pub fn load(home: &Path, overrides: &[String]) -> Result<Self, ConfigError> {
+        if let Some(wrong) = unusable::find_variable() {
+            return Err(wrong.into());
+        }
         let path = home.join("config.toml");
         match std::fs::read_to_string(&path) {
             Ok(text) => Self::parse(home, &text, overrides),
@@ -145,9 +149,10 @@ impl Config {
             range: None,
         });
         // A thread may name another one, so this is no error yet.
-        let no_provider = self.check_provider(self.provider_id()).err().map(|error| ConfigWarningNotification {
-            summary: error.to_string(),
-            details: Some("`model_provider` has to be a key of `model_providers`, or \"openai\"".to_owned()),
+        let provider = self.provider_id();
+        let no_provider = self.check_provider(provider).is_err().then(|| ConfigWarningNotification {
+            summary: format!("invalid configuration: Model provider `{provider}` not found"),
+            details: Some(provider::ONE_OF_THEM.to_owned()),
             path: None,
             range: None,
         });

@@ -13,6 +13,9 @@ use super::{Config, ConfigError, ProviderToml};
 /// The provider that needs no entry in the configuration.
 pub(crate) const BUILT_IN: &str = "openai";
 
+/// What a provider has to be.
+pub(super) const ONE_OF_THEM: &str = "`model_provider` has to be a key of `model_providers`, or \"openai\"";
+
 const API_BASE_URL: &str = "https://api.openai.com/v1";
 const REQUEST_RETRIES: u32 = 4;
 const STREAM_RETRIES: u32 = 5;
@@ -43,7 +46,8 @@ impl Config {
         if provider_id == BUILT_IN || self.keys.model_providers.contains_key(provider_id) {
             return Ok(());
         }
-        Err(ConfigError::Value(format!("Model provider `{provider_id}` not found")))
+        let not_found = format!("Model provider `{provider_id}` not found");
+        Err(ConfigError::Value(if self.strict() { not_found } else { format!("{not_found}: {ONE_OF_THEM}") }))
     }
 
     /// What a person can do about a failure of a provider, if the configuration tells.

@@ -5,9 +5,14 @@ use std::ops::RangeInclusive;
 
 use reqwest::Url;
 use reqwest::header::{HeaderName, HeaderValue};
+use valet_auth::issuer::ADDRESS_VARIABLES;
+use valet_transport::listener::AllowedOrigin;
 
 use super::wrong::Wrong;
-use super::{AuthScope, Compat, ConfigToml};
+use super::{AuthScope, Compat, ConfigToml, OneOrMore};
+
+const ADDRESS: &str = "an address that begins with http:// or https://";
+const MILLISECONDS: &str = "a number of milliseconds, 1 or more";
 
 /// How long a parent may take to answer a token refresh, in milliseconds.
 const REFRESH_TIMEOUT_MS: RangeInclusive<u64> = 1..=300_000;
@@ -23,7 +28,7 @@ pub(super) fn find(keys: &ConfigToml) -> Option<Wrong> {
     let of_providers = providers.map(|(id, it)| (format!("model_providers.{id}.base_url"), &it.base_url));
     for (key, address) in addresses.into_iter().chain(of_providers) {
         if address.as_deref().is_some_and(|address| !is_address(address)) {
-            return Some(Wrong::new(&key, "an address that begins with http:// or https://"));
+            return Some(Wrong::new(&key, ADDRESS));
         }
     }
     for (id, provider) in &keys.model_providers {
@@ -42,21 +47,68 @@ pub(super) fn find(keys: &ConfigToml) -> Option<Wrong> {
         if !is_one_of(provider.wire_api.as_deref(), &["responses", "chat"]) {
             return Some(Wrong::new(&format!("model_providers.{id}.wire_api"), "`responses` or `chat`"));
         }
+        if provider.stream_idle_timeout_ms == Some(0) {
+            return Some(Wrong::new(&format!("model_providers.{id}.stream_idle_timeout_ms"), MILLISECONDS));
+        }
     }
-    if !is_one_of(keys.model_verbosity.as_deref(), &["low", "medium", "high"]) {
-        return Some(Wrong::new("model_verbosity", "`low`, `medium` or `high`"));
+    let (valet, workspaces) = (&keys.valet, keys.forced_chatgpt_workspace_id.clone().map(OneOrMore::into_vec));
+    let rows = [
+        (keys.model.as_deref().is_some_and(is_blank), "model", "the name of a model"),
+        (
+            !is_one_of(keys.model_verbosity.as_deref(), &["low", "medium", "high"]),
+            "model_verbosity",
+            "`low`, `medium` or `high`",
+        ),
+        (
+            keys.model_auto_compact_token_limit.is_some_and(|limit| limit < 1),
+            "model_auto_compact_token_limit",
+            "a number of tokens, 1 or more",
+        ),
+        (
+            !is_one_of(keys.forced_login_method.as_deref(), &["api", "chatgpt"]),
+            "forced_login_method",
+            "`api` or `chatgpt`",
+        ),
+        (
+            // A restriction that somebody forgot to fill in would be none.
+            workspaces.is_some_and(|ids| ids.is_empty() || ids.iter().any(|id| is_blank(id))),
+            "forced_chatgpt_workspace_id",
+            "a workspace, or a list of them, and none is empty",
+        ),
+        (
+            valet.auth_refresh_timeout_ms.is_some_and(|asked| !REFRESH_TIMEOUT_MS.contains(&asked)),
+            "valet.auth_refresh_timeout_ms",
+            "a number of milliseconds from 1 to 300000",
+        ),
+        (valet.exit_when_idle_ms == Some(0), "valet.exit_when_idle_ms", MILLISECONDS),
+        (
+            valet.opencode_auth_file.as_ref().is_some_and(|file| file.as_os_str().is_empty()),
+            "valet.opencode_auth_file",
+            "the name of a file",
+        ),
+    ];
+    if let Some((_, key, has_to_be)) = rows.into_iter().find(|(wrong, ..)| *wrong) {
+        return Some(Wrong::new(key, has_to_be));
     }
-    if !is_one_of(keys.forced_login_method.as_deref(), &["api", "chatgpt"]) {
-        return Some(Wrong::new("forced_login_method", "`api` or `chatgpt`"));
+    if let Some(error) = valet.allow_origins.iter().find_map(|origin| origin.parse::<AllowedOrigin>().err()) {
+        return Some(Wrong::because("valet.allow_origins", format!("`valet.allow_origins`: {error}")));
     }
-    if keys.valet.auth_refresh_timeout_ms.is_some_and(|asked| !REFRESH_TIMEOUT_MS.contains(&asked)) {
-        return Some(Wrong::new("valet.auth_refresh_timeout_ms", "a number of milliseconds from 1 to 300000"));
-    }
-    if keys.valet.compat == Compat::Strict && keys.valet.auth_scope == AuthScope::Connection {
+    if valet.compat == Compat::Strict && valet.auth_scope == AuthScope::Connection {
         let reason = "valet.compat = \"strict\" asks everybody for a token, and valet.auth_scope = \"connection\" nobody but the lender; choose one";
         return Some(Wrong::because("valet.auth_scope", reason.to_owned()));
     }
     None
+}
+
+/// The same of the variables that count more than a key.
+pub(super) fn find_variable() -> Option<Wrong> {
+    let is_wrong = |name: &&str| std::env::var(name).is_ok_and(|value| !value.is_empty() && !is_address(&value));
+    let name = ADDRESS_VARIABLES.into_iter().find(is_wrong)?;
+    Some(Wrong::because("", format!("the variable `{name}` has to be {ADDRESS}")))
+}
+
+fn is_blank(text: &str) -> bool {
+    text.trim().is_empty()
 }
 
 fn is_one_of(value: Option<&str>, known: &[&str]) -> bool {
@@ -76,6 +128,10 @@ mod tests {
     use crate::config::Config;
 
     const ADDRESS: &str = "has to be an address that begins with http:// or https://";
+    const MILLISECONDS: &str = "has to be a number of milliseconds, 1 or more";
+    const WORKSPACES: &str =
+        "`forced_chatgpt_workspace_id` has to be a workspace, or a list of them, and none is empty";
+    const LIMIT: &str = "`model_auto_compact_token_limit` has to be a number of tokens, 1 or more";
 
     #[test]
     fn a_value_of_no_use_is_refused_with_its_line_and_its_key() {
@@ -109,6 +165,26 @@ mod tests {
             (
                 "valet.auth_refresh_timeout_ms = 0",
                 "line 1: `valet.auth_refresh_timeout_ms` has to be a number of milliseconds from 1 to 300000"
+                    .to_owned(),
+            ),
+            ("[valet]\nexit_when_idle_ms = 0", format!("line 2: `valet.exit_when_idle_ms` {MILLISECONDS}")),
+            (
+                "[model_providers.x]\nstream_idle_timeout_ms = 0",
+                format!("line 2: `model_providers.x.stream_idle_timeout_ms` {MILLISECONDS}"),
+            ),
+            ("forced_chatgpt_workspace_id = []", format!("line 1: {WORKSPACES}")),
+            ("forced_chatgpt_workspace_id = \"\"", format!("line 1: {WORKSPACES}")),
+            ("\nforced_chatgpt_workspace_id = [\"ws-a\", \" \"]", format!("line 2: {WORKSPACES}")),
+            ("model = \"\"", "line 1: `model` has to be the name of a model".to_owned()),
+            ("model_auto_compact_token_limit = 0", format!("line 1: {LIMIT}")),
+            ("model_auto_compact_token_limit = -5", format!("line 1: {LIMIT}")),
+            (
+                "[valet]\nopencode_auth_file = \"\"",
+                "line 2: `valet.opencode_auth_file` has to be the name of a file".to_owned(),
+            ),
+            (
+                "[valet]\nallow_origins = [\"https://a.example\", \"x\"]",
+                "line 2: `valet.allow_origins`: invalid origin `x`; expected `scheme://host[:port]` or `null`, as browsers send it"
                     .to_owned(),
             ),
         ];

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tokio::sync::mpsc;
 
@@ -41,12 +41,15 @@ impl Door {
     }
 
     /// Lets in no web page that nobody has listed.
-    pub(super) fn refuse_pages(&self, headers: &HeaderMap) -> Result<(), StatusCode> {
-        let meant = self.host.is_none_or(|address| origin::is_meant_for(headers, address));
-        if meant && origin::may_come(headers, &self.settings.origins) {
+    pub(super) fn refuse_pages(&self, peer: Peer, headers: &HeaderMap) -> Result<(), StatusCode> {
+        let said = |name: HeaderName| headers.get_all(name).iter().collect::<Vec<_>>();
+        if self.host.is_some_and(|address| !origin::is_meant_for(headers, address)) {
+            tracing::info!(?peer, host = ?said(header::HOST), "a request for another host was refused");
+        } else if !origin::may_come(headers, &self.settings.origins) {
+            tracing::info!(?peer, origin = ?said(header::ORIGIN), "a web page was refused");
+        } else {
             return Ok(());
         }
-        tracing::info!("a web page, or a request for another host, was refused");
         Err(StatusCode::FORBIDDEN)
     }
 
@@ -59,6 +62,10 @@ impl Door {
         auth.check(headers).map_err(|refusal| {
             self.penalties.note(peer);
             tracing::info!(?peer, reason = %refusal, "a visitor was refused");
+            // Once, and not for each who is turned away meanwhile.
+            if self.penalties.wait(peer).is_some() {
+                tracing::info!(?peer, "too many were refused from there: the next are answered with 429");
+            }
             Denial::Unauthorized(refusal)
         })
     }

@@ -37,8 +37,13 @@ async fn close_after(mut response: Response) -> Response {
     response
 }
 
-async fn refuse_pages(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
-    match door.refuse_pages(request.headers()) {
+async fn refuse_pages(
+    State(door): State<Arc<Door>>,
+    Extension(peer): Extension<Peer>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match door.refuse_pages(peer, request.headers()) {
         Ok(()) => next.run(request).await,
         Err(status) => status.into_response(),
     }

@@ -44,7 +44,7 @@ async fn a_login_that_was_put_aside_can_be_forgotten_and_the_one_in_use_cannot()
     assert_eq!(said.code, 1);
     assert!(said.err.contains("is the login that is used; `valet logout` ends it"), "{}", said.err);
     let said = desk.run(&["accounts", "remove", "nobody"]).await;
-    assert!(said.code == 1 && said.err.contains("no account is called `nobody`"), "{}", said.err);
+    assert!(said.code == 1 && said.err.contains("no login is called `nobody`"), "{}", said.err);
     assert!(desk.done(&["accounts", "remove", "acct-1"]).await.contains("taken its tokens back"));
     assert!(desk.sim.tokens().grants()[0].revoked);
     assert_eq!((desk.shelf().len(), &desk.read("auth.json")["OPENAI_API_KEY"]), (0, &json!("sk-1")));

@@ -1,9 +1,12 @@
 //! Where a login is kept, as the configuration says.
 
+use std::process::Stdio;
+
 use pretty_assertions::assert_eq;
 use serde_json::json;
 
 use super::{Desk, approved};
+use crate::support::valet;
 
 #[tokio::test]
 async fn a_login_can_be_kept_in_the_file_of_opencode_itself() {
@@ -35,4 +38,21 @@ async fn a_build_without_a_keyring_says_so_and_auto_uses_the_file() {
     let told = "the keyring is not used; the login is kept in auth.json";
     assert_eq!(said.err.matches(told).count(), 1, "{}", said.err);
     assert_eq!(desk.read("auth.json")["OPENAI_API_KEY"], "sk-1");
+}
+
+#[test]
+fn a_variable_of_the_issuer_that_holds_no_address_is_named_before_anything_is_asked_for() {
+    let home = tempfile::tempdir().unwrap();
+    for name in ["CODEX_APP_SERVER_LOGIN_ISSUER", "CODEX_REFRESH_TOKEN_URL_OVERRIDE", "CODEX_REVOKE_TOKEN_URL_OVERRIDE"]
+    {
+        let words = format!(
+            "valet: invalid configuration: the variable `{name}` has to be an address that begins with http:// or \
+             https://\n"
+        );
+        for args in [&["login", "--device"][..], &["status"], &["app-server"]] {
+            let output = valet(home.path(), args).env(name, "bogus").stdin(Stdio::null()).output().unwrap();
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert_eq!((output.status.code(), &said), (Some(1), &words), "{args:?}");
+        }
+    }
 }

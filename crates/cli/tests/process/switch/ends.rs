@@ -114,8 +114,9 @@ async fn an_app_server_that_ends_at_once_is_quoted() {
 #[tokio::test]
 async fn what_cannot_be_done_is_said_before_anything_is_started() {
     let stage = Stage::open(Script::text("hi"), &[]).await;
-    let rows: [(&[&str], &str); 6] = [
+    let rows: [(&[&str], &str); 7] = [
         (&["run"], "nobody is logged in"),
+        (&["run", "--ws-token-file", "/no/such/file"], "valet: --ws-token-file: failed to read websocket auth secret"),
         (&["run", "--", "exec"], "is no command that `valet run` can start"),
         (&["run", "--", "--remote", "ws://x"], "leave it out"),
         (&["run", "--no-client"], "--ws-token-file"),
