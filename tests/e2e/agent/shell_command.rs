@@ -69,6 +69,22 @@ async fn a_command_of_the_person_can_be_stopped_but_not_steered() {
     assert!(json!(bench.input()).to_string().contains("It was stopped."));
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_command_whose_time_is_up_has_ended_when_the_turn_is_told_to_have() {
+    let mut bench = Bench::start(confined(), model([])).await;
+    // It does not end when it is asked to, and says so.
+    let command = "trap 'echo asked' TERM; while :; do sleep 0.05; done";
+    let params = json!({ "threadId": bench.thread, "command": command, "timeoutMs": 100 });
+    bench.parent.call("thread/shellCommand", params).await.unwrap();
+    let turn = bench.parent.wait_for::<m::TurnStarted>().await.turn.id;
+    bench.parent.wait_for::<m::CommandExecutionOutputDelta>().await;
+    let ended = bench.interrupt(&turn).await;
+    let story = ended.story();
+    let place = |method: &str| story.iter().position(|told| *told == method);
+    assert!(place("item/completed").unwrap() < place("turn/completed").unwrap(), "{story:?}");
+}
+
 #[tokio::test]
 async fn a_command_of_the_person_waits_for_the_turn_that_runs() {
     let slow = Response::new().chunks(Chunks::repeat("w ", 20).every(Duration::from_millis(10)));

@@ -129,8 +129,10 @@ impl Sessions {
 
     /// Ends all commands, and waits until their items are complete.
     pub(super) async fn end(&self) {
-        let sessions: Vec<_> = self.state().running.drain().map(|(_, session)| session).collect();
+        // Not taken out before they have ended: who calls this meanwhile waits for them, too.
+        let sessions: Vec<_> = self.state().running.values().cloned().collect();
         join_all(sessions.iter().map(|session| session.end(&self.ending))).await;
+        self.state().running.retain(|_, session| !sessions.iter().any(|ended| Arc::ptr_eq(ended, session)));
     }
 }
 

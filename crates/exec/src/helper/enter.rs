@@ -2,11 +2,13 @@
 
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::Signal;
 
 use crate::helper::{because, control};
@@ -38,7 +40,7 @@ pub(super) fn main() -> io::Result<()> {
     let mut control = control()?;
     let prepared = receive(&control).and_then(|(order, descriptors)| {
         let order: Order = serde_json::from_slice(&order)?;
-        Ok((prepare(&order, descriptors)?, order))
+        Ok((prepare(&order, &control, descriptors)?, order))
     });
     // Silence would tell the supervisor that the command runs.
     let (error, order) = match prepared {
@@ -55,7 +57,7 @@ pub(super) fn main() -> io::Result<()> {
 }
 
 /// Gets everything ready. After the sandbox is on, only what it permits can be done.
-fn prepare(order: &Order, [stdin, stdout, stderr]: [OwnedFd; 3]) -> io::Result<Command> {
+fn prepare(order: &Order, control: &UnixStream, [stdin, stdout, stderr]: [OwnedFd; 3]) -> io::Result<Command> {
     rustix::process::setsid()?;
     open_files::lower(order.open_files);
     let terminal = order.terminal.then(|| stdin.as_fd());
@@ -80,12 +82,23 @@ fn prepare(order: &Order, [stdin, stdout, stderr]: [OwnedFd; 3]) -> io::Result<C
             sandbox::restrict(confinement, terminal)?;
         }
     }
+    if hung_up(control)? {
+        // It was shot before that, and nobody would watch.
+        return Err(io::ErrorKind::BrokenPipe.into());
+    }
     rustix::stdio::dup2_stdin(&stdin)?;
     rustix::stdio::dup2_stdout(&stdout)?;
     rustix::stdio::dup2_stderr(&stderr)?;
     // What the host's own parent left open would pass through all of us.
     close_fds::set_fds_cloexec(3, &[]);
     Ok(command)
+}
+
+/// Whether nobody has the other end any more.
+fn hung_up(socket: &UnixStream) -> io::Result<bool> {
+    let mut socket = [PollFd::new(socket, PollFlags::empty())];
+    rustix::event::poll(&mut socket, Some(&Timespec::default()))?;
+    Ok(socket[0].revents().contains(PollFlags::HUP))
 }
 
 #[cfg(not(target_os = "macos"))]
