@@ -108,7 +108,7 @@ impl Cancelled {
 }
 
 impl Accounts {
-    /// Where a ChatGPT login would be kept, if it may begin. The reference finds out at the end that it cannot be kept.
+    /// Where a ChatGPT login would be kept, if it may begin. In strict mode it may where it will not be kept.
     async fn keeping_for_login(&self, asker: ConnectionId) -> Result<Keeping, ErrorObject> {
         self.check_chatgpt_login(asker).map_err(|error| login_error(&error))?;
         let keeping = self.shared.keeping()?;
