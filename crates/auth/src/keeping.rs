@@ -98,6 +98,15 @@ impl Keeping {
         aside(move || change(&*store.lock(PATIENCE)?)).await
     }
 
+    /// Whether a login could be kept, as far as that is known now: a person is not to log in for nothing.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        if self.store.is_quick() {
+            return takes_logins(&*self.store);
+        }
+        let store = Arc::clone(&self.store);
+        aside(move || takes_logins(&*store)).await
+    }
+
     async fn load(&self) -> Result<Option<Login>, StoreError> {
         if self.store.is_quick() {
             return self.store.load();
@@ -113,6 +122,14 @@ async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
     done.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }
 
+fn takes_logins(store: &dyn CredentialStore) -> Result<(), StoreError> {
+    match store.lock(Duration::ZERO).and_then(|locked| locked.load()) {
+        // Who writes now will have ended by then, and a login that is not served gives way to another.
+        Err(StoreError::Locked { .. } | StoreError::Unsupported { .. }) => Ok(()),
+        found => found.map(drop),
+    }
+}
+
 /// A login that cannot be read is none, and that is said.
 fn readable(found: Result<Option<Login>, StoreError>) -> Option<Login> {
     found.unwrap_or_else(|error| {
@@ -126,16 +143,34 @@ impl AuthManager {
     /// it there at any time.
     pub(crate) fn look(&self) {
         let Some(keeping) = &self.keeping else { return };
+        let first = keeping.looking().first;
         let Some(login) = readable(keeping.find()).filter(|login| self.rules().check(login).is_ok()) else { return };
         let account = self.account_of(keeping, &login);
         if !keeping.was_left(&account.snapshot()) && self.adopt(&account) {
-            tracing::info!("the login of another process was taken up");
+            let (token, mode) = (account.snapshot().token.fingerprint(), account.mode());
+            let whose = if first { "the login that is kept" } else { "the login of another process" };
+            tracing::info!(token, ?mode, "{whose} was taken up");
             self.parent().taken_up(&account);
         }
     }
 
-    /// Somebody logs in for good: kept first, then in force.
+    /// Somebody logs in for good: kept first, then in force. What the issuer has given for a login that there will not
+    /// be is taken back, except in strict mode.
     pub async fn log_in(&self, scope: Scope, login: Login) -> Result<Arc<Account>, LoginError> {
+        let given = match &login {
+            Login::Chatgpt(tokens) if !self.rules().strict => Some(tokens.clone()),
+            _ => None,
+        };
+        let account = self.log_in_with(scope, login).await;
+        if account.is_err()
+            && let Some((keeping, tokens)) = self.keeping.as_ref().zip(given)
+        {
+            keeping.revoke(tokens);
+        }
+        account
+    }
+
+    async fn log_in_with(&self, scope: Scope, login: Login) -> Result<Arc<Account>, LoginError> {
         self.check_managed_login(scope)?;
         self.rules().check(&login)?;
         let Some(keeping) = self.keeping.as_ref().filter(|_| scope == Scope::default()) else {
@@ -231,7 +266,8 @@ impl Keeping {
                 return Ok(None);
             }
             look.next = now + LOOK_PAUSE;
-            if !self.store.is_quick() && !std::mem::take(&mut look.first) {
+            let first = std::mem::take(&mut look.first);
+            if !self.store.is_quick() && !first {
                 let (finds, coming) = oneshot::channel();
                 look.coming = Some(coming);
                 let store = Arc::clone(&self.store);

@@ -102,6 +102,13 @@ pub enum LoginError {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Scope(pub u64);
 
+impl Scope {
+    /// Whose it is, for the log. None: everybody's.
+    pub fn tenant(self) -> Option<u64> {
+        (self != Self::default()).then_some(self.0)
+    }
+}
+
 /// Who is logged in.
 pub struct AuthManager {
     borrowing: Borrowing,
@@ -164,7 +171,7 @@ impl AuthManager {
         tokens: ExternalTokens,
         owner: OwnerId,
     ) -> Result<Arc<Account>, LoginError> {
-        let snapshot = self.lent_snapshot(tokens, owner)?;
+        let snapshot = self.lent_snapshot(scope, tokens, owner)?;
         let mut scopes = self.scopes();
         let accounts = scopes.entry(scope).or_default();
         let account = self.account_with(accounts, snapshot);
@@ -176,7 +183,7 @@ impl AuthManager {
     /// change.
     pub fn lend(&self, scope: Scope, tokens: ExternalTokens, owner: OwnerId) -> Result<(), LoginError> {
         let account_id = tokens.account_id.clone();
-        let snapshot = self.lent_snapshot(tokens, owner)?;
+        let snapshot = self.lent_snapshot(scope, tokens, owner)?;
         let mut scopes = self.scopes();
         let accounts = scopes.entry(scope).or_default();
         if let Some(known) = accounts.lent_as(&account_id) {
@@ -212,7 +219,7 @@ impl AuthManager {
     }
 
     /// A credential of what a parent lends, if that is allowed.
-    fn lent_snapshot(&self, tokens: ExternalTokens, owner: OwnerId) -> Result<Snapshot, LoginError> {
+    fn lent_snapshot(&self, scope: Scope, tokens: ExternalTokens, owner: OwnerId) -> Result<Snapshot, LoginError> {
         let rules = &self.borrowing.rules;
         if rules.api_key_only {
             return Err(LoginError::ExternalDisabled);
@@ -221,7 +228,8 @@ impl AuthManager {
             return Err(LoginError::Workspace { allowed: rules.workspaces.clone(), received: tokens.account_id });
         }
         let snapshot = Snapshot::of_lent(tokens, owner, &self.revisions)?;
-        tracing::info!(revision = snapshot.revision, token = snapshot.token.fingerprint(), "a token was lent");
+        let (revision, token) = (snapshot.revision, snapshot.token.fingerprint());
+        tracing::info!(connection = scope.tenant(), revision, token, "a token was lent");
         Ok(snapshot)
     }
 

@@ -11,6 +11,8 @@ use valet_exec::{Exit, Launcher, Output, Running, Sandbox, SpawnError, Spec, Std
 
 /// How long it may take until it can be connected to.
 pub(crate) const READY: Duration = Duration::from_secs(10);
+/// How long what it wrote last may be on its way.
+const LAST_LINES: Duration = Duration::from_secs(1);
 /// How much of what it has said is kept, for when it ends too early.
 const LAST_WORDS: usize = 20;
 const LINE_BYTES: usize = 2000;
@@ -21,6 +23,8 @@ pub struct Program {
     pub path: PathBuf,
     /// What comes behind `app-server`, beside where to listen.
     pub arguments: Vec<OsString>,
+    /// Whoever is given each line that it writes on stderr, but for where it listens: that is nobody's address.
+    pub log: Option<fn(&str)>,
 }
 
 /// Why there is no app server.
@@ -65,6 +69,8 @@ pub(crate) struct Server {
     /// `host:port`.
     pub(crate) address: String,
     lines: Arc<Mutex<VecDeque<String>>>,
+    /// Closed when all that it wrote was read.
+    heard: watch::Receiver<Option<String>>,
 }
 
 impl Server {
@@ -84,18 +90,18 @@ impl Server {
             sandbox: Sandbox::None,
         };
         let (running, output) = Launcher::default().spawn(spec).await?;
-        let (found, mut address) = watch::channel(None);
+        let (found, mut heard) = watch::channel(None);
         let lines = Arc::default();
-        let listening = tokio::spawn(listen_to(output, Arc::clone(&lines), found));
+        let listening = tokio::spawn(listen_to(output, Arc::clone(&lines), found, program.log));
         // One that has ended by now says why.
         let _ = running.write(token.as_bytes()).await;
         let _ = running.close_stdin().await;
         let address = tokio::select! {
             biased;
-            Ok(found) = address.wait_for(Option::is_some) => found.clone().unwrap_or_default(),
+            Ok(found) = heard.wait_for(Option::is_some) => found.clone().unwrap_or_default(),
             exit = running.wait() => {
                 // What it wrote last is still on its way.
-                let _ = tokio::time::timeout(Duration::from_secs(1), listening).await;
+                let _ = tokio::time::timeout(LAST_LINES, listening).await;
                 return Err(ServerError::Ended { exit, last_words: last_words(&lines) });
             }
             () = tokio::time::sleep(READY) => {
@@ -103,7 +109,7 @@ impl Server {
                 return Err(ServerError::NotReady { why, last_words: last_words(&lines) });
             }
         };
-        Ok(Self { running, address, lines })
+        Ok(Self { running, address, lines, heard })
     }
 
     /// Waits for its end.
@@ -116,10 +122,13 @@ impl Server {
         last_words(&self.lines)
     }
 
-    /// Asks it to end, and returns when nothing is left of it.
+    /// Asks it to end, and returns when nothing is left of it, and what it wrote was passed on.
     pub(crate) async fn end(&self) {
         self.running.terminate();
         self.running.gone().await;
+        let mut heard = self.heard.clone();
+        let all = async { while heard.changed().await.is_ok() {} };
+        let _ = tokio::time::timeout(LAST_LINES, all).await;
     }
 }
 
@@ -128,9 +137,22 @@ fn last_words(lines: &Mutex<VecDeque<String>>) -> String {
     lines.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
 }
 
-/// Keeps the last lines, and finds the one that says where it listens. Also whatever else it writes is read, so that
-/// it never waits for us.
-async fn listen_to(mut output: Output, lines: Arc<Mutex<VecDeque<String>>>, address: watch::Sender<Option<String>>) {
+/// Passes the lines on and keeps the last ones, and finds the one that says where it listens. Also whatever else it
+/// writes is read, so that it never waits for us.
+async fn listen_to(
+    mut output: Output,
+    lines: Arc<Mutex<VecDeque<String>>>,
+    address: watch::Sender<Option<String>>,
+    log: Option<fn(&str)>,
+) {
+    let hear = |line: &[u8]| {
+        let line = String::from_utf8_lossy(line);
+        let is_address = find(&address, &line);
+        if let Some(log) = log.filter(|_| !is_address) {
+            log(line.trim_end());
+        }
+        keep(&lines, &line);
+    };
     let mut rest = Vec::new();
     while let Some(chunk) = output.recv().await {
         if chunk.stream != Stream::Stderr {
@@ -139,21 +161,23 @@ async fn listen_to(mut output: Output, lines: Arc<Mutex<VecDeque<String>>>, addr
         rest.extend_from_slice(&chunk.bytes);
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = rest.drain(..=end).collect();
-            keep(&lines, &address, &String::from_utf8_lossy(&line));
+            hear(&line);
         }
         rest.truncate(LINE_BYTES);
     }
     if !rest.is_empty() {
-        keep(&lines, &address, &String::from_utf8_lossy(&rest));
+        hear(&rest);
     }
 }
 
-fn keep(lines: &Mutex<VecDeque<String>>, address: &watch::Sender<Option<String>>, line: &str) {
-    if let Some((_before, found)) = line.split_once("ws://")
-        && address.borrow().is_none()
-    {
-        address.send_replace(found.split_whitespace().next().map(str::to_owned));
-    }
+/// Whether it is the line that says where it listens.
+fn find(address: &watch::Sender<Option<String>>, line: &str) -> bool {
+    let Some((_before, found)) = line.split_once("ws://").filter(|_| address.borrow().is_none()) else { return false };
+    address.send_replace(found.split_whitespace().next().map(str::to_owned));
+    true
+}
+
+fn keep(lines: &Mutex<VecDeque<String>>, line: &str) {
     let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
     if lines.len() == LAST_WORDS {
         lines.pop_front();

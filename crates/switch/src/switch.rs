@@ -148,8 +148,8 @@ async fn serve(
 ) {
     let mut clients = JoinSet::new();
     while let Some(accepted) = closing.run_until_cancelled(listener.accept()).await {
-        let stream = match accepted {
-            Ok((stream, _address)) => stream,
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 // Mostly that there are too many open files. That passes.
                 tracing::warn!(%error, "a client cannot be let in");
@@ -162,7 +162,7 @@ async fn serve(
         clients.spawn(async move {
             let client = match door::admit(stream, &auth).await {
                 Ok(client) => client,
-                Err(error) => return tracing::warn!(%error, "a client was not let in"),
+                Err(error) => return tracing::info!(%peer, %error, "a client was not let in"),
             };
             match door::connect(&server.address, &token).await {
                 Ok(socket) => relay::run(client, socket, &session).await,

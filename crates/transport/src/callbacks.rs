@@ -49,6 +49,8 @@ impl<S> Default for Callbacks<S> {
 impl<S> Callbacks<S> {
     /// Enters a waiter and returns the id for its request. The scope says whom the waiter belongs to.
     pub fn register(&mut self, scope: S, answer: oneshot::Sender<Answer>) -> RequestId {
+        // Whoever gave up before it learned its id could not take its waiter out.
+        self.waiting.retain(|_, waiter| !waiter.answer.is_closed());
         let id = self.next;
         self.next += 1;
         if !self.closed {
@@ -162,6 +164,19 @@ mod tests {
         let (sender, mut receiver) = oneshot::channel();
         callbacks.register_again(&id, (), sender);
         assert_eq!(receiver.try_recv().unwrap_err(), oneshot::error::TryRecvError::Closed);
+    }
+
+    #[test]
+    fn a_waiter_whose_asker_has_gone_is_forgotten_with_the_next_question() {
+        let mut callbacks = Callbacks::default();
+        let (sender, receiver) = oneshot::channel();
+        let abandoned = callbacks.register((), sender);
+        drop(receiver);
+        let (sender, _receiver) = oneshot::channel();
+        let id = callbacks.register((), sender);
+        assert_eq!(callbacks.len(), 1);
+        assert!(!callbacks.complete(&abandoned, |()| true, answer()));
+        assert!(callbacks.complete(&id, |()| true, answer()));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use valet_protocol::methods as m;
 use valet_protocol::v1::AuthMode;
 use valet_protocol::v2::{Account, GetAccountParams};
-use valet_sim::{Fault, TokenRequest};
+use valet_sim::{Decision, DevicePolicy, Fault, IssuerPolicy, TokenRequest};
 use valet_tests::{TestClient, TestHost};
 
 use super::{LOGIN, account, begin, built_in, completed, file, issuer, kept, log_in, script, script_with};
@@ -62,6 +62,33 @@ async fn a_login_that_cannot_be_kept_is_refused_and_not_used() {
     assert_eq!(refusal.kind.as_deref(), Some("fileSystem"));
     assert!(refusal.message.starts_with("failed to save the login: "), "{}", refusal.message);
     assert_eq!(account(&mut client).await, None);
+}
+
+#[tokio::test]
+async fn nobody_is_asked_to_log_in_where_the_login_cannot_be_kept() {
+    let host = TestHost::start(script()).await;
+    std::fs::create_dir(file(&host)).unwrap();
+    let mut client = host.client().await;
+    for kind in ["chatgpt", "chatgptDeviceCode"] {
+        let refusal = client.refused(LOGIN, json!({ "type": kind })).await;
+        assert_eq!(refusal.kind.as_deref(), Some("fileSystem"), "{kind}");
+        assert!(refusal.message.starts_with("failed to save the login: "), "{}", refusal.message);
+    }
+    assert_eq!(host.sim.requests().len(), 0);
+}
+
+#[tokio::test]
+async fn what_the_issuer_gave_for_a_login_that_cannot_be_kept_after_all_is_taken_back() {
+    let device = DevicePolicy { approve: Decision::Ask, ..issuer().device };
+    let host = TestHost::start(script_with(IssuerPolicy { device, ..issuer() })).await;
+    let mut client = host.client().await;
+    let (_, begun) = begin(&mut client, "chatgptDeviceCode").await;
+    std::fs::create_dir(file(&host)).unwrap();
+    host.sim.issuer().approve(begun["userCode"].as_str().unwrap(), "acct-1").unwrap();
+    let error = completed(&mut client).await.error.unwrap();
+    assert!(error.starts_with("failed to save the login: "), "{error}");
+    host.shutdown().await;
+    assert_eq!(revocations(&host).len(), 1);
 }
 
 #[tokio::test]

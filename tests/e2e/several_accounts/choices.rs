@@ -42,6 +42,23 @@ async fn a_thread_that_is_loaded_is_taken_up_with_another_account_when_one_is_ch
 }
 
 #[tokio::test]
+async fn a_thread_that_cannot_be_taken_up_keeps_the_account_that_pays_for_it() {
+    let mut bench = Bench::start(Script::text("Hello.")).await;
+    let thread = bench.parent.thread().await;
+    assert_eq!(bench.pays(&thread, "hello").await, "acct-1");
+    let named = json!({ "threadId": thread });
+    bench.parent.call("thread/unsubscribe", named.clone()).await.unwrap();
+    let other = bench.host.beside();
+    let mut holder = other.client().await;
+    holder.call("thread/resume", named.clone()).await.unwrap();
+    let taken_up = json!({ "threadId": thread, "valet": choice(Some("acct-2")) });
+    assert_eq!(bench.parent.refused("thread/resume", taken_up).await.kind.as_deref(), Some("threadBusy"));
+    holder.call("thread/unsubscribe", named).await.unwrap();
+    opened(&mut bench, "thread/resume", &thread, Value::Null).await;
+    assert_eq!(bench.pays(&thread, "again").await, "acct-1");
+}
+
+#[tokio::test]
 async fn a_thread_that_is_stored_is_taken_up_with_the_account_that_is_chosen_and_no_choice_is_stored() {
     let mut bench = Bench::start(Script::text("Hello.")).await;
     let threads = [bench.thread("acct-2").await, bench.thread("acct-2").await];

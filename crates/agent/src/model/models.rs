@@ -21,6 +21,9 @@ const FRESH: Duration = Duration::from_secs(300);
 /// How long the backend is left alone after it did not answer.
 const PAUSE: Duration = Duration::from_secs(30);
 
+/// How long a list that is out of date is kept where no login says when it is over.
+const FORGOTTEN: Duration = Duration::from_secs(3600);
+
 /// The models that are known, for each provider and login.
 #[derive(Debug, Default)]
 pub struct Models(Mutex<Vec<Place>>);
@@ -28,6 +31,8 @@ pub struct Models(Mutex<Vec<Place>>);
 /// Whose list it is. It goes with the account.
 #[derive(Debug)]
 struct Place {
+    /// Two with one address may each have a key of its own.
+    provider: String,
     url: String,
     login: Option<Login>,
     shelf: Arc<Shelf>,
@@ -118,18 +123,30 @@ impl Models {
         // A key that the configuration names is the provider's own.
         let login = asker.account.filter(|_| asker.provider.key.is_none()).map(Login::of);
         let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // What was known of an account that is gone is forgotten.
-        places.retain(|place| place.login.as_ref().is_none_or(|login| login.account.strong_count() > 0));
+        let now = Instant::now();
+        places.retain(|place| place.is_of_use(now));
         let same = |place: &&Place| match (&place.login, &login) {
             (Some(one), Some(other)) => Weak::ptr_eq(&one.account, &other.account) && one.identity == other.identity,
             (one, other) => one.is_none() && other.is_none(),
         };
-        if let Some(place) = places.iter().filter(same).find(|place| place.url == url) {
+        let provider = &asker.provider.id;
+        if let Some(place) = places.iter().filter(same).find(|place| place.url == url && place.provider == *provider) {
             return Arc::clone(&place.shelf);
         }
         let shelf = Arc::new(Shelf::default());
-        places.push(Place { url: url.to_owned(), login, shelf: Arc::clone(&shelf) });
+        places.push(Place { provider: provider.clone(), url: url.to_owned(), login, shelf: Arc::clone(&shelf) });
         shelf
+    }
+}
+
+impl Place {
+    /// What was known of an account that is gone is forgotten, and so is what nobody has asked for in a long time.
+    fn is_of_use(&self, now: Instant) -> bool {
+        match &self.login {
+            Some(login) => login.account.strong_count() > 0,
+            None if Arc::strong_count(&self.shelf) > 1 => true,
+            None => self.shelf.kept().as_ref().is_some_and(|kept| now < kept.until + FORGOTTEN),
+        }
     }
 }
 
@@ -174,4 +191,60 @@ async fn ask(http: &HttpClient, url: &str, asker: Asker<'_>) -> Result<CachedLis
     let body = response.bytes().await.map_err(|error| HttpError::from(error).to_string())?;
     let models = read(&body).ok_or("there is none to choose in the list")?;
     Ok(CachedList { models: Some(models.into()), etag, until: Instant::now() + FRESH })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+    use std::time::{Duration, Instant};
+
+    use reqwest::header::HeaderMap;
+    use valet_auth::{AccessToken, Account};
+
+    use super::{Asker, CachedList, FORGOTTEN, Models};
+    use crate::model::wire::Wire;
+    use crate::settings::{Origin, Provider, Retries};
+
+    const URL: &str = "http://127.0.0.1:9/v1/models";
+
+    fn with_a_key(id: &str) -> Provider {
+        Provider {
+            id: id.to_owned(),
+            wire: Wire::Responses,
+            base_url: "http://127.0.0.1:9/v1".to_owned(),
+            query: BTreeMap::new(),
+            headers: HeaderMap::new(),
+            models_url: Some(URL.to_owned()),
+            retries: Retries::Together(0),
+            stream_idle_timeout: Duration::ZERO,
+            key: Some(Account::api_key(AccessToken::new(id))),
+        }
+    }
+
+    fn origin() -> Origin {
+        Origin { originator: "me".to_owned(), user_agent: "me/1".to_owned() }
+    }
+
+    #[test]
+    fn two_providers_with_one_address_have_a_list_each() {
+        let (models, origin) = (Models::default(), origin());
+        let shelf_of = |id| models.shelf(URL, Asker { provider: &with_a_key(id), account: None, origin: &origin });
+        let (one, two) = (shelf_of("one"), shelf_of("two"));
+        assert!(!Arc::ptr_eq(&one, &two));
+        assert!(Arc::ptr_eq(&one, &shelf_of("one")));
+    }
+
+    #[test]
+    fn a_list_without_a_login_is_forgotten_when_nobody_has_asked_for_it_in_a_long_time() {
+        let (models, origin) = (Models::default(), origin());
+        let shelf = models.shelf(URL, Asker { provider: &with_a_key("one"), account: None, origin: &origin });
+        let until = Instant::now();
+        let is_of_use = |now| models.0.lock().unwrap()[0].is_of_use(now);
+        assert!(is_of_use(until), "somebody asks");
+        shelf.keep(CachedList { models: None, etag: None, until });
+        drop(shelf);
+        assert!(is_of_use(until + FORGOTTEN / 2), "better than nothing when the backend does not answer");
+        assert!(!is_of_use(until + FORGOTTEN));
+    }
 }

@@ -39,7 +39,8 @@ impl Account {
         let flight = next_number(&borrowing.flights);
         let account_id = identity.account_id.clone();
         let request = RefreshRequest { flight, owner, account_id, ahead, deadline, waiters: waiters.clone() };
-        tracing::info!(flight, ahead, "the parent is asked for a new token");
+        let token = snapshot.token.fingerprint();
+        tracing::info!(flight, ahead, token, "the parent is asked for a new token");
         let mut answer = parent.refresh(request.clone());
         let mut state = self.watch();
         tokio::select! {
@@ -139,7 +140,8 @@ impl Account {
             let message = "auth refresh returned credentials for another account";
             return Err(AuthFailure::new(AuthFailureKind::AccountMismatch, message));
         }
-        tracing::info!(revision = snapshot.revision, token = snapshot.token.fingerprint(), "a new token was lent");
+        let (before, token) = (current.token.fingerprint(), snapshot.token.fingerprint());
+        tracing::info!(revision = snapshot.revision, before, token, "a new token was lent");
         if other && borrowing.rules.strict {
             // The reference takes the token for the next turn, and fails this one.
             self.replace_for_next(snapshot);

@@ -77,8 +77,8 @@ async fn log_in(config: Config, params: LoginAccountParams, browser: bool) -> an
             if browser && !is_remote() {
                 open_browser(auth_url);
             }
-            let ended = session.completed(&login_id, paste::lines(), signals).await?;
-            if let Some(address) = callback {
+            let ended = session.completed(&login_id, paste::lines(), signals).await;
+            if let Some(address) = callback.filter(|_| ended.is_ok()) {
                 wait_until_nobody_listens(&address).await;
             }
             ended
@@ -88,12 +88,13 @@ async fn log_in(config: Config, params: LoginAccountParams, browser: bool) -> an
             tell(format_args!("and enter this code there, within 15 minutes:\n\n  {user_code}\n"));
             tell("Enter no code that somebody else has sent you. Ctrl-C cancels.");
             let (_nobody, no_addresses) = mpsc::unbounded_channel();
-            session.completed(&login_id, no_addresses, signals).await?
+            session.completed(&login_id, no_addresses, signals).await
         }
-        LoginAccountResponse::ApiKey {} | LoginAccountResponse::ChatgptAuthTokens {} => Ended::LoggedIn,
+        LoginAccountResponse::ApiKey {} | LoginAccountResponse::ChatgptAuthTokens {} => Ok(Ended::LoggedIn),
     };
+    // Also when it has failed: what the issuer gave may be on its way back.
     session.close().await;
-    Ok(ended)
+    ended
 }
 
 fn explain(auth_url: &str, callback: Option<&str>) {

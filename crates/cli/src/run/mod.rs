@@ -71,8 +71,7 @@ fn policies() -> impl TypedValueParser<Value = Policy> {
 }
 
 pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
-    // A client draws on the terminal; nobody else writes there.
-    if args.no_client || !std::io::stderr().is_terminal() {
+    if logs(args) {
         logging::start();
     }
     if !args.listen.ip().is_loopback() {
@@ -83,6 +82,11 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(serve(args))
+}
+
+/// A client draws on the terminal; nobody else writes there.
+fn logs(args: &RunArgs) -> bool {
+    args.no_client || !std::io::stderr().is_terminal()
 }
 
 async fn serve(args: &RunArgs) -> anyhow::Result<ExitCode> {
@@ -131,8 +135,9 @@ fn plan(args: &RunArgs, auth: Auth) -> anyhow::Result<Plan> {
     let order = preferred(&wallet.names()?, &args.prefer)?;
     let mut folders = vec![config.home.clone(), config.home.join(Shelf::NAME)];
     folders.extend(config.opencode_auth_file().as_deref().and_then(Path::parent).map(PathBuf::from));
+    let log: fn(&str) = |line| logging::say(line);
     Ok(Plan {
-        program: Program { path, arguments: args.config.arguments() },
+        program: Program { path, arguments: args.config.arguments(), log: logs(args).then_some(log) },
         listen: args.listen,
         auth,
         wallet,

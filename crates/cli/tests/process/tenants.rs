@@ -1,19 +1,21 @@
 //! One host, a thousand users.
 
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use pretty_assertions::assert_eq;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::sync::{Barrier, Semaphore};
-use valet_client::{Client, connect};
+use valet_client::{Client, Handlers, connect};
 use valet_protocol::{methods as m, v2};
 use valet_sim::{RecordedRequest, Script, Sim, TokenPolicy, TokenRequest};
 use valet_tests::{lend, lender, skip};
 
 use crate::probe::resident;
-use crate::support::{home, listening};
+use crate::support::{home, in_time, listening, valet};
 
 const TENANTS: usize = 1000;
 /// How many connect at a time: a handshake may take five seconds.
@@ -75,6 +77,35 @@ async fn a_thousand_tenants_refused_at_the_same_moment_each_refresh_once_and_com
     let per_tenant = (idle - before) / u64::try_from(TENANTS).unwrap();
     eprintln!("{TENANTS} tenants: {per_tenant} KiB each while idle, {} ms for all their turns", took.as_millis());
     assert!(per_tenant < 200, "{per_tenant} KiB per tenant");
+}
+
+#[tokio::test]
+async fn the_log_says_of_which_connection_a_login_is() {
+    let sim = Sim::start(Script::text("Hello.")).await.unwrap();
+    let home = home(&sim);
+    let args = ["app-server", "--listen", "ws://127.0.0.1:0", "--auth-scope", "connection"];
+    let mut command = tokio::process::Command::from(valet(home.path(), &args));
+    let mut child = command.env("VALET_LOG", "info").stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut line_with = async |words: &str| {
+        loop {
+            let line = in_time(lines.next_line()).await.unwrap().expect("more lines");
+            if line.contains(words) {
+                break line;
+            }
+        }
+    };
+    let listening = line_with("listening on: ws://").await;
+    let url = format!("ws://{}", listening.rsplit("ws://").next().unwrap());
+    for connection in ["connection=1", "connection=2"] {
+        let (client, _told) = Client::new(connect(&url, None).await.unwrap(), Handlers::new());
+        in_time(client.initialize("tenant", "1", true)).await.unwrap();
+        in_time(lend(&client, &sim, TokenRequest::default())).await.unwrap();
+        for words in ["a token was lent", "a login is in force"] {
+            let line = line_with(words).await;
+            assert!(line.contains(connection), "{line}");
+        }
+    }
 }
 
 struct Tenant {

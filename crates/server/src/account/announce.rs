@@ -39,9 +39,10 @@ impl Accounts {
     /// Has a change told to everybody, after those that came before it in the same scope. Returns at once: an
     /// announcement may wait for the backend, and the next login or logout must not.
     pub(crate) fn announce(&self, change: Change) {
+        let connection = change.scope.tenant();
         match &change.account {
-            Some(account) => tracing::info!(mode = ?account.mode(), "a login is in force"),
-            None => tracing::info!("nobody is logged in any more"),
+            Some(account) => tracing::info!(connection, mode = ?account.mode(), "a login is in force"),
+            None => tracing::info!(connection, "nobody is logged in any more"),
         }
         let mut announcers = self.announcers.lock().unwrap_or_else(PoisonError::into_inner);
         let announcer = announcers.entry(change.scope).or_insert_with(|| {

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
+use valet_auth::Keeping;
 use valet_auth::issuer::DeviceCodeError;
 use valet_auth::login::{BrowserLogin, Gate, Granted, Options, Refusal};
 use valet_auth::store::{Login, Tokens};
@@ -107,14 +108,23 @@ impl Cancelled {
 }
 
 impl Accounts {
+    /// Where a ChatGPT login would be kept, if it may begin. In strict mode it may where it will not be kept.
+    async fn keeping_for_login(&self, asker: ConnectionId) -> Result<Keeping, ErrorObject> {
+        self.check_chatgpt_login(asker).map_err(|error| login_error(&error))?;
+        let keeping = self.shared.keeping()?;
+        if !self.shared.config.strict() {
+            keeping.check().await.map_err(|error| login_error(&error.into()))?;
+        }
+        Ok(keeping)
+    }
+
     /// Begins a login by browser: the answer says which URL is to be opened.
     pub(crate) async fn begin_browser_login(
         &self,
         asker: ConnectionId,
         originator: &str,
     ) -> Result<LoginAccountResponse, ErrorObject> {
-        self.check_chatgpt_login(asker).map_err(|error| login_error(&error))?;
-        let keeping = self.shared.keeping()?;
+        let keeping = self.keeping_for_login(asker).await?;
         self.shared.attempts.displace(Way::Browser).await;
         let options = Options { workspaces: self.shared.config.rules().workspaces, ..Options::of(originator) };
         let login = BrowserLogin::begin(keeping.issuer(), &options).await;
@@ -136,8 +146,7 @@ impl Accounts {
 
     /// Begins a login by device code: the answer says what is to be typed in where.
     pub(crate) async fn begin_device_login(&self, asker: ConnectionId) -> Result<LoginAccountResponse, ErrorObject> {
-        self.check_chatgpt_login(asker).map_err(|error| login_error(&error))?;
-        let keeping = self.shared.keeping()?;
+        let keeping = self.keeping_for_login(asker).await?;
         self.shared.attempts.displace(Way::Device).await;
         let code = keeping.issuer().device_code(keeping.http()).await.map_err(|error| match error {
             DeviceCodeError::Disabled => ErrorObject::invalid_request(error.to_string()).kind(ErrorKind::NotSupported),

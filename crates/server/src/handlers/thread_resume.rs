@@ -51,7 +51,7 @@ struct Joined {
 async fn join(context: &Context, params: &ThreadResumeParams) -> Result<Joined, ErrorObject> {
     let mut told = params.exclude_turns;
     loop {
-        let (thread, was_loaded) = find(context, params).await?;
+        let (thread, was_loaded, choice) = find(context, params).await?;
         if !std::mem::replace(&mut told, true) {
             let summary = TURNS_OF_AN_OPENED_THREAD.to_owned();
             let notice = DeprecationNoticeNotification { summary, details: None };
@@ -61,6 +61,10 @@ async fn join(context: &Context, params: &ThreadResumeParams) -> Result<Joined, 
             thread.shared.set_status(ThreadStatus::Idle {});
         }
         if let Some((joining, moment)) = thread.shared.join(&context.connection).map_err(convert::store_error)? {
+            // Not before: a request that is refused changes nobody's account.
+            if let Some(choice) = choice {
+                thread.shared.stage().record.account = choice;
+            }
             return Ok(Joined { thread, was_loaded, joining, moment });
         }
         context.host.threads.unload(&thread);
@@ -78,8 +82,11 @@ fn follow(context: &Context, thread: &Thread, usage: Option<(String, ThreadToken
     joining.answered();
 }
 
-/// The thread, and whether it was loaded.
-async fn find(context: &Context, params: &ThreadResumeParams) -> Result<(Arc<Thread>, bool), ErrorObject> {
+/// The thread, whether it was loaded, and whose account its next turns are to run under, if that was asked for.
+async fn find(
+    context: &Context,
+    params: &ThreadResumeParams,
+) -> Result<(Arc<Thread>, bool, Option<Option<Identity>>), ErrorObject> {
     if params.history.is_some() {
         let message = "a thread cannot be begun from `history` here; start one and use `thread/inject_items`";
         return Err(ErrorObject::invalid_request(message).kind(ErrorKind::NotSupported));
@@ -96,12 +103,10 @@ async fn find(context: &Context, params: &ThreadResumeParams) -> Result<(Arc<Thr
             return Err(convert::store_error(valet_store::StoreError::NotFound(id)));
         }
         context.learn_name(&thread).await?;
-        if let Some(choice) = choice {
-            thread.shared.stage().record.account = choice;
-        }
-        return Ok((thread, true));
+        return Ok((thread, true, choice));
     }
-    load(context, &id, path, &params.overrides, choice.flatten()).await.map(|thread| (thread, false))
+    let thread = load(context, &id, path, &params.overrides, choice.clone().flatten()).await?;
+    Ok((thread, false, choice))
 }
 
 /// Loads a thread that is stored.

@@ -32,6 +32,11 @@ impl Questions {
         self.state().open.push((id.clone(), message));
     }
 
+    /// It needs no answer any more.
+    fn close(&self, id: &RequestId) {
+        self.state().open.retain(|(open, _)| open != id);
+    }
+
     /// What stands open, as it was sent, the oldest first.
     pub(super) fn open(&self) -> Vec<Bytes> {
         self.state().open.iter().map(|(_, message)| message.clone()).collect()
@@ -54,6 +59,8 @@ impl Open {
 
     /// The answer is there: whoever else was asked need not answer any more.
     pub(super) fn resolved(mut self) {
+        // First: whoever comes to listen between the two is not asked what is answered.
+        self.shared.questions.close(&self.id);
         if std::mem::take(&mut self.told) {
             self.shared.resolve(self.id.clone());
         }
@@ -62,14 +69,11 @@ impl Open {
 
 impl Drop for Open {
     fn drop(&mut self) {
-        {
-            let mut state = self.shared.questions.state();
-            state.open.retain(|(id, _)| *id != self.id);
-            if !self.told {
-                return;
-            }
-            state.given_up.push(self.id.clone());
+        self.shared.questions.close(&self.id);
+        if !self.told {
+            return;
         }
+        self.shared.questions.state().given_up.push(self.id.clone());
         // Else the end of the turn tells it.
         if !self.shared.is_running() {
             self.shared.resolve_given_up();
@@ -105,5 +109,7 @@ mod tests {
             questions.asked(&RequestId::Integer(id), id.to_string().into());
         }
         assert_eq!(questions.open(), ["8", "9", "10", "11"]);
+        questions.close(&RequestId::Integer(9));
+        assert_eq!(questions.open(), ["8", "10", "11"], "what is answered is not asked again");
     }
 }

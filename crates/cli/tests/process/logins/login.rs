@@ -166,6 +166,27 @@ async fn a_login_that_the_issuer_refuses_says_why_and_leaves_the_old_one() {
 }
 
 #[tokio::test]
+async fn nobody_logs_in_for_nothing_where_the_login_cannot_be_kept() {
+    let desk = Desk::open(approved("acct-1")).await;
+    std::fs::write(desk.file("auth.json"), "{bad").unwrap();
+    for way in ["--device", "--no-browser"] {
+        let said = desk.run(&["login", way]).await;
+        assert_eq!((said.code, said.out.as_str()), (1, ""), "{way}: {}", said.err);
+        assert!(said.err.contains("valet: failed to save the login: "), "{way}: {}", said.err);
+    }
+    assert_eq!(desk.sim.tokens().grants().len(), 0);
+    assert_eq!(std::fs::read_to_string(desk.file("auth.json")).unwrap(), "{bad");
+}
+
+#[tokio::test]
+async fn a_login_that_is_refused_at_its_end_is_taken_back_from_the_issuer() {
+    let desk = Desk::open(approved("acct-1")).await;
+    let said = desk.run(&["login", "--device", "-c", "forced_chatgpt_workspace_id=ws-1"]).await;
+    assert_eq!(said.code, 1);
+    assert!(desk.sim.tokens().grants()[0].revoked);
+}
+
+#[tokio::test]
 async fn an_api_key_comes_from_stdin_and_from_nowhere_else() {
     let desk = Desk::open(IssuerPolicy::default()).await;
     let said = desk.run_with(&["login", "--api-key"], "  sk-mine\r\n").await;

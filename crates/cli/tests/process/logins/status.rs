@@ -36,6 +36,17 @@ async fn a_login_is_shown_with_its_plan_its_end_and_its_limits() {
 }
 
 #[tokio::test]
+async fn the_login_of_a_home_is_told_in_the_log_as_the_one_that_is_kept() {
+    let desk = Desk::open(approved("acct-1")).await;
+    desk.done(&["login", "--device"]).await;
+    let output = desk.command(&["status"]).env("VALET_LOG", "info").output().await.unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    let line = said.lines().find(|line| line.contains("taken up")).unwrap_or_else(|| panic!("{said}"));
+    assert!(line.contains("the login that is kept was taken up") && line.contains("mode=Chatgpt"), "{line}");
+    assert!(line.contains("token=\""), "{line}");
+}
+
+#[tokio::test]
 async fn without_a_network_all_but_the_limits_is_known_and_why_is_said() {
     let desk = Desk::open(approved("acct-1")).await;
     desk.done(&["login", "--device"]).await;

@@ -112,6 +112,28 @@ async fn an_app_server_that_ends_at_once_is_quoted() {
 }
 
 #[tokio::test]
+async fn the_log_of_a_session_holds_what_its_app_server_says_to_the_end() {
+    let stage = Stage::open(Script::text("hi"), &["acct-1"]).await;
+    let program = stage.program("client", "exit 0");
+    let mut command = stage.command(&["run", "--client", program.to_str().unwrap()]);
+    let output = in_time(command.env("VALET_LOG", "info").output()).await.unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    for words in ["the host starts", "a client has come", "a token was lent", "the host has ended"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    assert!(!said.contains("listening on"), "nobody else can connect there: {said}");
+}
+
+#[tokio::test]
+async fn a_client_that_is_refused_at_the_door_is_no_warning() {
+    let stage = Stage::open(Script::text("hi"), &["acct-1"]).await;
+    let session = stage.session(&[]).await;
+    assert!(socket(&session, &[("authorization", &bearer("another"))]).await.is_err());
+    let said = session.end().await;
+    assert!(!said.contains("let in"), "{said}");
+}
+
+#[tokio::test]
 async fn what_cannot_be_done_is_said_before_anything_is_started() {
     let stage = Stage::open(Script::text("hi"), &[]).await;
     let rows: [(&[&str], &str); 7] = [
