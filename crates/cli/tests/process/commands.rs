@@ -1,6 +1,7 @@
 //! Programs that clients run by the real binary: it is its own helper, and nothing of them outlives who asked.
 
 use std::path::Path;
+use std::time::Duration;
 
 use pretty_assertions::assert_eq;
 use rustix::process::Signal;
@@ -85,6 +86,33 @@ async fn a_parent_that_leaves_takes_its_programs_along() {
     leave(waiting, told).await;
     assert_eq!(server.process.wait(LIMIT).await.unwrap().code(), Some(0));
     gone(&family).await;
+}
+
+#[tokio::test]
+async fn a_program_that_ended_in_time_has_not_timed_out_though_the_host_was_held_up() {
+    let sim = Sim::start(Script::new()).await.unwrap();
+    let home = home(&sim);
+    let server = over_stdio(home.path());
+    let (client, _told) = Client::new(server.link, Handlers::new());
+    client.initialize("client", "1", true).await.unwrap();
+    let (pid, began) = (server.process.id().unwrap(), home.path().join("began"));
+    let script = format!("touch {}; sleep 0.1; echo done", began.display());
+    let params = v2::CommandExecParams {
+        command: ["sh", "-c", &script].map(str::to_owned).into(),
+        timeout_ms: Some(1000),
+        sandbox_policy: Some(v2::SandboxPolicy::DangerFullAccess {}),
+        ..Default::default()
+    };
+    let answer = tokio::spawn(async move { client.request::<m::CommandExec>(params).await });
+    while !began.exists() {
+        tokio::task::yield_now().await;
+    }
+    signal(pid, Signal::STOP);
+    // The program ends, and then its time is over, while the host hears of neither.
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    signal(pid, Signal::CONT);
+    let result = in_time(answer).await.unwrap().unwrap();
+    assert_eq!((result.exit_code, result.stdout.as_str()), (0, "done\n"));
 }
 
 #[tokio::test]
