@@ -96,4 +96,4 @@ except OSError as error:
     sys.exit(f"{error}: is `valet sim` running at {origin}, and `valet` on the path or named by VALET_BIN?")
 print(f"\n[{turn['status']}]")
 if turn["status"] != "completed" or code != 0 or server.refreshes == 0:
-    sys.exit(f"error: {turn['error']}, exit code: {code}, new tokens: {server.refreshes} (a sim refuses one token only)")
+    sys.exit(f"error: {turn['error']}, exit code: {code}, new tokens: {server.refreshes} (a sim refuses one token)")
