@@ -22,8 +22,7 @@ def log_in(origin, account=None):  # Stands for the parent's own login: the sim 
     return {name: token[name] for name in ("accessToken", "chatgptAccountId", "chatgptPlanType")}
 
 
-class AppServer:
-    """An app server as a child process, spoken to with one JSON object per line."""
+class AppServer:  # A child process, spoken to with one JSON object per line.
     def __init__(self, home, origin):
         command, env = [os.environ.get("VALET_BIN", "valet"), "app-server"], {**os.environ, "VALET_HOME": home}
         self.process = Popen(command, env=env, stdin=PIPE, stdout=PIPE, encoding="utf-8")
@@ -85,15 +84,16 @@ def run_turn(server):
     raise RuntimeError("the app server ended before the turn did")
 
 
-if len(sys.argv) != 2:
-    sys.exit(__doc__)
-with TemporaryDirectory() as home:
-    Path(home, "config.toml").write_text(CONFIG.format(origin=sys.argv[1]))
-    server = AppServer(home, sys.argv[1])
-    turn = run_turn(server)
-    server.process.stdin.close()  # The server ends when its input does.
-    code = server.process.wait(timeout=10)
+origin = sys.argv[1] if len(sys.argv) == 2 else sys.exit(__doc__)
+try:
+    with TemporaryDirectory() as home:
+        Path(home, "config.toml").write_text(CONFIG.format(origin=origin))
+        server = AppServer(home, origin)
+        turn = run_turn(server)
+        server.process.stdin.close()  # The server ends when its input does.
+        code = server.process.wait(timeout=10)
+except OSError as error:
+    sys.exit(f"{error}: is `valet sim` running at {origin}, and `valet` on the path or named by VALET_BIN?")
 print(f"\n[{turn['status']}]")
 if turn["status"] != "completed" or code != 0 or server.refreshes == 0:
-    told = f"error of the turn: {turn['error']}, exit code: {code}, new tokens asked for: {server.refreshes}"
-    sys.exit(f"{told} (the sim refuses only the first token after its start)")
+    sys.exit(f"error: {turn['error']}, exit code: {code}, new tokens: {server.refreshes} (a sim refuses one token)")

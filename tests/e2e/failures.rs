@@ -246,6 +246,18 @@ async fn what_a_person_can_mend_is_told_with_the_failure_but_not_in_strict_mode(
 }
 
 #[tokio::test]
+async fn an_address_at_which_there_is_no_model_is_told_with_its_key() {
+    for (over, strict) in [("valet.compat=default", false), ("valet.compat=strict", true)] {
+        let host = TestHost::builder().script(Script::respond(Response::status(404))).with(over).start().await;
+        let mut parent = host.parent().await;
+        let thread = parent.thread().await;
+        let error = parent.turn(&thread, "hello").await.turn.error.unwrap();
+        assert_eq!(error.codex_error_info, status(404));
+        assert_eq!(error.message.ends_with("; check `model_providers.sim.base_url`"), !strict, "{}", error.message);
+    }
+}
+
+#[tokio::test]
 async fn a_backend_that_is_not_there_is_told_with_the_key_of_its_address() {
     // Nobody listens on port 0.
     for (over, strict) in [("valet.compat=default", false), ("valet.compat=strict", true)] {

@@ -94,6 +94,23 @@ async fn ea_6_a_text_that_is_no_jwt_is_refused_and_the_next_good_token_is_taken(
 }
 
 #[tokio::test]
+async fn an_empty_account_and_an_empty_api_key_are_no_logins() {
+    let host = TestHost::start(Script::new()).await;
+    let mut client = host.client().await;
+    let token = client.token(TokenRequest::default()).access_token;
+    for empty in ["", " \n"] {
+        let lent = json!({ "type": "chatgptAuthTokens", "accessToken": token, "chatgptAccountId": empty });
+        let key = json!({ "type": "apiKey", "apiKey": empty });
+        for (params, name) in [(lent, "chatgptAccountId"), (key, "apiKey")] {
+            let refusal = client.refused(LOGIN, params).await;
+            assert_eq!((refusal.code, refusal.kind.as_deref()), (-32600, Some("invalidParams")));
+            assert_eq!(refusal.message, format!("Invalid request: `{name}` is empty"));
+        }
+    }
+    assert_eq!(account(&mut client).await, None);
+}
+
+#[tokio::test]
 async fn ea_7_other_logins_are_refused_while_a_token_is_lent() {
     let host = TestHost::start(Script::new()).await;
     let mut client = host.client().await;

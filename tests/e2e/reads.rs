@@ -112,6 +112,24 @@ async fn rate_limits_of_an_api_key_are_not_to_be_had_and_a_failure_names_the_bac
 }
 
 #[tokio::test]
+async fn a_backend_of_accounts_that_is_not_there_is_told_with_the_key_of_its_address() {
+    // Nobody listens on port 0.
+    let address = "chatgpt_base_url=http://127.0.0.1:0/backend-api";
+    for (over, strict) in [("valet.compat=default", false), ("valet.compat=strict", true)] {
+        let host = TestHost::builder().with(address).with(over).start().await;
+        let mut client = host.client().await;
+        let token = client.token(TokenRequest::default()).access_token;
+        let login = json!({ "type": "chatgptAuthTokens", "accessToken": token, "chatgptAccountId": "acct-1" });
+        client.call("account/login/start", login).await.unwrap();
+        for method in ["account/rateLimits/read", "account/usage/read"] {
+            let refusal = client.refused(method, json!({})).await;
+            let remedy = "; check `chatgpt_base_url`, the network and the proxy";
+            assert_eq!(refusal.message.ends_with(remedy), !strict, "{}", refusal.message);
+        }
+    }
+}
+
+#[tokio::test]
 async fn values_that_are_often_keys_are_not_shown_to_clients() {
     let host = TestHost::builder()
         .provider("http_headers = { x-api-key = \"sk-1-secret\" }")

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, anyhow, bail};
 use valet_protocol::export::{self, Surface};
-use valet_server::{Config, ConfigError, Host};
+use valet_server::{Config, Host};
 use valet_transport::listener::{self, AllowedOrigin, Auth, Endpoint, ListenError, Settings};
 use valet_transport::{OutboxLimits, stdio};
 
@@ -65,8 +65,8 @@ fn serve(args: &AppServerArgs) -> anyhow::Result<ExitCode> {
         warn_of_flags_of_listeners(args, auth.is_some());
     }
     let config = load(&home, &args.overrides())?;
-    if args.strict_config && !config.unknown_keys().is_empty() {
-        return Err(ConfigError::unknown_keys(config.unknown_keys()).into());
+    if args.strict_config {
+        config.check_keys()?;
     }
     let (version, pid, home) = (env!("CARGO_PKG_VERSION"), std::process::id(), config.home.display());
     tracing::info!(version, pid, %home, "the host starts");

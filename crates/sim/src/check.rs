@@ -131,10 +131,23 @@ mod tests {
         let text = error("{\n  \"ruels\": []\n}");
         assert!(text.starts_with("unknown field `ruels`"), "{text}");
         assert!(text.contains("line 2 column 9"), "{text}");
-        let text = error("{\"rules\": [{\"responses\": [{\"steps\": [{\"txt\": \"x\"}]}]}]}");
-        assert!(text.starts_with("unknown variant `txt`"), "{text}");
         let text = error(r#"{"rules": [{"responses": [{"steps": [{"text": "x", "cut": true}]}]}]}"#);
-        assert!(text.starts_with("a step has exactly one member at line 1 column "), "{text}");
+        assert!(text.starts_with("steps[0]: a step has exactly one member at line 1 column "), "{text}");
+    }
+
+    #[test]
+    fn a_typo_in_a_step_is_reported_with_the_step_and_with_the_line_where_its_response_ends() {
+        for (step, problem) in [
+            (r#"{ "txt": "b" }"#, "unknown variant `txt`"),
+            (r#"{ "functionCall": { "nam": "x" } }"#, "unknown field `nam`"),
+            (r#"{ "customToolCall": { "name": "x" } }"#, "missing field `input`"),
+            (r#"{ "text": "b", "cut": true }"#, "a step has exactly one member"),
+        ] {
+            let steps = format!("[\n{{ \"text\": \"a\" }},\n{step},\n{{ \"text\": \"c\" }}\n]");
+            let text = error(&format!("{{\"rules\": [{{\"responses\": [{{\"steps\": {steps}\n}}]}}]}}"));
+            assert!(text.starts_with(&format!("steps[1]: {problem}")), "{text}");
+            assert!(text.contains(" at line 6 column "), "{text}");
+        }
     }
 
     #[test]

@@ -37,13 +37,17 @@ pub enum Step {
     Cut(bool),
 }
 
-/// Reads the steps of a response. Of one with several members, the decoder would only say that it expects a value.
+/// Reads the steps of a response. An error names the step, because the line that the decoder adds is the one where the
+/// response ends. Of a step with several members, it would only say that it expects a value.
 pub(crate) fn each<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Step>, D::Error> {
-    let step = |step: Value| match step.as_object() {
-        Some(members) if members.len() != 1 => Err(D::Error::custom("a step has exactly one member")),
-        _ => serde_json::from_value(step).map_err(D::Error::custom),
+    let read = |(index, step): (usize, Value)| {
+        let read = match step.as_object() {
+            Some(members) if members.len() != 1 => Err("a step has exactly one member".to_owned()),
+            _ => serde_json::from_value(step).map_err(|error| error.to_string()),
+        };
+        read.map_err(|problem| D::Error::custom(format_args!("steps[{index}]: {problem}")))
     };
-    Vec::<Value>::deserialize(deserializer)?.into_iter().map(step).collect()
+    Vec::<Value>::deserialize(deserializer)?.into_iter().enumerate().map(read).collect()
 }
 
 impl Step {

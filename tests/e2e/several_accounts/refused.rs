@@ -59,6 +59,11 @@ async fn a_token_that_no_login_would_take_is_refused_in_the_same_words_and_chang
     assert_eq!(bad.1.as_deref(), Some("invalidToken"));
     let bad = refusal(&mut client, &json!({ "accessToken": token.access_token })).await;
     assert_eq!(bad.0, "Invalid request: missing field `chatgptAccountId`");
+    let bad = refusal(&mut client, &json!({ "accessToken": token.access_token, "chatgptAccountId": "" })).await;
+    assert_eq!(
+        (bad.0.as_str(), bad.1.as_deref()),
+        ("Invalid request: `chatgptAccountId` is empty", Some("invalidParams"))
+    );
     for line in ["forced_chatgpt_workspace_id = \"ws-a\"", "forced_login_method = \"api\""] {
         let host = TestHost::builder().config(line).start().await;
         let mut client = host.client().await;

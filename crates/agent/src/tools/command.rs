@@ -1,8 +1,10 @@
 //! `exec_command` and `write_stdin`: command lines in a shell, within what the turn may do.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
 use chrono::Utc;
 use tokio::time::timeout;
@@ -304,7 +306,7 @@ impl Wanted {
 
 /// What the user's rules say about a script: the strictest word about any of its commands, and nothing unless
 /// all of them are allowed. What cannot be read could be anything that a rule forbids.
-fn rule(file: &std::path::Path, script: &str) -> Option<shell::Decision> {
+fn rule(file: &Path, script: &str) -> Option<shell::Decision> {
     let rules = match Rules::load(file) {
         Ok(rules) => rules,
         Err(error) => {
@@ -312,8 +314,8 @@ fn rule(file: &std::path::Path, script: &str) -> Option<shell::Decision> {
             return Some(shell::Decision::Prompt);
         }
     };
-    if !rules.ignored.is_empty() {
-        tracing::info!(file = %file.display(), lines = ?rules.ignored, "what is no rule has no effect");
+    if !rules.ignored.is_empty() && is_news(file) {
+        tracing::warn!(file = %file.display(), lines = ?rules.ignored, "what is no rule has no effect");
     }
     let Some(commands) = shell::plain_commands(script) else {
         return rules.restrict().then_some(shell::Decision::Prompt);
@@ -321,6 +323,14 @@ fn rule(file: &std::path::Path, script: &str) -> Option<shell::Decision> {
     let decisions: Vec<_> = commands.iter().map(|argv| rules.decision(argv)).collect();
     let strictest = decisions.iter().flatten().max().copied()?;
     (strictest != shell::Decision::Allow || decisions.iter().all(Option::is_some)).then_some(strictest)
+}
+
+/// Whether this process has not asked yet about a file as it is now.
+fn is_news(file: &Path) -> bool {
+    static KNOWN: Mutex<BTreeMap<PathBuf, SystemTime>> = Mutex::new(BTreeMap::new());
+    let Ok(written) = file.metadata().and_then(|metadata| metadata.modified()) else { return true };
+    let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner).insert(file.to_owned(), written);
+    known != Some(written)
 }
 
 fn report(session: &Session, began: Instant, tokens: usize) -> Called {
@@ -340,8 +350,9 @@ fn rejected(words: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::rule;
+    use super::{is_news, rule};
     use pretty_assertions::assert_eq;
+    use std::time::{Duration, UNIX_EPOCH};
     use valet_tools::shell::Decision;
 
     #[test]
@@ -356,5 +367,16 @@ mod tests {
         std::fs::remove_file(&file).unwrap();
         std::fs::create_dir(&file).unwrap();
         assert_eq!(rule(&file, "git status"), Some(Decision::Prompt));
+    }
+
+    #[test]
+    fn what_is_no_rule_is_told_once_for_each_time_that_the_file_was_written() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("default.rules");
+        let file = std::fs::File::create(&path).unwrap();
+        for written in [1, 2] {
+            file.set_modified(UNIX_EPOCH + Duration::from_secs(written)).unwrap();
+            assert_eq!([is_news(&path), is_news(&path)], [true, false]);
+        }
     }
 }

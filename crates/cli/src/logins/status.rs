@@ -30,7 +30,8 @@ struct Told {
 pub(super) fn run(args: &StatusArgs) -> anyhow::Result<ExitCode> {
     let config = args.config.load_for_logins()?;
     let Some(login) = config.store().load()? else {
-        tell(if args.json { json!({ "loggedIn": false }).to_string() } else { "Nobody is logged in.".to_owned() });
+        let nobody = "Nobody is logged in: `valet login` logs in.";
+        tell(if args.json { json!({ "loggedIn": false }).to_string() } else { nobody.to_owned() });
         return Ok(ExitCode::FAILURE);
     };
     config.rules().check(&login)?;

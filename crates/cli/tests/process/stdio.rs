@@ -161,7 +161,12 @@ fn senseless_settings_are_named() {
             &["app-server"][..],
             "asks everybody for a token",
         ),
-        ("bogus = 1", &["app-server", "--strict-config"][..], "unknown configuration field `bogus`"),
+        ("bogus = 1", &["app-server", "--strict-config"][..], "config.toml: unknown configuration field `bogus`"),
+        (
+            "",
+            &["app-server", "--strict-config", "-c", "bogus=1"][..],
+            "invalid configuration: unknown configuration field `bogus`",
+        ),
         (
             "[model_providers.x]\nhttp_headers = \"Bearer sk-secret\"",
             &["app-server"][..],

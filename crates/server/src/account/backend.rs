@@ -11,6 +11,7 @@ use valet_auth::{Account, AuthFailure, Caller, HttpError, Mode, Secrets, SendErr
 use valet_protocol::{ErrorKind, ErrorObject};
 
 use super::{Accounts, AccountsState};
+use crate::config::Config;
 use crate::connection::ConnectionId;
 use crate::convert;
 
@@ -98,6 +99,10 @@ impl AccountsState {
         let response = match send_authorized(client, Some(account), caller, request, TIME_LIMIT).await {
             Ok(response) => response,
             Err(SendError::Auth(failure)) => return Err(Failed::Auth(failure)),
+            // The reference does not say what to do.
+            Err(SendError::Http(error)) if error.is_connect() && !self.config.strict() => {
+                return Err(Failed::Other(format!("{error}; {}", Config::unreached("`chatgpt_base_url`"))));
+            }
             Err(error) => return Err(Failed::of(&error)),
         };
         let status = response.status();

@@ -68,11 +68,6 @@ impl ConfigError {
         let (line, column) = wrong::place(text, error);
         Self::Parse { path: path.to_owned(), line, column, reason: error.message().to_owned() }
     }
-
-    /// Unknown keys where they are not allowed.
-    pub fn unknown_keys(keys: &[String]) -> Self {
-        Self::Value(format!("unknown configuration field `{}`", keys.join("`, `")))
-    }
 }
 
 /// The configuration in force.
@@ -140,6 +135,16 @@ impl Config {
         &self.unknown
     }
 
+    /// Refuses keys that nobody knows. The file is named if it has one of them; others are of the command line.
+    pub fn check_keys(&self) -> Result<(), ConfigError> {
+        if self.unknown.is_empty() {
+            return Ok(());
+        }
+        let in_file = self.layers.last().is_some_and(|file| !keys::unknown(&file.table).is_empty());
+        let place = if in_file { format!("{}: ", self.home.join("config.toml").display()) } else { String::new() };
+        Err(ConfigError::Value(format!("{place}unknown configuration field `{}`", self.unknown.join("`, `"))))
+    }
+
     /// What a connection is told about the configuration when it initializes.
     pub fn warnings(&self) -> Vec<ConfigWarningNotification> {
         let unknown = (!self.unknown.is_empty()).then(|| ConfigWarningNotification {
@@ -150,7 +155,7 @@ impl Config {
         });
         // A thread may name another one, so this is no error yet.
         let provider = self.provider_id();
-        let no_provider = self.check_provider(provider).is_err().then(|| ConfigWarningNotification {
+        let no_provider = (!self.has_provider(provider)).then(|| ConfigWarningNotification {
             summary: format!("invalid configuration: Model provider `{provider}` not found"),
             details: Some(provider::ONE_OF_THEM.to_owned()),
             path: None,

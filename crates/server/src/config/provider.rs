@@ -42,12 +42,17 @@ impl Config {
     }
 
     /// Whether there is such a provider.
+    pub(super) fn has_provider(&self, provider_id: &str) -> bool {
+        provider_id == BUILT_IN || self.keys.model_providers.contains_key(provider_id)
+    }
+
+    /// The same, for whoever has named it.
     pub(crate) fn check_provider(&self, provider_id: &str) -> Result<(), ConfigError> {
-        if provider_id == BUILT_IN || self.keys.model_providers.contains_key(provider_id) {
+        if self.has_provider(provider_id) {
             return Ok(());
         }
         let not_found = format!("Model provider `{provider_id}` not found");
-        Err(ConfigError::Value(if self.strict() { not_found } else { format!("{not_found}: {ONE_OF_THEM}") }))
+        Err(ConfigError::Value(if self.strict() { not_found } else { format!("{not_found}; {ONE_OF_THEM}") }))
     }
 
     /// What a person can do about a failure of a provider, if the configuration tells.
@@ -61,17 +66,24 @@ impl Config {
                     format!("`model_providers.{provider_id}` has no `env_key`, and no `requires_openai_auth = true`")
                 }
             }),
-            FailureClass::Unreachable => {
-                let has_address = entry.is_some_and(|entry| entry.base_url.is_some());
-                let key = if has_address {
-                    format!("`model_providers.{provider_id}.base_url`")
-                } else {
-                    "`openai_base_url` and `chatgpt_base_url`".to_owned()
-                };
-                Some(format!("check {key}, the network and the proxy"))
-            }
+            FailureClass::Unreachable => Some(Self::unreached(&self.address_keys(provider_id))),
+            // Most often the end of the address is missing, such as `/v1`.
+            FailureClass::HttpStatus(404) => Some(format!("check {}", self.address_keys(provider_id))),
             _ => None,
         }
+    }
+
+    /// What a person can do when nobody answers at an address that these keys hold.
+    pub(crate) fn unreached(keys: &str) -> String {
+        format!("check {keys}, the network and the proxy")
+    }
+
+    fn address_keys(&self, provider_id: &str) -> String {
+        let entry = self.keys.model_providers.get(provider_id);
+        if entry.is_some_and(|entry| entry.base_url.is_some()) {
+            return format!("`model_providers.{provider_id}.base_url`");
+        }
+        "`openai_base_url` and `chatgpt_base_url`".to_owned()
     }
 
     /// Makes a provider ready for the requests of one turn. The built-in one has a place for subscriptions
@@ -105,7 +117,7 @@ impl Config {
                 Retries::Together(requests.saturating_add(streams))
             },
             stream_idle_timeout: idle,
-            key: key(entry)?,
+            key: key(entry, self.strict())?,
         }))
     }
 
@@ -141,11 +153,14 @@ fn takes_only_a_login(entry: &ProviderToml) -> bool {
     entry.requires_openai_auth && entry.env_key.is_none()
 }
 
-fn key(entry: &ProviderToml) -> Result<Option<Arc<Account>>, ConfigError> {
+fn key(entry: &ProviderToml, strict: bool) -> Result<Option<Arc<Account>>, ConfigError> {
     let Some(variable) = &entry.env_key else { return Ok(None) };
     match std::env::var(variable) {
         Ok(key) if !key.trim().is_empty() => Ok(Some(Account::api_key(AccessToken::new(key.trim())))),
-        _ => Err(ConfigError::Value(format!("Missing environment variable: `{variable}`."))),
+        _ => {
+            let remedy = if strict { "." } else { "; set it where the host is started" };
+            Err(ConfigError::Value(format!("Missing environment variable: `{variable}`{remedy}")))
+        }
     }
 }
 
@@ -162,4 +177,32 @@ fn headers(provider_id: &str, entry: &ProviderToml) -> Result<HeaderMap, ConfigE
         headers.insert(name, value);
     }
     Ok(headers)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use pretty_assertions::assert_eq;
+
+    use crate::config::Config;
+
+    #[test]
+    fn what_is_wrong_with_a_provider_is_told_with_what_to_do_but_not_in_strict_mode() {
+        let errors = |compat: &str| {
+            let text = format!("valet.compat = \"{compat}\"\nmodel_providers.x.env_key = \"VALET_TEST_IS_NOT_SET\"");
+            let config = Config::parse(Path::new("/h"), &text, &[]).unwrap();
+            ["nope", "x"].map(|id| config.provider(id, None).err().unwrap().to_string())
+        };
+        let words = [
+            "invalid configuration: Model provider `nope` not found",
+            "invalid configuration: Missing environment variable: `VALET_TEST_IS_NOT_SET`",
+        ];
+        assert_eq!(errors("strict"), [words[0].to_owned(), format!("{}.", words[1])]);
+        let remedies = [
+            "; `model_provider` has to be a key of `model_providers`, or \"openai\"",
+            "; set it where the host is started",
+        ];
+        assert_eq!(errors("default"), [0, 1].map(|row| format!("{}{}", words[row], remedies[row])));
+    }
 }

@@ -29,6 +29,9 @@ impl Wrong {
         let text = error.to_string();
         let key = text.lines().last().and_then(|line| line.strip_prefix("in `")?.strip_suffix('`'));
         let Some(key) = key else { return Self::because("", error.message().to_owned()) };
+        if key.split('.').next() == Some("approval_policy") {
+            return Self::new("approval_policy", APPROVAL_POLICY);
+        }
         let Some(kind) = kind(error.message()) else {
             return Self::because(key, format!("`{key}`: {}", error.message()));
         };
@@ -83,6 +86,10 @@ fn start(table: &DeTable<'_>, path: &str) -> Option<usize> {
 }
 
 const LIST: &str = "a list in brackets";
+
+/// The parser knows of the words and of the table, but says only one of them at a time.
+const APPROVAL_POLICY: &str = "`untrusted`, `on-request`, `never`, or the table `[approval_policy.granular]` with \
+                               `sandbox_approval`, `rules` and `mcp_elicitations`";
 
 /// What a value has to be, if that is what the parser has to say.
 fn kind(message: &str) -> Option<&str> {
@@ -152,10 +159,20 @@ mod tests {
                 "sandbox_mode = \"sk-1\"",
                 "line 1: `sandbox_mode` has to be one of `read-only`, `workspace-write`, `danger-full-access`",
             ),
-            ("approval_policy = { granular = \"sk-1\" }", "line 1: `approval_policy` has to be a table"),
         ];
         for (text, words) in rows {
             assert_eq!(refusal(text, &[]), format!("invalid configuration: /h/config.toml, {words}"));
+        }
+    }
+
+    #[test]
+    fn whatever_is_wrong_with_the_approval_policy_it_is_told_how_to_write_each() {
+        let members = "{ sandbox_approval = true, rules = true, mcp_elicitations = true }";
+        for value in ["\"always\"", "\"granular\"", "5", members, "{ granular = \"sk-1\" }", "{ granular = {} }"] {
+            let words = "invalid configuration: /h/config.toml, line 1: `approval_policy` has to be `untrusted`, \
+                         `on-request`, `never`, or the table `[approval_policy.granular]` with `sandbox_approval`, \
+                         `rules` and `mcp_elicitations`";
+            assert_eq!(refusal(&format!("approval_policy = {value}"), &[]), words);
         }
     }
 

@@ -5,6 +5,7 @@ use valet_protocol::methods::AccountLoginStart;
 use valet_protocol::v2::{LoginAccountParams, LoginAccountResponse};
 use valet_protocol::{ErrorKind, ErrorObject, Secret};
 
+use super::not_empty;
 use crate::account::Change;
 use crate::context::Context;
 use crate::convert::login_error;
@@ -35,6 +36,7 @@ async fn log_in(
     let asker = context.connection.id;
     match params {
         LoginAccountParams::ApiKey { api_key } => {
+            not_empty(context, "apiKey", api_key.expose())?;
             let change = accounts.login_api_key(asker, AccessToken::new(api_key.expose())).await;
             Ok((LoginAccountResponse::ApiKey {}, Some(change.map_err(|error| login_error(&error))?)))
         }
@@ -42,11 +44,10 @@ async fn log_in(
             let id_token = id_token.filter(|_| !context.host.config.strict());
             let account_id = chatgpt_account_id.or_else(|| account_id_of_claims(&access_token, &id_token?));
             let missing = || ErrorObject::undecodable("missing field `chatgptAccountId`");
-            let tokens = ExternalTokens {
-                access_token: AccessToken::new(access_token.expose()),
-                account_id: account_id.ok_or_else(missing)?,
-                plan: chatgpt_plan_type,
-            };
+            let account_id = account_id.ok_or_else(missing)?;
+            not_empty(context, "chatgptAccountId", &account_id)?;
+            let access_token = AccessToken::new(access_token.expose());
+            let tokens = ExternalTokens { access_token, account_id, plan: chatgpt_plan_type };
             let owner = context.connection.owner().ok_or_else(|| ErrorObject::internal("not initialized"))?;
             let change = accounts.login_external(asker, tokens, owner).await;
             Ok((LoginAccountResponse::ChatgptAuthTokens {}, Some(change.map_err(|error| login_error(&error))?)))

@@ -74,7 +74,7 @@ mod valet_thread_account_set;
 
 use valet_protocol::{ErrorKind, ErrorObject, v2};
 
-use crate::context::thread_id_of;
+use crate::context::{Context, thread_id_of};
 use crate::threads::ThreadSettings;
 
 /// Like [`thread_id_of`], for the methods that call a thread a session when the id is none.
@@ -118,6 +118,14 @@ fn not_loaded(thread_id: &str) -> ErrorObject {
 
 fn invalid_cursor(cursor: &str) -> ErrorObject {
     ErrorObject::invalid_request_params(format!("invalid cursor: {cursor}"))
+}
+
+/// What a program sends whose variable is not set is no login. The reference takes it.
+fn not_empty(context: &Context, name: &str, text: &str) -> Result<(), ErrorObject> {
+    if context.host.config.strict() || !text.trim().is_empty() {
+        return Ok(());
+    }
+    Err(ErrorObject::undecodable(format_args!("`{name}` is empty")))
 }
 
 /// What a method that takes directories is about: those, or else the host's own.

@@ -5,6 +5,7 @@ use valet_protocol::ErrorObject;
 use valet_protocol::methods::ValetAccountLend;
 use valet_protocol::v2::{AccountLendParams, AccountLendResponse};
 
+use super::not_empty;
 use crate::context::Context;
 use crate::convert::login_error;
 use crate::dispatch::{Answered, Answers};
@@ -18,6 +19,7 @@ impl Answers for ValetAccountLend {
 }
 
 fn lend(context: &Context, params: AccountLendParams) -> Result<AccountLendResponse, ErrorObject> {
+    not_empty(context, "chatgptAccountId", &params.chatgpt_account_id)?;
     let tokens = ExternalTokens {
         access_token: AccessToken::new(params.access_token.expose()),
         account_id: params.chatgpt_account_id,

@@ -184,8 +184,12 @@ impl Book {
         };
         self.refuse_revoked(token)?;
         if let Some(credential) = self.credentials.get_mut(token) {
-            return credential.spend();
+            credential.spend()?;
+            if credential.family.is_some() {
+                return Ok(());
+            }
         }
+        // What came from elsewhere is as good as the policy says now, also if another one took it before.
         if jwt::decode(token).is_some() {
             if !self.policy.accept_unknown {
                 return Err(Refusal::Unknown);
@@ -195,7 +199,7 @@ impl Book {
         {
             return Err(Refusal::BadKey);
         }
-        self.credentials.insert(token.to_owned(), Credential::foreign());
+        self.credentials.entry(token.to_owned()).or_insert_with(Credential::foreign);
         Ok(())
     }
 

@@ -102,6 +102,23 @@ async fn other_credentials_are_judged_by_the_policy() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_new_script_decides_about_keys_and_foreign_tokens_that_an_older_one_took() -> Result<()> {
+    let (sim, client) = start(TokenPolicy { accept_unknown: true, ..TokenPolicy::default() }).await?;
+    let issued = sim.tokens().issue(TokenRequest::default()).access_token;
+    for credential in ["key-1", FOREIGN, issued.as_str()] {
+        assert_eq!(client.turn_status(credential).await?, 200);
+    }
+    let api_keys = Some(vec!["key-2".to_owned()]);
+    sim.replace_script(Script::text("two").tokens(TokenPolicy { api_keys, ..TokenPolicy::default() }));
+    for (credential, status) in [("key-1", 401), ("key-2", 200), (FOREIGN, 401), (issued.as_str(), 200)] {
+        assert_eq!(client.turn_status(credential).await?, status, "{credential}");
+    }
+    sim.replace_script(Script::text("three"));
+    assert_eq!(client.turn_status("key-1").await?, 200);
+    Ok(())
+}
+
+#[tokio::test]
 async fn secrets_are_recorded_but_not_shown() -> Result<()> {
     let api_keys = Some(vec!["script-key".to_owned()]);
     let (sim, client) = start(TokenPolicy { api_keys, ..TokenPolicy::default() }).await?;

@@ -51,7 +51,7 @@ async fn the_reference_takes_a_login_that_valet_made() {
     assert!(said.contains("API key"), "{said}");
     assert_eq!(account(&desk).await.unwrap(), json!({ "type": "apiKey" }));
     reference(&desk, &["logout"], "").await;
-    assert_eq!(desk.run(&["status"]).await.out, "Nobody is logged in.\n");
+    assert_eq!(desk.run(&["status"]).await.out, "Nobody is logged in: `valet login` logs in.\n");
 }
 
 #[tokio::test]

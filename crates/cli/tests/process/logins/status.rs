@@ -10,7 +10,10 @@ use super::{Desk, approved, script};
 async fn nobody_is_a_failure_for_machines_and_a_sentence_for_people() {
     let desk = Desk::open(approved("acct-1")).await;
     let said = desk.run(&["status"]).await;
-    assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (1, "Nobody is logged in.\n", ""));
+    assert_eq!(
+        (said.code, said.out.as_str(), said.err.as_str()),
+        (1, "Nobody is logged in: `valet login` logs in.\n", "")
+    );
     let said = desk.run(&["status", "--json"]).await;
     assert_eq!((said.code, serde_json::from_str::<Value>(&said.out).unwrap()), (1, json!({ "loggedIn": false })));
 }
