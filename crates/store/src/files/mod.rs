@@ -19,6 +19,7 @@ use uuid::Uuid;
 use self::chain::Chain;
 pub(crate) use self::layout::{Layout, Place};
 use self::lease::Lease;
+pub(crate) use self::lease::short_lock;
 pub(crate) use self::log::FileLog;
 pub(crate) use self::reader::FileLines;
 use crate::error::{StoreError, io as failed};
