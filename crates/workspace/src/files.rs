@@ -132,7 +132,8 @@ pub fn remove(path: &Path, recursive: bool, force: bool) -> Result<(), FileError
 }
 
 /// Copies a file, a link as a link, or, with `recursive`, a directory with everything in it but devices, pipes
-/// and sockets. A file that is there is overwritten; a file copied onto itself stays as it is.
+/// and sockets. A file that is there is overwritten; a file copied onto itself stays as it is. What goes away in the
+/// directory while it is copied is left out.
 ///
 /// # Errors
 /// [`FileError::IsADirectory`], [`FileError::IntoItself`], [`FileError::NotCopyable`], or the operating system's.
@@ -149,21 +150,32 @@ pub fn copy(source: &Path, destination: &Path, recursive: bool) -> Result<(), Fi
     } else if real_path(destination)?.starts_with(fs::canonicalize(source)?) {
         Err(FileError::IntoItself)
     } else {
-        Ok(copy_tree(source, destination)?)
+        Ok(copy_entries(fs::read_dir(source)?, destination)?)
     }
 }
 
-fn copy_tree(source: &Path, destination: &Path) -> io::Result<()> {
+fn copy_entries(entries: fs::ReadDir, destination: &Path) -> io::Result<()> {
     fs::create_dir_all(destination)?;
-    for entry in fs::read_dir(source)? {
+    for entry in entries {
         let entry = entry?;
-        let (from, to, kind) = (entry.path(), destination.join(entry.file_name()), entry.file_type()?);
-        if kind.is_dir() {
-            copy_tree(&from, &to)?;
-        } else if kind.is_symlink() {
-            copy_link(&from, &to)?;
-        } else if kind.is_file() {
-            copy_file(&from, &to)?;
+        let (from, to) = (entry.path(), destination.join(entry.file_name()));
+        let copied = match entry.file_type() {
+            Ok(kind) if kind.is_dir() => match fs::read_dir(&from) {
+                Ok(inner) => {
+                    copy_entries(inner, &to)?;
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            },
+            Ok(kind) if kind.is_symlink() => copy_link(&from, &to),
+            Ok(kind) if kind.is_file() => copy_file(&from, &to),
+            Ok(_) => Ok(()),
+            Err(error) => Err(error),
+        };
+        match copied {
+            // Editors write a new file and rename it. If it is not the destination that is missing, it is the source.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && destination.is_dir() && !to.is_symlink() => {}
+            copied => copied?,
         }
     }
     Ok(())
@@ -237,6 +249,44 @@ mod tests {
         }
         copy(&source, &folder.path().join("source2"), true).unwrap();
         assert!(folder.path().join("source2/in").is_dir(), "a longer name is not inside");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_goes_away_while_a_directory_is_copied_is_no_obstacle() {
+        use std::sync::atomic::{AtomicBool, Ordering};
+        let folder = tempfile::tempdir().unwrap();
+        let source = folder.path().join("source");
+        fs::create_dir(&source).unwrap();
+        for number in 0..20 {
+            fs::write(source.join(format!("file {number}")), "text").unwrap();
+        }
+        let done = AtomicBool::new(false);
+        let copies: Vec<_> = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let (new, inner) = (source.join("new"), source.join("inner"));
+                while !done.load(Ordering::Relaxed) {
+                    fs::write(&new, "text").unwrap();
+                    fs::rename(&new, source.join("file 0")).unwrap();
+                    fs::create_dir(&inner).unwrap();
+                    fs::write(inner.join("file"), "text").unwrap();
+                    fs::remove_dir_all(&inner).unwrap();
+                }
+            });
+            let copies = (0..50).map(|number| {
+                let destination = folder.path().join(format!("copy {number}"));
+                (copy(&source, &destination, true), destination)
+            });
+            let copies = copies.collect();
+            done.store(true, Ordering::Relaxed);
+            copies
+        });
+        for (copied, destination) in copies {
+            copied.unwrap();
+            for number in 1..20 {
+                assert!(destination.join(format!("file {number}")).is_file());
+            }
+        }
     }
 
     #[cfg(unix)]

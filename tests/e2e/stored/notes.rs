@@ -1,6 +1,7 @@
 //! What is noted about a thread beside its turns: its name, its repository, what is unread, what is in force.
 
 use pretty_assertions::assert_eq;
+use rusqlite::{Connection, TransactionBehavior};
 use serde_json::{Value, json};
 use valet_protocol::methods as m;
 
@@ -146,6 +147,24 @@ async fn what_is_read_is_told_and_stays_read() {
     let missing = json!({ "threadId": MISSING, "expectedRevision": "x", "operation": { "type": "read" } });
     let (_, message) = bench.refused("thread/readState/update", missing).await;
     assert_eq!(message, format!("thread not loaded: {MISSING}"));
+}
+
+#[tokio::test]
+async fn what_is_unread_is_noted_although_another_process_kept_the_index() {
+    let mut bench = Bench::start(words()).await;
+    let thread = bench.talk(&["hello"]).await;
+    assert_eq!(bench.listed(json!({})).await, [thread.as_str()]);
+    let state = bench.call("thread/read", json!({ "threadId": thread })).await["readState"].clone();
+    let mut other = Connection::open(bench.host.home().join("valet-index.sqlite")).unwrap();
+    let writing = other.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
+    let update = json!({ "threadId": thread, "expectedRevision": state["revision"], "operation": { "type": "read" } });
+    let (_, message) = bench.refused("thread/readState/update", update).await;
+    assert!(message.contains("locked"), "{message}");
+    drop(writing);
+    let read = bench.call("thread/read", json!({ "threadId": thread })).await["readState"].clone();
+    assert_eq!(read["firstUnread"], Value::Null);
+    let mut bench = bench.restarted().await;
+    assert_eq!(bench.call("thread/read", json!({ "threadId": thread })).await["readState"], read);
 }
 
 #[tokio::test]

@@ -153,10 +153,20 @@ impl ThreadState {
     /// Has the read state stored before long: turns do not wait for a database.
     pub(super) fn read_state_changed(self: &Arc<Self>) {
         if !self.unnoted.swap(true, Ordering::Relaxed) {
-            let shared = Arc::clone(self);
+            let (thread, mut here) = (Arc::downgrade(self), Some(Arc::clone(self)));
             tokio::spawn(async move {
-                tokio::time::sleep(NOTE_AFTER).await;
-                tokio::task::spawn_blocking(move || shared.note_read_state());
+                let mut pause = NOTE_AFTER;
+                tokio::time::sleep(pause).await;
+                // Another process may keep the database. When the thread leaves memory, it is tried once more.
+                while let Some(shared) = here.take() {
+                    if shared.noted().await.is_ok() {
+                        return;
+                    }
+                    drop(shared);
+                    tokio::time::sleep(pause).await;
+                    pause *= 2;
+                    here = thread.upgrade();
+                }
             });
         }
     }
@@ -185,6 +195,10 @@ impl ThreadState {
         let Some(state) = state else { return Ok(()) };
         store.set_read_state(&self.id, &convert::stored_read_state(&state)).inspect_err(|error| {
             tracing::debug!(thread = self.id, %error, "what is unread cannot be noted");
+            // Of what is not stored, nothing is to be noted.
+            if !matches!(error, StoreError::NotFound(_)) {
+                self.unnoted.store(true, Ordering::Relaxed);
+            }
         })
     }
 

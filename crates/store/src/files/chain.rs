@@ -248,6 +248,24 @@ mod tests {
     }
 
     #[test]
+    fn a_thread_and_its_forks_are_read_while_it_is_moved() {
+        let home = tempfile::tempdir().unwrap();
+        let files = Files::new(home.path().to_owned());
+        let source = thread(&files, None, &["a"]);
+        let fork = thread(&files, Some((&source.id, end_of(&source.path, "a"))), &["b"]);
+        for round in 0..200 {
+            // Each search meets one move at most.
+            std::thread::scope(|scope| {
+                let moved = scope.spawn(|| files.set_archived(&source.id, round % 2 == 0, None).unwrap());
+                while !moved.is_finished() {
+                    assert_eq!(texts(&all(&*files.lines(&source.id, None).unwrap())), ["a"]);
+                    assert_eq!(texts(&all(&*files.lines(&fork.id, None).unwrap())), ["a", "b"]);
+                }
+            });
+        }
+    }
+
+    #[test]
     fn a_history_that_is_gone_is_said_to_be() {
         let home = tempfile::tempdir().unwrap();
         let files = Files::new(home.path().to_owned());

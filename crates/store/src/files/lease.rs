@@ -63,7 +63,7 @@ impl Drop for Lease {
 }
 
 /// Locks a file that is only ever locked for a moment.
-pub(super) fn short_lock(path: &Path) -> Result<File, StoreError> {
+pub(crate) fn short_lock(path: &Path) -> Result<File, StoreError> {
     let file = open(path)?;
     let start = Instant::now();
     loop {

@@ -19,6 +19,7 @@ use uuid::Uuid;
 use self::chain::Chain;
 pub(crate) use self::layout::{Layout, Place};
 use self::lease::Lease;
+pub(crate) use self::lease::short_lock;
 pub(crate) use self::log::FileLog;
 pub(crate) use self::reader::FileLines;
 use crate::error::{StoreError, io as failed};
@@ -28,6 +29,8 @@ use crate::summary::{Base, Fold};
 
 /// Longer chains of forks of forks are taken for circles.
 const LONGEST_CHAIN: usize = 1000;
+/// How often a file is looked for that is moved each time before it is opened.
+const ATTEMPTS: usize = 10;
 
 /// The logs below a home. Where a `hint` is asked for, it is where the log was last seen, which spares the search.
 #[derive(Clone, Debug)]
@@ -72,7 +75,7 @@ impl Files {
 
     /// A thread's log for reading, with its history wherever that is.
     pub(crate) fn lines(&self, id: &str, hint: Option<&Path>) -> Result<Arc<dyn Lines>, StoreError> {
-        let lines = open(&self.there(id, hint)?.path)?;
+        let (_, lines) = open_found(|| self.there(id, hint))?;
         match self.chain(id, &lines)? {
             Some(chain) => Ok(Arc::new(chain)),
             None => Ok(lines),
@@ -167,10 +170,11 @@ impl Files {
         let mut head = (Arc::clone(own), begin);
         let mut bases = Vec::new();
         while let Some(Base { thread_id, end, .. }) = base {
-            let place = self.layout.find_part(&thread_id, &own.path).map_err(failed("cannot look for", &own.path))?;
-            let place =
-                place.ok_or_else(|| damaged(format!("its history is in the log of {thread_id}, which is gone")))?;
-            let lines = open(&place.path)?;
+            let (place, lines) = open_found(|| {
+                let place = self.layout.find_part(&thread_id, &own.path);
+                let place = place.map_err(failed("cannot look for", &own.path))?;
+                place.ok_or_else(|| damaged(format!("its history is in the log of {thread_id}, which is gone")))
+            })?;
             let (from, next) = first_line(&lines)?;
             if lines.line_end(end).map_err(failed("cannot read", &place.path))? != end {
                 return Err(damaged(format!("its history is in the log of {thread_id}, which was changed")));
@@ -198,6 +202,20 @@ impl Files {
 pub(crate) fn open(path: &Path) -> Result<Arc<FileLines>, StoreError> {
     let file = fs::File::open(path).map_err(failed("cannot open", path))?;
     Ok(Arc::new(FileLines::new(path.to_owned(), Some(file))))
+}
+
+/// Opens what is found, where it is then: somebody may put it into the archive in between, or take it out.
+fn open_found(find: impl Fn() -> Result<Place, StoreError>) -> Result<(Place, Arc<FileLines>), StoreError> {
+    let mut attempt = 1;
+    loop {
+        let place = find()?;
+        match open(&place.path) {
+            Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound && attempt < ATTEMPTS => {
+                attempt += 1;
+            }
+            opened => return Ok((place, opened?)),
+        }
+    }
 }
 
 /// Where the first line of a log ends, and which history it names.

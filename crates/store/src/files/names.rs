@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use chrono::{SecondsFormat, Utc};
@@ -57,7 +57,9 @@ pub(crate) fn remove(home: &Path, id: &str) -> Result<(), StoreError> {
         return Ok(());
     }
     let _lock = lock(home)?;
-    let old = bytes(&path)?;
+    let mut file = File::open(&path).map_err(io("cannot open", &path))?;
+    let mut old = Vec::new();
+    file.read_to_end(&mut old).map_err(io("cannot read", &path))?;
     let kept: Vec<&[u8]> = entries(&old)
         .filter(|(_, entry)| entry.as_ref().is_none_or(|entry| entry.id != id))
         .map(|(line, _)| line)
@@ -66,13 +68,20 @@ pub(crate) fn remove(home: &Path, id: &str) -> Result<(), StoreError> {
     if new == old {
         return Ok(());
     }
-    let replace = || {
-        let mut file = tempfile::NamedTempFile::new_in(home)?;
-        file.write_all(&new)?;
-        file.as_file().sync_all()?;
-        file.persist(&path).map_err(|error| error.error)
-    };
-    replace().map(drop).map_err(io("cannot write", &path))
+    replace(home, file, &new).map_err(io("cannot write", &path))
+}
+
+/// Puts a new file of names in the place of one that was read to its end. Other programs append names without our lock:
+/// what they have appended since then is kept.
+fn replace(home: &Path, mut old: File, new: &[u8]) -> io::Result<()> {
+    let path = path(home);
+    let mut file = tempfile::NamedTempFile::new_in(home)?;
+    file.write_all(new)?;
+    file.as_file().sync_all()?;
+    file.persist(&path).map_err(|error| error.error)?;
+    let mut late = Vec::new();
+    old.read_to_end(&mut late)?;
+    File::options().append(true).open(&path)?.write_all(&late)
 }
 
 fn lock(home: &Path) -> Result<File, StoreError> {
@@ -93,12 +102,13 @@ fn entries(bytes: &[u8]) -> impl Iterator<Item = (&[u8], Option<Entry>)> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::fs::{self, File};
+    use std::io::Read;
     use std::path::Path;
 
     use pretty_assertions::assert_eq;
 
-    use super::{path, read, remove, set};
+    use super::{path, read, remove, replace, set};
 
     fn name(home: &Path, id: &str) -> Option<String> {
         read(home).unwrap().remove(id)
@@ -115,6 +125,20 @@ mod tests {
         assert_eq!((name(home, "a").as_deref(), name(home, "b").as_deref()), (Some("Größe \"2\""), Some("Other")));
         remove(home, "a").unwrap();
         assert_eq!((name(home, "a"), name(home, "b").as_deref()), (None, Some("Other")));
+    }
+
+    #[test]
+    fn a_name_that_comes_while_another_is_removed_is_kept() {
+        let home = tempfile::tempdir().unwrap();
+        let home = home.path();
+        set(home, "a", "A").unwrap();
+        let mut file = File::open(path(home)).unwrap();
+        file.read_to_end(&mut Vec::new()).unwrap();
+        set(home, "b", "B").unwrap();
+        replace(home, file, b"").unwrap();
+        set(home, "c", "C").unwrap();
+        assert_eq!((name(home, "a"), name(home, "b").as_deref()), (None, Some("B")));
+        assert_eq!(name(home, "c").as_deref(), Some("C"));
     }
 
     #[test]

@@ -64,17 +64,18 @@ impl Index {
             return Ok(db.clone());
         }
         let home = self.files.layout().home();
-        let opened = schema::open(home).and_then(|writer| Ok((writer, Some(schema::open_for_reading(home)?))));
-        let (writer, reader) = match opened {
-            Ok(both) => both,
+        let _lock = schema::lock(home);
+        let opened = schema::open(home).and_then(|writer| Ok((writer, schema::open_for_reading(home)?)));
+        let new = match opened {
+            Ok((writer, reader)) => Db::new(self.files.clone(), writer, Some(reader), schema::identity(home)),
             // Whoever asks again finds it free.
             Err(error) if schema::is_busy(&error) => return Err(error.into()),
             Err(error) => {
                 tracing::warn!(%error, "the index of threads cannot be kept in the home, so it is made for this process");
-                (schema::open_private()?, None)
+                Db::new(self.files.clone(), schema::open_private()?, None, None)
             }
         };
-        Ok(db.insert(Arc::new(Db::new(self.files.clone(), writer, reader))).clone())
+        Ok(db.insert(Arc::new(new)).clone())
     }
 
     /// Puts a new database into the place of one that cannot go on. Returns whether there was a reason to.
@@ -90,10 +91,15 @@ impl Index {
         }
         tracing::warn!(%error, "the index of threads is made anew");
         *db = None;
-        if damaged {
-            schema::discard(self.files.layout().home());
-        } else {
-            *db = Some(Arc::new(Db::new(self.files.clone(), schema::open_private()?, None)));
+        if useless {
+            *db = Some(Arc::new(Db::new(self.files.clone(), schema::open_private()?, None, None)));
+            return Ok(true);
+        }
+        let home = self.files.layout().home();
+        let _lock = schema::lock(home);
+        // Another host may have made a new one already.
+        if schema::identity(home) == old.file {
+            schema::discard(home);
         }
         Ok(true)
     }
@@ -105,15 +111,17 @@ pub(crate) struct Db {
     writer: Mutex<Connection>,
     /// None: the database is private, and has one connection.
     reader: Option<Mutex<Connection>>,
+    /// Which file it is in. None: the database is private.
+    file: Option<i64>,
     /// Held by whoever sweeps.
     sweeping: Mutex<()>,
     stop: AtomicBool,
 }
 
 impl Db {
-    fn new(files: Files, writer: Connection, reader: Option<Connection>) -> Self {
-        let reader = reader.map(Mutex::new);
-        Self { files, writer: Mutex::new(writer), reader, sweeping: Mutex::new(()), stop: AtomicBool::new(false) }
+    fn new(files: Files, writer: Connection, reader: Option<Connection>, file: Option<i64>) -> Self {
+        let (writer, reader) = (Mutex::new(writer), reader.map(Mutex::new));
+        Self { files, writer, reader, file, sweeping: Mutex::new(()), stop: AtomicBool::new(false) }
     }
 
     /// A page of threads.
@@ -300,9 +308,28 @@ pub(crate) fn is_index_busy(error: &StoreError) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use pretty_assertions::assert_eq;
     use rusqlite::Connection;
 
-    use super::is_index_busy;
+    use super::{Index, is_index_busy, schema};
+    use crate::files::Files;
+
+    #[test]
+    fn a_host_that_finds_damage_later_leaves_the_new_index_of_another_alone() {
+        let home = tempfile::tempdir().unwrap();
+        let files = Files::new(home.path().to_owned());
+        let (one, two) = (Index::new(files.clone()), Index::new(files));
+        let (old, same) = (one.db().unwrap(), two.db().unwrap());
+        assert_eq!(old.file, same.file);
+        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+        let damage = rusqlite::Error::SqliteFailure(code, None);
+        assert!(one.replace(&old, &damage).unwrap());
+        let new = one.db().unwrap();
+        assert_ne!(new.file, old.file);
+        assert!(two.replace(&same, &damage).unwrap());
+        assert_eq!(schema::identity(home.path()), new.file);
+        assert_eq!(two.db().unwrap().file, new.file);
+    }
 
     #[test]
     fn an_index_that_is_busy_is_known_by_either_of_its_errors() {

@@ -1,10 +1,14 @@
 //! The database file: how it is opened, what its tables are, and when it is thrown away. It is never the truth, so
 //! whatever is wrong with it, the cure is a new one.
 
+use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::reading::FileState;
+use crate::files::short_lock;
 
 /// The file below the home directory.
 pub(super) const FILE: &str = "valet-index.sqlite";
@@ -84,7 +88,18 @@ pub(super) fn complete(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('complete', 1)", []).map(drop)
 }
 
-/// Opens the index of a home, and makes it anew if it is none of ours.
+/// To be held while the index is opened or thrown away: nobody throws away what another host has just made. Where there
+/// can be no such lock, it goes without.
+pub(super) fn lock(home: &Path) -> Option<File> {
+    short_lock(&home.join(format!("{FILE}.lock"))).ok()
+}
+
+/// Which file the index is at present.
+pub(super) fn identity(home: &Path) -> Option<i64> {
+    FileState::of(&home.join(FILE)).ok().map(|state| state.ino)
+}
+
+/// Opens the index of a home, and makes it anew if it is none of ours. The caller holds the [`lock`].
 pub(super) fn open(home: &Path) -> rusqlite::Result<Connection> {
     let path = home.join(FILE);
     match patiently(|| try_open(&path)) {
@@ -139,7 +154,7 @@ pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
     unreadable || matches!(code, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }
 
-/// Removes the file. Who has it open goes on with what nobody else sees.
+/// Removes the file. Who has it open goes on with what nobody else sees. The caller holds the [`lock`].
 pub(super) fn discard(home: &Path) {
     for suffix in ["", "-wal", "-shm"] {
         let path = home.join(format!("{FILE}{suffix}"));

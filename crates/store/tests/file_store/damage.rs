@@ -5,7 +5,7 @@ use std::io::Write;
 
 use pretty_assertions::assert_eq;
 use serde_json::json;
-use valet_store::{FileStore, Query, Summary, ThreadStore};
+use valet_store::{FileStore, Query, ReadState, Summary, ThreadStore};
 
 use super::home::*;
 
@@ -80,6 +80,26 @@ fn an_index_with_a_damaged_middle_is_made_anew() {
     bytes[from..to].fill(0xA5);
     fs::write(home.index(), bytes).unwrap();
     check(&home, &threads);
+}
+
+#[test]
+fn stores_that_find_the_index_damaged_at_once_share_the_new_one() {
+    let (home, threads) = some();
+    // What only an index in the home can keep.
+    let state = ReadState { first_unread: Some("turn".to_owned()), revision: "1".to_owned() };
+    for _ in 0..10 {
+        fs::write(home.index(), [b'x'; 100_000]).unwrap();
+        let stores = [home.store(), home.store(), home.store()];
+        std::thread::scope(|scope| {
+            for store in &stores {
+                scope.spawn(|| assert_eq!(list(store), threads));
+            }
+        });
+        stores[0].set_read_state(&threads[0].id, &state).unwrap();
+        for store in &stores {
+            assert_eq!(store.find(&threads[0].id).unwrap().unwrap().read_state.as_ref(), Some(&state));
+        }
+    }
 }
 
 #[test]

@@ -97,7 +97,11 @@ fn make_room(path: &Path) -> Result<(), ListenError> {
     if UnixStream::connect(path).is_ok() {
         return Err(ListenError::InUse(path.to_owned()));
     }
-    std::fs::remove_file(path).map_err(failed)
+    match std::fs::remove_file(path) {
+        // It was not quite dead, and has just cleaned up after itself.
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        removed => removed.map_err(failed),
+    }
 }
 
 /// The file beside the socket that only one server has locked. Removed with the lock still held.
