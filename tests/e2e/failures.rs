@@ -253,7 +253,12 @@ async fn an_address_at_which_there_is_no_model_is_told_with_its_key() {
         let thread = parent.thread().await;
         let error = parent.turn(&thread, "hello").await.turn.error.unwrap();
         assert_eq!(error.codex_error_info, status(404));
-        assert_eq!(error.message.ends_with("; check `model_providers.sim.base_url`"), !strict, "{}", error.message);
+        assert_eq!(
+            error.message.ends_with("; check `model_providers.sim.base_url` and the model"),
+            !strict,
+            "{}",
+            error.message
+        );
     }
 }
 

@@ -80,7 +80,7 @@ impl Turn {
             let mut response = Response::new(self, progress);
             let failure = match response.stream(http, body.clone()).await {
                 Ok(whole) => return Ok(whole),
-                Err(failure) => failure,
+                Err(failure) => response.without_secrets(failure),
             };
             // What was shown as whole stays shown: another attempt would say it twice.
             let again = if response.shown_whole { None } else { attempts.next(&failure, response.began) };
@@ -119,6 +119,8 @@ struct Response<'a> {
     items: Vec<Arc<RawValue>>,
     calls: Vec<ToolCall>,
     pieces: Pieces,
+    /// What the request carried that nobody may read in what is said of its answer.
+    secrets: Secrets,
     /// Whether the backend has begun to stream.
     began: bool,
     shown_whole: bool,
@@ -133,6 +135,7 @@ impl<'a> Response<'a> {
             items: Vec::new(),
             calls: Vec::new(),
             pieces: Pieces::default(),
+            secrets: Secrets::default(),
             began: false,
             shown_whole: false,
         }
@@ -142,7 +145,6 @@ impl<'a> Response<'a> {
         let idle = self.turn.settings.provider.stream_idle_timeout;
         let response = self.open(http, body, idle).await?;
         self.began = true;
-        let secrets = Secrets::of(&response);
         self.progress.limits = RateLimits::all(response.headers());
         self.tell_who_answers(response.headers());
         self.hear_of_models(response.headers());
@@ -173,11 +175,15 @@ impl<'a> Response<'a> {
                 Ok(Some(end)) => return Ok(self.whole(end)),
                 Err(failure) => {
                     self.tell_pieces();
-                    let message = secrets.hide_in(failure.message.clone());
-                    return Err(failure.in_words(message));
+                    return Err(failure);
                 }
             }
         }
+    }
+
+    fn without_secrets(&self, failure: Failure) -> Failure {
+        let message = self.secrets.hide_in(failure.message.clone());
+        failure.in_words(message)
     }
 
     fn whole(&mut self, end: End) -> ModelResponse {
@@ -227,6 +233,7 @@ impl<'a> Response<'a> {
             Err(SendError::Silent) => return Err(Failure::disconnected("no response headers in time")),
         };
         turn.emit(Event::BackendAnswered { latency: asked.elapsed() });
+        self.secrets = Secrets::of(&response);
         if response.status().is_success() {
             return Ok(response);
         }

@@ -164,6 +164,7 @@ impl AuthManager {
         let account = self.log_in_with(scope, login).await;
         if account.is_err()
             && let Some((keeping, tokens)) = self.keeping.as_ref().zip(given)
+            && !keeping.holds(&tokens).await
         {
             keeping.revoke(tokens);
         }
@@ -308,6 +309,12 @@ impl Keeping {
             }
         })
         .await
+    }
+
+    /// Whether these tokens are the ones that are kept.
+    async fn holds(&self, tokens: &Tokens) -> bool {
+        let secret = Login::Chatgpt(tokens.clone());
+        self.load().await.is_ok_and(|kept| kept.is_some_and(|kept| kept.secret() == secret.secret()))
     }
 
     /// Resolves when no tokens are being taken back.

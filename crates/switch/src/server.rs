@@ -16,6 +16,8 @@ const LAST_LINES: Duration = Duration::from_secs(1);
 /// How much of what it has said is kept, for when it ends too early.
 const LAST_WORDS: usize = 20;
 const LINE_BYTES: usize = 2000;
+/// How much is kept of a line whose end has not come.
+const PENDING_BYTES: usize = 64 * 1024;
 
 /// How an app server is started.
 pub struct Program {
@@ -163,7 +165,7 @@ async fn listen_to(
             let line: Vec<u8> = rest.drain(..=end).collect();
             hear(&line);
         }
-        rest.truncate(LINE_BYTES);
+        rest.truncate(PENDING_BYTES);
     }
     if !rest.is_empty() {
         hear(&rest);

@@ -75,7 +75,7 @@ async fn a_command_whose_time_is_up_has_ended_when_the_turn_is_told_to_have() {
     let mut bench = Bench::start(confined(), model([])).await;
     // It does not end when it is asked to, and says so.
     let command = "trap 'echo asked' TERM; while :; do sleep 0.05; done";
-    let params = json!({ "threadId": bench.thread, "command": command, "timeoutMs": 100 });
+    let params = json!({ "threadId": bench.thread, "command": command, "timeoutMs": 2000 });
     bench.parent.call("thread/shellCommand", params).await.unwrap();
     let turn = bench.parent.wait_for::<m::TurnStarted>().await.turn.id;
     bench.parent.wait_for::<m::CommandExecutionOutputDelta>().await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
 use serde::Deserialize;
-use valet_auth::{AuthFailureKind, HttpError, Secrets};
+use valet_auth::{AuthFailureKind, HttpError};
 
 use super::chat;
 use super::responses::event::ResponseError;
@@ -77,7 +77,7 @@ pub(crate) async fn of_response(mut response: Response, wire: Wire, lent: bool, 
     let mut url = response.url().clone();
     // A key may be in it.
     url.set_query(None);
-    let (headers, secrets) = (response.headers().clone(), Secrets::of(&response));
+    let headers = response.headers().clone();
     let mut body = Vec::new();
     let read = async {
         while let Ok(Some(chunk)) = response.chunk().await {
@@ -90,7 +90,7 @@ pub(crate) async fn of_response(mut response: Response, wire: Wire, lent: bool, 
     };
     // What has come by then has to do.
     let _ = tokio::time::timeout(limit, read).await;
-    let body = secrets.hide_in(String::from_utf8_lossy(&body).into_owned());
+    let body = String::from_utf8_lossy(&body);
     match wire {
         Wire::Responses => of_status(status, url.as_str(), &headers, &body, lent),
         Wire::Chat => chat::of_status(status, url.as_str(), &headers, &body),

@@ -27,9 +27,6 @@ use crate::turn::Turn;
 /// The terminal of a command that wants one.
 const TERMINAL: Size = Size { rows: 24, cols: 80 };
 
-/// How long the end of a command may be under way to whoever waits for it.
-const LATE_NEWS: Duration = Duration::from_millis(20);
-
 /// How much of what a person's command printed the model is told.
 const OUTPUT_TOKENS: usize = 10_000;
 
@@ -117,8 +114,7 @@ impl Tools {
         };
         let session = self.sessions.start(place, running, output, Shown { item, command, guarded: false });
         session.wait(timeout.unwrap_or(Duration::MAX)).await;
-        // A host that was held up hears of the time first, though the end may have come before.
-        session.wait(LATE_NEWS).await;
+        session.hear_of_end().await;
         let timed_out = session.exit_code().is_none();
         if timed_out {
             self.sessions.end().await;

@@ -104,9 +104,12 @@ async fn a_program_that_ended_in_time_has_not_timed_out_though_the_host_was_held
         ..Default::default()
     };
     let answer = tokio::spawn(async move { client.request::<m::CommandExec>(params).await });
-    while !began.exists() {
-        tokio::task::yield_now().await;
-    }
+    in_time(async {
+        while !began.exists() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
     signal(pid, Signal::STOP);
     // The program ends, and then its time is over, while the host hears of neither.
     tokio::time::sleep(Duration::from_millis(1100)).await;

@@ -60,7 +60,11 @@ fn close(path: &Path) -> io::Result<()> {
         return Ok(mount("tmpfs", path, "tmpfs", CLOSED, c"mode=000,size=4k")?);
     }
     mount_bind("/dev/null", path)?;
-    Ok(mount_remount(path, CLOSED | MountFlags::BIND, c"")?)
+    match mount_remount(path, CLOSED | MountFlags::BIND, c"") {
+        // It went with the file that was there: another one has its name now.
+        Err(Errno::INVAL) => Err(io::ErrorKind::NotFound.into()),
+        closed => Ok(closed?),
+    }
 }
 
 /// Puts a folder of the command's own over a folder, with all that is in it but what is hidden. Names that come into

@@ -164,12 +164,17 @@ impl Config {
         unknown.into_iter().chain(no_provider).collect()
     }
 
+    fn workspaces(&self) -> Vec<String> {
+        let ids = self.keys.forced_chatgpt_workspace_id.clone().map(OneOrMore::into_vec).unwrap_or_default();
+        ids.into_iter().filter(|id| !id.trim().is_empty()).collect()
+    }
+
     /// What the logins are allowed to be, and how they are kept.
     pub fn rules(&self) -> Rules {
         let method = self.keys.forced_login_method.as_deref();
         let strict = self.strict();
         Rules {
-            workspaces: self.keys.forced_chatgpt_workspace_id.clone().map(OneOrMore::into_vec).unwrap_or_default(),
+            workspaces: self.workspaces(),
             api_key_only: method == Some("api"),
             chatgpt_only: method == Some("chatgpt"),
             ahead: !strict && self.keys.valet.auth_proactive_refresh.unwrap_or(true),

@@ -67,8 +67,10 @@ impl Config {
                 }
             }),
             FailureClass::Unreachable => Some(Self::unreached(&self.address_keys(provider_id))),
-            // Most often the end of the address is missing, such as `/v1`.
-            FailureClass::HttpStatus(404) => Some(format!("check {}", self.address_keys(provider_id))),
+            // The end of the address is missing, such as `/v1`, or the server says so of a model.
+            FailureClass::HttpStatus(404) if entry.is_some_and(|entry| entry.base_url.is_some()) => {
+                Some(format!("check {} and the model", self.address_keys(provider_id)))
+            }
             _ => None,
         }
     }

@@ -51,18 +51,14 @@ pub(super) fn find(keys: &ConfigToml) -> Option<Wrong> {
             return Some(Wrong::new(&format!("model_providers.{id}.stream_idle_timeout_ms"), MILLISECONDS));
         }
     }
+    let strict = keys.valet.compat == Compat::Strict;
     let (valet, workspaces) = (&keys.valet, keys.forced_chatgpt_workspace_id.clone().map(OneOrMore::into_vec));
     let rows = [
-        (keys.model.as_deref().is_some_and(is_blank), "model", "the name of a model"),
+        (!strict && keys.model.as_deref().is_some_and(is_blank), "model", "the name of a model"),
         (
             !is_one_of(keys.model_verbosity.as_deref(), &["low", "medium", "high"]),
             "model_verbosity",
             "`low`, `medium` or `high`",
-        ),
-        (
-            keys.model_auto_compact_token_limit.is_some_and(|limit| limit < 1),
-            "model_auto_compact_token_limit",
-            "a number of tokens, 1 or more",
         ),
         (
             !is_one_of(keys.forced_login_method.as_deref(), &["api", "chatgpt"]),
@@ -70,8 +66,8 @@ pub(super) fn find(keys: &ConfigToml) -> Option<Wrong> {
             "`api` or `chatgpt`",
         ),
         (
-            // A restriction that somebody forgot to fill in would be none.
-            workspaces.is_some_and(|ids| ids.is_empty() || ids.iter().any(|id| is_blank(id))),
+            // A restriction that somebody forgot to fill in would be none, as it is in the reference.
+            !strict && workspaces.is_some_and(|ids| ids.is_empty() || ids.iter().any(|id| is_blank(id))),
             "forced_chatgpt_workspace_id",
             "a workspace, or a list of them, and none is empty",
         ),
@@ -93,7 +89,7 @@ pub(super) fn find(keys: &ConfigToml) -> Option<Wrong> {
     if let Some(error) = valet.allow_origins.iter().find_map(|origin| origin.parse::<AllowedOrigin>().err()) {
         return Some(Wrong::because("valet.allow_origins", format!("`valet.allow_origins`: {error}")));
     }
-    if valet.compat == Compat::Strict && valet.auth_scope == AuthScope::Connection {
+    if strict && valet.auth_scope == AuthScope::Connection {
         let reason = "valet.compat = \"strict\" asks everybody for a token, and valet.auth_scope = \"connection\" nobody but the lender; choose one";
         return Some(Wrong::because("valet.auth_scope", reason.to_owned()));
     }
@@ -131,7 +127,6 @@ mod tests {
     const MILLISECONDS: &str = "has to be a number of milliseconds, 1 or more";
     const WORKSPACES: &str =
         "`forced_chatgpt_workspace_id` has to be a workspace, or a list of them, and none is empty";
-    const LIMIT: &str = "`model_auto_compact_token_limit` has to be a number of tokens, 1 or more";
 
     #[test]
     fn a_value_of_no_use_is_refused_with_its_line_and_its_key() {
@@ -176,8 +171,6 @@ mod tests {
             ("forced_chatgpt_workspace_id = \"\"", format!("line 1: {WORKSPACES}")),
             ("\nforced_chatgpt_workspace_id = [\"ws-a\", \" \"]", format!("line 2: {WORKSPACES}")),
             ("model = \"\"", "line 1: `model` has to be the name of a model".to_owned()),
-            ("model_auto_compact_token_limit = 0", format!("line 1: {LIMIT}")),
-            ("model_auto_compact_token_limit = -5", format!("line 1: {LIMIT}")),
             (
                 "[valet]\nopencode_auth_file = \"\"",
                 "line 2: `valet.opencode_auth_file` has to be the name of a file".to_owned(),

@@ -26,14 +26,20 @@ impl Handler for ThreadResume {
     }
 
     async fn handle(context: Context, params: ThreadResumeParams, responder: Responder<Self>) {
-        let Joined { thread, was_loaded, joining, moment } = match join(&context, &params).await {
+        let Joined { thread, was_loaded, choice, joining, moment } = match join(&context, &params).await {
             Ok(joined) => joined,
             Err(error) => return responder.respond(Err(error)),
         };
         context.forget_if_gone();
         let usage = moment.token_usage.clone().filter(|_| !(was_loaded && params.exclude_turns));
         match answer(moment, params).await {
-            Ok(response) => responder.respond(Ok(response)),
+            Ok(response) => {
+                // Not before: a request that is refused changes nobody's account.
+                if let Some(choice) = choice {
+                    thread.shared.stage().record.account = choice;
+                }
+                responder.respond(Ok(response));
+            }
             Err(error) => return responder.respond(Err(error)),
         }
         follow(&context, &thread, usage, joining);
@@ -44,6 +50,8 @@ impl Handler for ThreadResume {
 struct Joined {
     thread: Arc<Thread>,
     was_loaded: bool,
+    /// Whose account its next turns are to run under, if that was asked for.
+    choice: Option<Option<Identity>>,
     joining: Joining,
     moment: Moment,
 }
@@ -61,11 +69,7 @@ async fn join(context: &Context, params: &ThreadResumeParams) -> Result<Joined, 
             thread.shared.set_status(ThreadStatus::Idle {});
         }
         if let Some((joining, moment)) = thread.shared.join(&context.connection).map_err(convert::store_error)? {
-            // Not before: a request that is refused changes nobody's account.
-            if let Some(choice) = choice {
-                thread.shared.stage().record.account = choice;
-            }
-            return Ok(Joined { thread, was_loaded, joining, moment });
+            return Ok(Joined { thread, was_loaded, choice, joining, moment });
         }
         context.host.threads.unload(&thread);
     }

@@ -19,6 +19,8 @@ use crate::owners::Owners;
 
 /// How long the read state may differ from what is stored of it.
 const NOTE_AFTER: Duration = Duration::from_secs(1);
+/// The longest pause between two attempts to note it.
+const NOTE_AFTER_MOST: Duration = Duration::from_secs(60);
 
 /// What a thread's driver and the handlers share.
 pub(crate) struct ThreadState {
@@ -164,7 +166,7 @@ impl ThreadState {
                     }
                     drop(shared);
                     tokio::time::sleep(pause).await;
-                    pause *= 2;
+                    pause = NOTE_AFTER_MOST.min(pause * 2);
                     here = thread.upgrade();
                 }
             });

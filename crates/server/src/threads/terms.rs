@@ -49,7 +49,8 @@ pub(crate) fn terms(context: &Context, thread: &Thread, settings: &ThreadSetting
             environment: Arc::clone(&config.keys.shell_environment_policy),
             client_tools,
             plan_mode: settings.mode == ModeKind::Plan,
-            compact_at: config.keys.model_auto_compact_token_limit,
+            // The reference's own sample has 0 for none.
+            compact_at: config.keys.model_auto_compact_token_limit.filter(|limit| *limit > 0),
         },
         origin: Arc::clone(&session.origin),
         account,

@@ -196,10 +196,15 @@ fn commit(step: &Step<'_>, (place, staged): Staged, undo: &mut Vec<Undo>) -> io:
             Undo::PutBack(kept, place)
         }
         None => {
-            staged.persist_noclobber(&target).map_err(|error| match error.error.kind() {
-                io::ErrorKind::AlreadyExists => changed(),
-                _ => error.error,
-            })?;
+            match staged.persist_noclobber(&target) {
+                Ok(_file) => {}
+                Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => return Err(changed()),
+                // Not every file system can do both at once.
+                Err(error) => {
+                    still_as_planned(step, &target)?;
+                    error.file.persist(&target).map_err(|error| error.error)?;
+                }
+            }
             Undo::RemoveFile(place)
         }
     };

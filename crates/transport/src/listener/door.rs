@@ -62,7 +62,7 @@ impl Door {
         auth.check(headers).map_err(|refusal| {
             self.penalties.note(peer);
             tracing::info!(?peer, reason = %refusal, "a visitor was refused");
-            // Once, and not for each who is turned away meanwhile.
+            // Not for each who is turned away from now on.
             if self.penalties.wait(peer).is_some() {
                 tracing::info!(?peer, "too many were refused from there: the next are answered with 429");
             }
