@@ -93,7 +93,9 @@ async fn a_call_that_waited_for_a_person_is_answered_and_the_question_is_gone() 
 #[tokio::test]
 async fn a_line_that_was_cut_in_the_middle_is_mended() {
     let mut bench = Bench::start(super::words()).await;
-    let thread = bench.talk(&["one", "two"]).await;
+    let thread = bench.thread_outside().await;
+    bench.say(&thread, "one").await;
+    bench.say(&thread, "two").await;
     let crashed = bench.host.after_a_crash();
     let path = super::file_of(crashed.home(), &thread);
     let whole = std::fs::read(&path).unwrap();

@@ -55,6 +55,12 @@ impl Bench {
         Self::on(self.host.restarted().await).await
     }
 
+    /// A thread in no repository. Of one, the host would note something in the log once git has answered.
+    async fn thread_outside(&mut self) -> String {
+        let started = self.call("thread/start", json!({ "cwd": self.host.home() })).await;
+        str_of(&started["thread"], "id").to_owned()
+    }
+
     /// A thread in which these things were said, and answered.
     async fn talk(&mut self, texts: &[&str]) -> String {
         let thread = self.parent.thread().await;

@@ -37,9 +37,7 @@ async fn everybody_is_told_a_name_after_the_answer_and_it_stays() {
 #[tokio::test]
 async fn a_thread_can_be_named_before_its_first_turn() {
     let mut bench = Bench::start(words()).await;
-    // In no repository, of which something would be noted.
-    let started = bench.call("thread/start", json!({ "cwd": bench.host.home() })).await;
-    let thread = str_of(&started["thread"], "id").to_owned();
+    let thread = bench.thread_outside().await;
     bench.call("thread/name/set", json!({ "threadId": thread, "name": "Early" })).await;
     assert_eq!(bench.listed(json!({})).await, Vec::<String>::new());
     bench.say(&thread, "hello").await;
@@ -92,9 +90,7 @@ async fn names_and_notes_that_cannot_be_are_refused() {
 #[tokio::test]
 async fn a_repository_is_noted_member_by_member_loaded_or_not() {
     let mut bench = Bench::start(words()).await;
-    // In no repository, of which the host itself would note something.
-    let started = bench.call("thread/start", json!({ "cwd": bench.host.home() })).await;
-    let thread = str_of(&started["thread"], "id").to_owned();
+    let thread = bench.thread_outside().await;
     bench.say(&thread, "hello").await;
     let update = |git: Value| json!({ "threadId": thread, "gitInfo": git });
     let noted = bench.call("thread/metadata/update", update(json!({ "sha": "abc", "branch": "main" }))).await;
@@ -170,7 +166,8 @@ async fn what_is_unread_is_noted_although_another_process_kept_the_index() {
 #[tokio::test]
 async fn settings_that_are_changed_between_turns_are_told_and_kept() {
     let mut bench = Bench::start(words()).await;
-    let thread = bench.talk(&["hello"]).await;
+    let thread = bench.thread_outside().await;
+    bench.say(&thread, "hello").await;
     let start = mark(&bench.parent);
     let change = json!({ "threadId": thread, "model": "gpt-6-sol", "effort": "high", "approvalPolicy": "untrusted" });
     bench.call("thread/settings/update", change.clone()).await;
