@@ -1,5 +1,6 @@
 //! A host that is not asked for anything does nothing, and what has come and gone has left nothing.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use pretty_assertions::assert_eq;
@@ -9,7 +10,10 @@ use valet_client::{AppServer, AppServerProcess, Client, Handlers, Notifications,
 use valet_protocol::{methods as m, v2};
 use valet_sim::{Chunks, Response, Script, Sim};
 
-use crate::probe::{descriptors, lend, lender, resident, runs, start_turn, start_turn_in, switches, tree, turn_status};
+use crate::probe::{
+    lend, lender, opened, opened_but_connections, resident, runs, start_turn, start_turn_in, switches, tree,
+    turn_status,
+};
 use crate::support::{LIMIT, home, in_time, listening, long, valet};
 
 /// So short that the token is due for renewal from the start, and expires while the host is idle.
@@ -80,12 +84,12 @@ async fn a_host_whose_command_has_ended_is_idle_again_and_has_no_process_and_no_
     let responses = [runs("true"), Response::new().text("Done."), runs("sleep 1000 & echo ready"), Response::new()];
     let sim = Sim::start(Script::responses(responses)).await.unwrap();
     let OverStdio { pid, client, mut told, _process, _home } = OverStdio::after_a_turn(&sim).await;
-    let open = descriptors(pid);
+    let open = opened_but_connections(pid).len();
     // This one leaves something behind, which ends with the turn.
     start_turn_in(&client, v2::SandboxMode::DangerFullAccess).await;
     assert_eq!(turn_status(&mut told).await, Some(v2::TurnStatus::Completed));
     assert_eq!(tree(pid).len(), 1, "the host is alone");
-    has_again(pid, open + OF_A_THREAD).await;
+    has_again(|| opened_but_connections(pid), open + OF_A_THREAD).await;
     nothing_wakes(pid).await;
 }
 
@@ -132,11 +136,14 @@ impl Listener {
 }
 
 /// Waits until a host has no more descriptors than before. It closes them after whoever they were for has left.
-async fn has_again(pid: u32, descriptors_before: usize) {
+async fn has_again(opened: impl Fn() -> Vec<PathBuf>, before: usize) {
     let began = Instant::now();
-    while descriptors(pid) > descriptors_before {
-        let now = descriptors(pid);
-        assert!(began.elapsed() < LIMIT, "{descriptors_before} descriptors before, {now} after");
+    loop {
+        let now = opened();
+        if now.len() <= before {
+            return;
+        }
+        assert!(began.elapsed() < LIMIT, "{before} descriptors before, now these: {now:#?}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -146,13 +153,13 @@ async fn connections_that_have_come_and_gone_leave_no_memory_no_descriptor_and_n
     let sim = Sim::start(Script::new()).await.unwrap();
     let listener = Listener::start(&sim).await;
     let pid = listener.child.id().unwrap();
-    let open = descriptors(pid);
+    let open = opened(pid).len();
     listener.visits(500).await;
-    has_again(pid, open).await;
+    has_again(|| opened(pid), open).await;
     let (memory, threads) = (resident(pid), switches(pid).len());
     let visits = long(3_000, 10_000);
     listener.visits(visits).await;
-    has_again(pid, open).await;
+    has_again(|| opened(pid), open).await;
     let after = resident(pid);
     eprintln!("{memory} KiB after 500 visits, {after} KiB after {visits} more");
     assert!(after * 10 <= memory * 11, "{memory} KiB, then {after} KiB");

@@ -1,7 +1,7 @@
 //! What a running host looks like from outside, by `/proc`, and the few steps that bring it to a turn.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use valet_client::{Client, Handlers, Notifications};
@@ -152,9 +152,21 @@ pub(crate) fn switches(pid: u32) -> BTreeMap<String, u64> {
     threads.filter_map(of_thread).collect()
 }
 
-/// How many file descriptors a process has.
-pub(crate) fn descriptors(pid: u32) -> usize {
-    std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
+/// What the descriptors of a process lead to.
+pub(crate) fn opened(pid: u32) -> Vec<PathBuf> {
+    let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten();
+    // One that is closed meanwhile leads nowhere.
+    descriptors.map(|descriptor| std::fs::read_link(descriptor.path()).unwrap_or_default()).collect()
+}
+
+/// The same without connections. Those to the backend are kept for a while, and chance says how many it takes.
+pub(crate) fn opened_but_connections(pid: u32) -> Vec<PathBuf> {
+    let table = std::fs::read_to_string(format!("/proc/{pid}/net/tcp")).unwrap();
+    let inodes = table.lines().filter_map(|line| line.split_whitespace().nth(9));
+    let connections: BTreeSet<_> = inodes.map(|inode| PathBuf::from(format!("socket:[{inode}]"))).collect();
+    let mut opened = opened(pid);
+    opened.retain(|path| !connections.contains(path));
+    opened
 }
 
 /// The processes that have this text in their environment, or in their arguments. One that has ended and that
