@@ -313,8 +313,8 @@ impl Keeping {
 
     /// Whether these tokens are the ones that are kept.
     async fn holds(&self, tokens: &Tokens) -> bool {
-        let secret = Login::Chatgpt(tokens.clone());
-        self.load().await.is_ok_and(|kept| kept.is_some_and(|kept| kept.secret() == secret.secret()))
+        let login = Login::Chatgpt(tokens.clone());
+        self.load().await.is_ok_and(|kept| kept.is_some_and(|kept| kept.secret() == login.secret()))
     }
 
     /// Resolves when no tokens are being taken back.

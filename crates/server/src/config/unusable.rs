@@ -197,4 +197,13 @@ mod tests {
             assert_eq!(error, format!("invalid configuration: `chatgpt_base_url` {ADDRESS}"));
         }
     }
+
+    #[test]
+    fn in_strict_mode_an_empty_workspace_is_no_restriction() {
+        for (ids, restricted) in [("\"\"", &[][..]), ("[]", &[]), ("[\" \", \"ws-a\"]", &["ws-a"])] {
+            let text = format!("valet.compat = \"strict\"\nforced_chatgpt_workspace_id = {ids}");
+            let config = Config::parse(Path::new("/h"), &text, &[]).unwrap();
+            assert_eq!(config.rules().workspaces, restricted, "{ids}");
+        }
+    }
 }
