@@ -108,3 +108,6 @@ pub use windows::{Launcher, Running, helper_main};
 
 /// How long a command may go on after [`Running::terminate`] asked it to end.
 pub const GRACE: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// How long the end of a command may be under way to whoever waits for it.
+const LATE_NEWS: std::time::Duration = std::time::Duration::from_millis(20);

@@ -13,6 +13,7 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf, pipe};
 use tokio::process::{Child, Command};
 use tokio::sync::{OnceCell, mpsc, watch};
 
+use crate::LATE_NEWS;
 use crate::helper::{Role, command, this_executable};
 use crate::input::Input;
 use crate::open_files;
@@ -171,6 +172,12 @@ impl Running {
         let mut exit = self.exit.clone();
         // A supervisor that was shot has not told; its death takes the command along.
         exit.wait_for(Option::is_some).await.ok().and_then(|exit| *exit).unwrap_or(Exit::Signal(9))
+    }
+
+    /// Whether the command itself has ended, as far as a moment's wait can tell. For whoever counts its time: one that was
+    /// held up hears of the time first, though the end may have come before.
+    pub async fn has_ended(&self) -> bool {
+        tokio::time::timeout(LATE_NEWS, self.wait()).await.is_ok()
     }
 
     /// Waits until nothing is left of the command and its descendants.

@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::ChildStdin;
 use tokio::sync::{Mutex, Notify, mpsc, watch};
 
+use crate::LATE_NEWS;
 use crate::sandbox::Support;
 use crate::spec::{Chunk, Exit, Output, Sandbox, Size, SpawnError, Spec, Stdio, Stream};
 
@@ -141,6 +142,12 @@ impl Running {
     pub async fn wait(&self) -> Exit {
         let mut exit = self.exit.clone();
         exit.wait_for(Option::is_some).await.ok().and_then(|exit| *exit).unwrap_or(Exit::Code(1))
+    }
+
+    /// Whether the command itself has ended, as far as a moment's wait can tell. For whoever counts its time: one that was
+    /// held up hears of the time first, though the end may have come before.
+    pub async fn has_ended(&self) -> bool {
+        tokio::time::timeout(LATE_NEWS, self.wait()).await.is_ok()
     }
 
     /// Waits until nothing is left of the command and its descendants.

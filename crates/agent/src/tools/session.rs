@@ -24,9 +24,6 @@ const KEPT_BYTES: usize = 1024 * 1024;
 /// command left in the background holds on to it.
 const LAST_OUTPUT: Duration = Duration::from_millis(100);
 
-/// How long the end of a command may be under way to whoever waits for it.
-const LATE_NEWS: Duration = Duration::from_millis(20);
-
 /// How long a command may go on after it was asked to end, when the whole host ends. Else it has
 /// [`valet_exec::GRACE`].
 const LAST_GRACE: Duration = Duration::from_millis(200);
@@ -167,10 +164,9 @@ impl Session {
         let _ = timeout(time, exit_code.wait_for(Option::is_some)).await;
     }
 
-    /// Waits for the item of a command that has exited: a host that was held up hears of the time first, though the end
-    /// may have come before.
+    /// Waits for the item of a command that has exited.
     pub(super) async fn hear_of_end(&self) {
-        if timeout(LATE_NEWS, self.running.wait()).await.is_ok() {
+        if self.running.has_ended().await {
             self.wait(Duration::MAX).await;
         }
     }

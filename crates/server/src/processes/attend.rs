@@ -24,9 +24,6 @@ use crate::processes::{Capture, Process, Write, not_running};
 /// How long what a program has left behind may go on to print, before it is ended.
 const AFTERWARDS: Duration = Duration::from_secs(2);
 
-/// How long the end of a program may be under way to whoever waits for it.
-const LATE_NEWS: Duration = Duration::from_millis(20);
-
 /// The exit code of a program whose time was over.
 const TIMED_OUT: i32 = 124;
 
@@ -92,8 +89,7 @@ impl Attendance {
                 more = self.next(), if open => open = more,
                 _exit = process.running.wait() => return timed_out,
                 Some(()) = &mut time, if !timed_out => {
-                    // A host that was held up hears of the time first, though the end may have come before.
-                    if timeout(LATE_NEWS, process.running.wait()).await.is_ok() {
+                    if process.running.has_ended().await {
                         return false;
                     }
                     timed_out = true;
