@@ -157,8 +157,13 @@ fn the_completions_and_the_man_pages_are_made_of_the_command_line() {
             assert!(!path.exists(), "{name}");
             continue;
         }
-        // What is below the flags has a section with a name that says nothing.
+        // What is below the flags has a section with a name that says nothing, and the foot of a page the last word of
+        // the command where its version belongs.
         let page = std::fs::read_to_string(&path).unwrap().replace(".SH EXTRA", ".SH NOTES");
+        let (before, title) = page.split_once(".TH ").unwrap();
+        let (_, page) = title.split_once('\n').unwrap();
+        let (title, version) = (name.replace(' ', "-"), env!("CARGO_PKG_VERSION"));
+        let page = format!("{before}.TH {title} 1 \"\" \"valet {version}\" \"Valet\"\n{page}");
         for flag in arguments(&command).filter(|argument| !argument.is_hide_set()).filter_map(Arg::get_long) {
             assert!(page.contains(&flag.replace('-', "\\-")), "{name}: {flag}");
         }
