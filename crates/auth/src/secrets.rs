@@ -8,7 +8,11 @@ use crate::token::AccessToken;
 /// A shorter value guards nothing, and would be found in the middle of words.
 const LEAST_BYTES: usize = 8;
 
-/// The secrets of one request: the values of its sensitive headers.
+/// What the name of a query parameter has in it if its value is a key. Others, such as the version of an API, are to
+/// be read in an error.
+const KEYS: [&str; 6] = ["key", "token", "secret", "password", "sig", "code"];
+
+/// The secrets of one request: the values of its sensitive headers, and the keys of its query.
 #[derive(Clone, Default)]
 pub struct Secrets(Vec<AccessToken>);
 
@@ -16,7 +20,11 @@ impl Secrets {
     pub(crate) fn of_request(request: &Request) -> Self {
         let values = request.headers().values().filter(|value| value.is_sensitive());
         let words = values.filter_map(|value| value.to_str().ok()?.rsplit(' ').next());
-        Self(words.map(AccessToken::new).collect())
+        let queried = request.url().query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+        // As the backend reads them, and as they are sent.
+        let decoded = request.url().query_pairs().filter(|(name, _)| is_key(name)).map(|(_, value)| value);
+        let sent = queried.filter(|(name, _)| is_key(name)).map(|(_, value)| value.into());
+        Self(words.map(Into::into).chain(decoded).chain(sent).map(AccessToken::new).collect())
     }
 
     /// Those of the request that was answered with this.
@@ -28,6 +36,11 @@ impl Secrets {
     pub fn hide_in(&self, text: String) -> String {
         hide(text, self.0.iter().map(AccessToken::expose))
     }
+}
+
+fn is_key(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    KEYS.iter().any(|key| name.contains(key))
 }
 
 /// The text with `[redacted]` where it repeats one of these.
@@ -57,8 +70,11 @@ mod tests {
         request.headers_mut().insert("x-key", header("key-of-somebody", true));
         request.headers_mut().insert("x-short", header("true", true));
         request.headers_mut().insert("x-plain", header("said-by-everybody", false));
-        let said = "Bearer token-of-somebody, key-of-somebody, token-of-somebody: true, said-by-everybody";
-        let hidden = "Bearer [redacted], [redacted], [redacted]: true, said-by-everybody";
+        request.url_mut().set_query(Some("api-version=2024-10-21&Subscription-Key=of%2Fthe%2Fhouse"));
+        let said = "Bearer token-of-somebody, key-of-somebody, token-of-somebody: true, said-by-everybody, \
+                    api-version=2024-10-21&Subscription-Key=of%2Fthe%2Fhouse, of/the/house";
+        let hidden = "Bearer [redacted], [redacted], [redacted]: true, said-by-everybody, \
+                      api-version=2024-10-21&Subscription-Key=[redacted], [redacted]";
         assert_eq!(Secrets::of_request(&request).hide_in(said.to_owned()), hidden);
     }
 }
