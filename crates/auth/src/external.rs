@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::account::Account;
 use crate::snapshot::Snapshot;
@@ -49,8 +50,8 @@ pub struct RefreshRequest {
     pub account_id: String,
     /// Whether the old token is still good: it was not refused, it is about to expire.
     pub ahead: bool,
-    /// How long the whole of it may take.
-    pub deadline: Duration,
+    /// When the time for the whole of it is up.
+    pub deadline: Instant,
     /// Who waits for the outcome.
     pub waiters: Waiters,
 }
@@ -140,8 +141,9 @@ pub trait ExternalAuth: Send + Sync + 'static {
     /// How long this owner may take.
     fn deadline(&self, owner: OwnerId) -> Duration;
 
-    /// Nobody waits for the answer any more. Says whether anybody was asked at all.
-    fn given_up(&self, request: &RefreshRequest) -> bool;
+    /// Nobody waits for the answer any more. Says why none has come: [`Silent`](RefreshFailure::Silent), or
+    /// [`Gone`](RefreshFailure::Gone).
+    fn given_up(&self, request: &RefreshRequest) -> RefreshFailure;
 
     /// A new credential is about to be used instead of an old one.
     fn renewed(&self, before: &Snapshot, after: &Snapshot);
@@ -162,8 +164,8 @@ impl ExternalAuth for NoParent {
         Duration::ZERO
     }
 
-    fn given_up(&self, _: &RefreshRequest) -> bool {
-        false
+    fn given_up(&self, _: &RefreshRequest) -> RefreshFailure {
+        RefreshFailure::Gone
     }
 
     fn renewed(&self, _: &Snapshot, _: &Snapshot) {}

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use tokio::time::Instant;
 
 use crate::account::{Account, Landing, newer, not_renewable};
 use crate::external::{ExternalAuth, OwnerId, RefreshFailure, RefreshRequest, Renewed, Waiters};
@@ -35,7 +36,8 @@ impl Account {
             return Landing::Ended(Err(not_renewable()));
         };
         let parent = &borrowing.parent;
-        let deadline = parent.deadline(owner);
+        let limit = parent.deadline(owner);
+        let deadline = Instant::now() + limit;
         let flight = next_number(&borrowing.flights);
         let account_id = identity.account_id.clone();
         let request = RefreshRequest { flight, owner, account_id, ahead, deadline, waiters: waiters.clone() };
@@ -59,14 +61,13 @@ impl Account {
                 }
                 Landing::Abandoned
             }
-            answer = &mut answer => Landing::Ended(self.landed(answer, owner, deadline, borrowing)),
-            () = tokio::time::sleep(deadline) => {
-                let asked = parent.given_up(&request);
-                if asked && !borrowing.rules.strict {
+            answer = &mut answer => Landing::Ended(self.landed(answer, owner, limit, borrowing)),
+            () = tokio::time::sleep_until(deadline) => {
+                let failure = parent.given_up(&request);
+                if failure == RefreshFailure::Silent && !borrowing.rules.strict {
                     self.await_late_answer(answer, owner, rejected, borrowing.clone());
                 }
-                let failure = if asked { RefreshFailure::Silent } else { RefreshFailure::Gone };
-                Landing::Ended(self.landed(Err(failure), owner, deadline, borrowing))
+                Landing::Ended(self.landed(Err(failure), owner, limit, borrowing))
             }
         }
     }
@@ -75,7 +76,7 @@ impl Account {
         &self,
         answer: Result<Renewed, RefreshFailure>,
         owner: OwnerId,
-        deadline: Duration,
+        limit: Duration,
         borrowing: &Borrowing,
     ) -> Result<(), AuthFailure> {
         match answer {
@@ -88,9 +89,9 @@ impl Account {
             Err(RefreshFailure::Malformed) => {
                 Err(AuthFailure::new(AuthFailureKind::RefreshInvalid, "invalid auth refresh response"))
             }
-            Err(RefreshFailure::Silent) => Err(AuthFailure::timeout(deadline)),
+            Err(RefreshFailure::Silent) => Err(AuthFailure::timeout(limit)),
             Err(RefreshFailure::Gone) => {
-                Err(AuthFailure { kind: AuthFailureKind::NoOwner, ..AuthFailure::timeout(deadline) })
+                Err(AuthFailure { kind: AuthFailureKind::NoOwner, ..AuthFailure::timeout(limit) })
             }
         }
     }

@@ -86,16 +86,10 @@ impl ExternalAuth for Parent {
             let mut asking = Asking { inner: &inner, flight: request.flight, outcome: None };
             let answer = if inner.strict { inner.ask_everybody(&request).await } else { inner.find(&request).await };
             let answer = match answer {
-                Err(RefreshFailure::Gone) if inner.has_asked(request.flight) => Err(RefreshFailure::Silent),
+                Err(RefreshFailure::Gone) => Err(inner.unanswered(request.flight)),
                 answer => answer,
             };
-            asking.outcome = Some(match &answer {
-                Ok(_) => "renewed",
-                Err(RefreshFailure::Rejected(_)) => "rejected",
-                Err(RefreshFailure::Malformed) => "malformed",
-                Err(RefreshFailure::Silent) => "unanswered",
-                Err(RefreshFailure::Gone) => "gone",
-            });
+            asking.outcome = Some(outcome(answer.as_ref().err()));
             answer
         };
         ask.boxed()
@@ -107,12 +101,10 @@ impl ExternalAuth for Parent {
         asked_for.unwrap_or(self.0.deadline)
     }
 
-    fn given_up(&self, request: &RefreshRequest) -> bool {
-        let asked = self.0.withdraw(request);
-        if asked {
-            self.0.count_unanswered(request.flight);
-        }
-        asked
+    fn given_up(&self, request: &RefreshRequest) -> RefreshFailure {
+        self.0.withdraw(request);
+        self.0.count_unanswered(request.flight);
+        self.0.unanswered(request.flight)
     }
 
     fn renewed(&self, before: &Snapshot, after: &Snapshot) {
@@ -155,11 +147,10 @@ impl Inner {
     /// The lender, if it is there. Else those who watch the waiting turns, one at a time, until the lender
     /// comes back. Nobody is asked after the deadline; what was asked before may be answered later.
     async fn find(&self, request: &RefreshRequest) -> Result<Renewed, RefreshFailure> {
-        let deadline = Instant::now() + request.deadline;
         let mut tried = HashSet::new();
         let mut asked_before = None;
         let mut refusal = None;
-        while Instant::now() < deadline && !self.whereabouts.outgoing.is_closed() {
+        while Instant::now() < request.deadline && !self.whereabouts.outgoing.is_closed() {
             let news = self.news(request);
             if let Some(owner) = self.owner(request.owner) {
                 let (id, answer) = self.ask(request, Target::One(owner.id), asked_before.take()).await;
@@ -175,12 +166,12 @@ impl Inner {
             let Some(stand_in) = candidates.first() else {
                 match refusal {
                     Some(code) => return Err(RefreshFailure::Rejected(code)),
-                    None => tokio::time::timeout_at(deadline, news).await.unwrap_or_default(),
+                    None => tokio::time::timeout_at(request.deadline, news).await.unwrap_or_default(),
                 }
                 continue;
             };
             tried.insert(stand_in.id);
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = request.deadline.saturating_duration_since(Instant::now());
             let share = STAND_IN_LEAST.max(left / u32::try_from(candidates.len()).unwrap_or(1));
             match self.ask_stand_in(request, stand_in, share).await {
                 Ok(tokens) => return Ok(Renewed { tokens, may_switch: false }),
@@ -193,16 +184,16 @@ impl Inner {
         Err(RefreshFailure::Gone)
     }
 
-    /// Whether anybody was asked for the sake of a flight.
-    fn has_asked(&self, flight: u64) -> bool {
-        self.open().contains_key(&flight)
+    /// Why a flight has no answer: whoever was asked for it is silent, or there was nobody to ask.
+    fn unanswered(&self, flight: u64) -> RefreshFailure {
+        if self.open().contains_key(&flight) { RefreshFailure::Silent } else { RefreshFailure::Gone }
     }
 
     /// The time is up for the question of a flight. The flight itself may go on, for a late answer.
     fn count_unanswered(&self, flight: u64) {
         let counted = self.open().get_mut(&flight).map(|question| std::mem::replace(&mut question.counted, true));
         if counted == Some(false) {
-            self.whereabouts.metrics.refresh("unanswered");
+            self.whereabouts.metrics.refresh(outcome(Some(&RefreshFailure::Silent)));
         }
     }
 
@@ -289,13 +280,13 @@ impl Inner {
         (Some(id), pending.answer().await)
     }
 
-    /// Tells whoever is asked that no answer is needed any more. Says whether anybody was asked at all.
-    fn withdraw(&self, request: &RefreshRequest) -> bool {
+    /// Tells whoever is asked that no answer is needed any more.
+    fn withdraw(&self, request: &RefreshRequest) {
         let question = self.open().get_mut(&request.flight).map(|question| {
             let stood = std::mem::take(&mut question.stands);
             (question.clone(), stood)
         });
-        let Some((question, stood)) = question else { return false };
+        let Some((question, stood)) = question else { return };
         let waiting = request.waiters.now();
         let thread = waiting.iter().find_map(|caller| match caller {
             Caller::Thread(id) => self.whereabouts.threads.get(id).map(|_| id),
@@ -309,7 +300,6 @@ impl Inner {
                 request_id: question.id,
             });
         }
-        true
     }
 }
 
@@ -323,11 +313,22 @@ struct Asking<'a> {
 
 impl Drop for Asking<'_> {
     fn drop(&mut self) {
+        let given_up = self.inner.unanswered(self.flight);
         let question = self.inner.open().remove(&self.flight);
-        let given_up = if question.is_some() { "unanswered" } else { "gone" };
         if question.is_none_or(|question| !question.counted) {
-            self.inner.whereabouts.metrics.refresh(self.outcome.unwrap_or(given_up));
+            self.inner.whereabouts.metrics.refresh(self.outcome.unwrap_or(outcome(Some(&given_up))));
         }
+    }
+}
+
+/// What came of a refresh, as the metrics name it.
+fn outcome(failure: Option<&RefreshFailure>) -> &'static str {
+    match failure {
+        None => "renewed",
+        Some(RefreshFailure::Rejected(_)) => "rejected",
+        Some(RefreshFailure::Malformed) => "malformed",
+        Some(RefreshFailure::Silent) => "unanswered",
+        Some(RefreshFailure::Gone) => "gone",
     }
 }
 
