@@ -139,7 +139,7 @@ pub trait ExternalAuth: Send + Sync + 'static {
     fn refresh(&self, request: RefreshRequest) -> BoxFuture<'static, Result<Renewed, RefreshFailure>>;
 
     /// How long this owner may take.
-    fn deadline(&self, owner: OwnerId) -> Duration;
+    fn time_limit(&self, owner: OwnerId) -> Duration;
 
     /// Nobody waits for the answer any more. Says why none has come: [`Silent`](RefreshFailure::Silent), or
     /// [`Gone`](RefreshFailure::Gone).
@@ -160,7 +160,7 @@ impl ExternalAuth for NoParent {
         Box::pin(std::future::ready(Err(RefreshFailure::Gone)))
     }
 
-    fn deadline(&self, _: OwnerId) -> Duration {
+    fn time_limit(&self, _: OwnerId) -> Duration {
         Duration::ZERO
     }
 

@@ -36,7 +36,7 @@ impl Account {
             return Landing::Ended(Err(not_renewable()));
         };
         let parent = &borrowing.parent;
-        let limit = parent.deadline(owner);
+        let limit = parent.time_limit(owner);
         let deadline = Instant::now() + limit;
         let flight = next_number(&borrowing.flights);
         let account_id = identity.account_id.clone();

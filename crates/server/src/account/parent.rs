@@ -95,7 +95,7 @@ impl ExternalAuth for Parent {
         ask.boxed()
     }
 
-    fn deadline(&self, owner: OwnerId) -> Duration {
+    fn time_limit(&self, owner: OwnerId) -> Duration {
         let connection = self.0.owner(owner);
         let asked_for = connection.and_then(|connection| connection.session()?.refresh_timeout);
         asked_for.unwrap_or(self.0.deadline)
