@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use valet_protocol::methods as m;
 use valet_protocol::v2::{CodexErrorInfo, TurnError, TurnStatus};
 use valet_sim::{Chunks, IssuedToken, RecordedRequest, Response, Rule, Script, TokenPolicy, TokenRequest};
-use valet_tests::{TestClient, TestHost};
+use valet_tests::{TestClient, TestHost, TestTurn};
 
 /// A host whose backend refuses the first token of each account, and a parent that has lent one.
 async fn refused() -> (TestHost, TestClient, String) {
@@ -64,6 +64,15 @@ async fn good_for_the_next_turn(host: &TestHost, parent: &mut TestClient, thread
     assert_eq!(parent.turn(thread, "again").await.turn.status, TurnStatus::Completed);
     assert!(!parent.was_asked());
     assert_eq!(posts(host), [Some(401), Some(200)]);
+}
+
+/// The parent need not answer any more, and hears it before the end of the turn or after it.
+async fn told_that_it_is_not_needed(parent: &mut TestClient, ended: &TestTurn, asked: &valet_tests::Asked) {
+    let request = match ended.all::<m::ServerRequestResolved>().pop() {
+        Some(resolved) => resolved.request_id,
+        None => parent.wait_for::<m::ServerRequestResolved>().await.request_id,
+    };
+    assert_eq!(json!(request), asked.id);
 }
 
 fn unauthorized(error: &TurnError, kind: &str, message: &str) {
@@ -221,13 +230,15 @@ async fn x_4_an_answer_of_another_connection_has_no_effect() {
 async fn x_5_a_login_in_time_saves_the_turn() {
     let (host, mut parent, thread) = refused().await;
     let turn_id = parent.start_turn(&thread, "hello").await;
-    parent.asked().await;
+    let asked = parent.asked().await;
     let token = parent.token(TokenRequest::default());
     let mut params = result(&token);
     params["type"] = json!("chatgptAuthTokens");
     parent.call("account/login/start", params).await.unwrap();
-    assert_eq!(parent.end_of(&turn_id).await.turn.status, TurnStatus::Completed);
+    let ended = parent.end_of(&turn_id).await;
+    assert_eq!(ended.turn.status, TurnStatus::Completed);
     assert_eq!(posts(&host), [Some(401), Some(200)]);
+    told_that_it_is_not_needed(&mut parent, &ended, &asked).await;
 }
 
 #[tokio::test]
@@ -244,9 +255,11 @@ async fn em_8_an_interrupt_during_a_refresh_is_carried_out_at_once_and_the_answe
 async fn x_16_a_logout_during_a_refresh_does_not_wait_for_it() {
     let (_host, mut parent, thread) = refused().await;
     let turn_id = parent.start_turn(&thread, "hello").await;
-    parent.asked().await;
+    let asked = parent.asked().await;
     parent.call("account/logout", Value::Null).await.unwrap();
-    let error = parent.end_of(&turn_id).await.turn.error.unwrap();
+    let ended = parent.end_of(&turn_id).await;
+    told_that_it_is_not_needed(&mut parent, &ended, &asked).await;
+    let error = ended.turn.error.unwrap();
     unauthorized(&error, "reauthRequired", "Fatal error: application network permission was revoked");
 }
 
@@ -290,7 +303,7 @@ async fn no_owner_is_told_when_nobody_was_there_to_be_asked() {
 }
 
 #[tokio::test]
-async fn a_stand_in_that_is_silent_was_asked() {
+async fn a_stand_in_that_is_silent_was_asked_and_its_late_answer_is_used_by_the_next_turn() {
     let policy = TokenPolicy { first_uses: Some(0), ..TokenPolicy::default() };
     let script = Script::text("Hello.").tokens(policy);
     let host = TestHost::builder().script(script).with("valet.auth_refresh_timeout_ms=2200").start().await;
@@ -300,9 +313,10 @@ async fn a_stand_in_that_is_silent_was_asked() {
     let thread = stand_in.thread().await;
     drop(parent);
     let turn_id = stand_in.start_turn(&thread, "hello").await;
-    stand_in.asked().await;
+    let asked = stand_in.asked().await;
     let error = stand_in.end_of(&turn_id).await.turn.error.unwrap();
     unauthorized(&error, "refreshTimeout", "auth refresh request timed out after 2.2s");
+    good_for_the_next_turn(&host, &mut stand_in, &thread, &asked).await;
 }
 
 /// A turn that waits for a token, with nobody there who could be asked for it.

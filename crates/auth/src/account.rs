@@ -87,8 +87,10 @@ pub struct Account {
 
 pub(crate) struct State {
     snapshot: Arc<Snapshot>,
-    /// A credential for the next work, which this work must not use. Only in strict mode.
-    next: Option<Arc<Snapshot>>,
+    /// A credential for the next work, and what this work fails with, which must not use it. Only in strict mode.
+    next: Option<(Arc<Snapshot>, AuthFailure)>,
+    /// The last revision whose work must not go on with the credential that is in force now, and what it fails with.
+    barred: Option<(u64, AuthFailure)>,
     logged_out: bool,
 }
 
@@ -119,7 +121,7 @@ impl Account {
         revisions: Arc<AtomicU64>,
         renewal: Option<Renewal>,
     ) -> Arc<Self> {
-        let state = State { snapshot: Arc::new(snapshot), next: None, logged_out: false };
+        let state = State { snapshot: Arc::new(snapshot), next: None, barred: None, logged_out: false };
         Arc::new(Self {
             mode,
             state: watch::Sender::new(state),
@@ -141,7 +143,8 @@ impl Account {
     /// anew.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.state.send_if_modified(|state| match state.next.take() {
-            Some(next) => {
+            Some((next, failure)) => {
+                state.barred = Some((state.snapshot.revision, failure));
                 state.snapshot = next;
                 true
             }
@@ -202,10 +205,11 @@ impl Account {
         });
     }
 
-    /// Puts a credential in place without waking those who wait for one.
-    pub(crate) fn replace_for_next(&self, snapshot: Snapshot) {
+    /// Keeps a credential for the next work without waking those who wait for one: they fail, though it may be in force
+    /// before they hear of it.
+    pub(crate) fn replace_for_next(&self, snapshot: Snapshot, failure: AuthFailure) {
         self.state.send_if_modified(|state| {
-            state.next = Some(Arc::new(snapshot));
+            state.next = Some((Arc::new(snapshot), failure));
             false
         });
     }
@@ -366,6 +370,11 @@ pub(crate) fn newer(state: &State, rejected: u64) -> Option<Result<Arc<Snapshot>
     if state.logged_out {
         return Some(Err(AuthFailure::logged_out()));
     }
+    if let Some((last, failure)) = &state.barred
+        && rejected <= *last
+    {
+        return Some(Err(failure.clone()));
+    }
     (state.snapshot.revision > rejected).then(|| Ok(Arc::clone(&state.snapshot)))
 }
 
@@ -376,4 +385,28 @@ fn expires_within(snapshot: &Snapshot, seconds: u64) -> bool {
 
 pub(crate) fn not_renewable() -> AuthFailure {
     AuthFailure::new(AuthFailureKind::ReauthRequired, "external auth is not configured")
+}
+
+#[cfg(test)]
+mod tests {
+    use pretty_assertions::assert_eq;
+
+    use super::{Account, AuthFailure, AuthFailureKind, Caller, Mode, Profile, Snapshot};
+    use crate::token::AccessToken;
+
+    fn snapshot(revision: u64) -> Snapshot {
+        let token = AccessToken::new("token");
+        Snapshot { revision, token, identity: None, profile: Profile::default(), owner: None, found: false }
+    }
+
+    #[tokio::test]
+    async fn work_that_must_not_use_the_next_credential_fails_though_that_is_in_force_already() {
+        let account = Account::new(Mode::External, snapshot(1), Default::default(), None);
+        account.replace_for_next(snapshot(2), AuthFailure::new(AuthFailureKind::AccountMismatch, "another account"));
+        assert_eq!(account.snapshot().revision, 2, "the next work is to have it");
+        let failure = account.recover(1, &Caller::Program).await.unwrap_err();
+        assert_eq!(failure.kind, AuthFailureKind::AccountMismatch);
+        account.replace(snapshot(3));
+        assert_eq!(account.recover(2, &Caller::Program).await.unwrap().revision, 3);
+    }
 }

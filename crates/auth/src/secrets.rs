@@ -8,11 +8,10 @@ use crate::token::AccessToken;
 /// A shorter value guards nothing, and would be found in the middle of words.
 const LEAST_BYTES: usize = 8;
 
-/// What the name of a query parameter has in it if its value is a key. Others, such as the version of an API, are to
-/// be read in an error.
-const KEYS: [&str; 6] = ["key", "token", "secret", "password", "sig", "code"];
+/// What the name of a query parameter has in it whose value is to be read in an error. Any other may be a key.
+const NO_KEY: &str = "version";
 
-/// The secrets of one request: the values of its sensitive headers, and the keys of its query.
+/// The secrets of one request: the values of its sensitive headers, and those of its query.
 #[derive(Clone, Default)]
 pub struct Secrets(Vec<AccessToken>);
 
@@ -20,10 +19,10 @@ impl Secrets {
     pub(crate) fn of_request(request: &Request) -> Self {
         let values = request.headers().values().filter(|value| value.is_sensitive());
         let words = values.filter_map(|value| value.to_str().ok()?.rsplit(' ').next());
-        let queried = request.url().query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
         // As the backend reads them, and as they are sent.
         let decoded = request.url().query_pairs().filter(|(name, _)| is_key(name)).map(|(_, value)| value);
-        let sent = queried.filter(|(name, _)| is_key(name)).map(|(_, value)| value.into());
+        let sent = request.url().query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+        let sent = sent.filter(|(name, _)| is_key(name)).map(|(_, value)| value.into());
         Self(words.map(Into::into).chain(decoded).chain(sent).map(AccessToken::new).collect())
     }
 
@@ -39,8 +38,7 @@ impl Secrets {
 }
 
 fn is_key(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    KEYS.iter().any(|key| name.contains(key))
+    !name.to_ascii_lowercase().contains(NO_KEY)
 }
 
 /// The text with `[redacted]` where it repeats one of these.

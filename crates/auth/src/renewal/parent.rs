@@ -145,9 +145,10 @@ impl Account {
         tracing::info!(revision = snapshot.revision, before, token, "a new token was lent");
         if other && borrowing.rules.strict {
             // The reference takes the token for the next turn, and fails this one.
-            self.replace_for_next(snapshot);
             let message = "Fatal error: application network policy is unavailable";
-            return Err(AuthFailure::new(AuthFailureKind::AccountMismatch, message));
+            let failure = AuthFailure::new(AuthFailureKind::AccountMismatch, message);
+            self.replace_for_next(snapshot, failure.clone());
+            return Err(failure);
         }
         if snapshot.revision > current.revision {
             borrowing.parent.renewed(&current, &snapshot);

@@ -95,7 +95,8 @@ impl AccountsState {
 
     async fn answer(&self, account: &Arc<Account>, caller: &Caller, request: Request) -> Result<Answer, Failed> {
         let client = self.http.get().map_err(|error| Failed::of(&error))?;
-        let (method, url) = (request.method().clone(), request.url().to_string());
+        let (method, mut url) = (request.method().clone(), request.url().clone());
+        let _ = (url.set_username(""), url.set_password(None));
         let response = match send_authorized(client, Some(account), caller, request, TIME_LIMIT).await {
             Ok(response) => response,
             Err(SendError::Auth(failure)) => return Err(Failed::Auth(failure)),
@@ -111,7 +112,7 @@ impl AccountsState {
         let secrets = Secrets::of(&response);
         let body = secrets.hide_in(response.text().await.map_err(|error| Failed::of(&HttpError::from(error)))?);
         if status.is_success() {
-            return Ok(Answer { url, kind, body });
+            return Ok(Answer { url: url.into(), kind, body });
         }
         Err(Failed::Status(status, format!("{method} {url} failed: {status}; content-type={kind}; body={body}")))
     }

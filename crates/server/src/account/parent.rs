@@ -61,6 +61,8 @@ struct Inner {
 struct Question {
     to: Target,
     id: RequestId,
+    /// A thread that waited for the answer when it was asked.
+    thread: Option<Arc<str>>,
     /// Whether an answer is still waited for.
     stands: bool,
     /// Whether what came of it is counted. A late answer does not change that.
@@ -172,7 +174,11 @@ impl Inner {
             };
             tried.insert(stand_in.id);
             let left = request.deadline.saturating_duration_since(Instant::now());
-            let share = STAND_IN_LEAST.max(left / u32::try_from(candidates.len()).unwrap_or(1));
+            let share = match u32::try_from(candidates.len()) {
+                // Whoever waits keeps the deadline, and a late answer of the last one is still of use.
+                Ok(1) => Duration::MAX,
+                shares => STAND_IN_LEAST.max(left / shares.unwrap_or(u32::MAX)),
+            };
             match self.ask_stand_in(request, stand_in, share).await {
                 Ok(tokens) => return Ok(Renewed { tokens, may_switch: false }),
                 // Silence is no refusal: if nobody refuses, somebody may still come.
@@ -276,8 +282,21 @@ impl Inner {
         let sent = self.whereabouts.outgoing.send::<ChatgptAuthTokensRefresh>(to, params, again.clone()).await;
         let Some(pending) = sent else { return (again, None) };
         let id = pending.id.clone();
-        self.open().insert(request.flight, Question { to, id: id.clone(), stands: true, counted: false });
+        let thread = self.waiting_thread(request);
+        {
+            let mut open = self.open();
+            let counted = open.get(&request.flight).is_some_and(|before| before.counted);
+            open.insert(request.flight, Question { to, id: id.clone(), thread, stands: true, counted });
+        }
         (Some(id), pending.answer().await)
+    }
+
+    /// The first thread that waits.
+    fn waiting_thread(&self, request: &RefreshRequest) -> Option<Arc<str>> {
+        request.waiters.now().into_iter().find_map(|caller| match caller {
+            Caller::Thread(id) => self.whereabouts.threads.get(&id).map(|_| id),
+            Caller::Connection(_) | Caller::Program => None,
+        })
     }
 
     /// Tells whoever is asked that no answer is needed any more.
@@ -287,11 +306,8 @@ impl Inner {
             (question.clone(), stood)
         });
         let Some((question, stood)) = question else { return };
-        let waiting = request.waiters.now();
-        let thread = waiting.iter().find_map(|caller| match caller {
-            Caller::Thread(id) => self.whereabouts.threads.get(id).map(|_| id),
-            Caller::Connection(_) | Caller::Program => None,
-        });
+        // Those who wait may have heard before this that they need not.
+        let thread = self.waiting_thread(request).or(question.thread);
         if let (Target::One(asked), Some(thread), true) = (question.to, thread, stood)
             && let Some(connection) = self.whereabouts.connections.get(asked)
         {
