@@ -4,7 +4,7 @@ use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
 use valet_protocol::methods as m;
 use valet_protocol::v2::{ConfigReadParams, ModelListParams};
-use valet_sim::{Endpoint, Script, TokenPolicy, TokenRequest};
+use valet_sim::{Endpoint, Script, Sim, TokenPolicy, TokenRequest};
 use valet_tests::{TestClient, TestHost};
 
 #[tokio::test]
@@ -109,6 +109,19 @@ async fn rate_limits_of_an_api_key_are_not_to_be_had_and_a_failure_names_the_bac
     assert_eq!((refusal.code, refusal.kind.as_deref()), (-32603, Some("upstream")));
     assert!(refusal.message.starts_with("failed to fetch codex rate limits: GET http://"), "{}", refusal.message);
     assert!(refusal.message.contains("failed: 503 Service Unavailable; content-type=application/json; body="));
+}
+
+#[tokio::test]
+async fn a_password_in_the_address_of_the_backend_is_not_told_with_its_failures() {
+    let broken = Endpoint::new(503, json!({ "error": "later" }));
+    let sim = Sim::start(Script::new().endpoint("GET /backend-api/wham/usage", broken)).await.unwrap();
+    let address = sim.chatgpt_base_url().replace("http://", "http://person:secret@");
+    let host = TestHost::builder().with(&format!("chatgpt_base_url={address}")).start().await;
+    let mut client = host.client().await;
+    client.lend(TokenRequest::default()).await;
+    let refusal = client.refused("account/rateLimits/read", json!({})).await;
+    let told = format!("GET {}/wham/usage failed: 503", sim.chatgpt_base_url());
+    assert!(refusal.message.contains(&told), "{}", refusal.message);
 }
 
 #[tokio::test]
