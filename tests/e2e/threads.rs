@@ -242,6 +242,25 @@ async fn settings_of_a_turn_stay_and_are_told_only_when_they_change() {
 }
 
 #[tokio::test]
+async fn settings_that_were_changed_while_a_turn_waited_are_told_as_they_are() {
+    let host = TestHost::start(Script::text("Hello.")).await;
+    let mut parent = host.parent().await;
+    let thread = parent.thread().await;
+    let shell = json!({ "threadId": thread, "command": "sleep 1000" });
+    parent.call("thread/shellCommand", shell).await.unwrap();
+    let running = parent.wait_for::<m::ItemStarted>().await.turn_id;
+    let waiting = parent.begin("turn/start", json!({ "threadId": thread, "input": [], "effort": "high" }));
+    parent.call("thread/settings/update", json!({ "threadId": thread, "effort": "low" })).await.unwrap();
+    let told = parent.wait_for::<m::ThreadSettingsUpdated>().await;
+    assert_eq!(json!(told.thread_settings.effort), "low");
+    parent.call("turn/interrupt", json!({ "threadId": thread, "turnId": running })).await.unwrap();
+    let started = waiting.await.unwrap();
+    let ended = parent.end_of(started["turn"]["id"].as_str().unwrap()).await;
+    let told = ended.all::<m::ThreadSettingsUpdated>();
+    assert_eq!(json!(told.last().unwrap().thread_settings.effort), "low", "it is what is in force");
+}
+
+#[tokio::test]
 async fn an_output_schema_is_sent_for_its_turn_only() {
     let host = TestHost::start(Script::text("Hello.")).await;
     let mut parent = host.parent().await;

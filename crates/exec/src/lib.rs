@@ -41,9 +41,9 @@
 //! | sandbox | see below | `sandbox-exec` | refused |
 //!
 //! A command without a sandbox can escape if it wants to: it may stop its supervisor, hand work to a service of the
-//! machine, or raise itself by `sudo`, and no order reaches what it then left behind. A tree is ended by walking it,
-//! so a process that the kernel cannot kill (waiting for a dead disk) keeps its supervisor, and [`Running::end`] waits
-//! for it.
+//! machine, or raise itself by `sudo`, and no order reaches what it then left behind: when nobody else is left, that is
+//! given another [`GRACE`] to end by itself, and then left alone. A tree is ended by walking it, so a process that the
+//! kernel cannot kill (waiting for a dead disk) keeps its supervisor, and [`Running::end`] waits for it.
 //!
 //! # The sandbox
 //!

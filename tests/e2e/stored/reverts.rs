@@ -172,6 +172,20 @@ async fn what_cannot_be_taken_back_is_refused_and_changes_nothing() {
 }
 
 #[tokio::test]
+async fn what_waits_behind_the_turn_that_runs_is_ended_with_it() {
+    let mut bench = Bench::start(words()).await;
+    let thread = bench.talk(&["one", "two"]).await;
+    let turns = bench.turns(&thread).await;
+    for _ in 0..3 {
+        bench.call("thread/shellCommand", json!({ "threadId": thread, "command": "sleep 1000" })).await;
+    }
+    revert(&mut bench, &thread, &turns[1]["id"]).await;
+    assert_eq!(json!(bench.turns(&thread).await), json!(turns[..1]));
+    bench.say(&thread, "three").await;
+    assert_eq!(bench.given(), ["one", "A word.", "three"]);
+}
+
+#[tokio::test]
 async fn a_rollback_behind_a_turn_that_has_not_begun_is_refused_and_the_turn_runs() {
     let mut bench = Bench::start(words()).await;
     let thread = bench.talk(&["one"]).await;

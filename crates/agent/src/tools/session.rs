@@ -24,6 +24,9 @@ const KEPT_BYTES: usize = 1024 * 1024;
 /// command left in the background holds on to it.
 const LAST_OUTPUT: Duration = Duration::from_millis(100);
 
+/// More than can be on its way when a command exits: what comes after that is of something that goes on.
+const LAST_BYTES: usize = 1024 * 1024;
+
 /// How long a command may go on after it was asked to end, when the whole host ends. Else it has
 /// [`valet_exec::GRACE`].
 const LAST_GRACE: Duration = Duration::from_millis(200);
@@ -228,12 +231,15 @@ impl Session {
                 exit = self.running.wait() => break exit,
             }
         };
-        let last = async {
-            while let Some(chunk) = output.recv().await {
-                pass_on(&chunk.bytes);
-            }
-        };
-        let _ = timeout(LAST_OUTPUT, last).await;
+        // Only the waiting counts: who is told may be slow, and what was printed before the exit is not lost for that.
+        let (mut patience, mut rest) = (LAST_OUTPUT, LAST_BYTES);
+        while rest > 0 {
+            let asked = Instant::now();
+            let Ok(Some(chunk)) = timeout(patience, output.recv()).await else { break };
+            patience = patience.saturating_sub(asked.elapsed());
+            rest = rest.saturating_sub(chunk.bytes.len());
+            pass_on(&chunk.bytes);
+        }
         item.print(pieces.finish());
         let code = exit.shell_code();
         command.status = if code == 0 { Status::Completed } else { Status::Failed };
@@ -247,7 +253,11 @@ impl Session {
         command.output = Some(whole.finish().text).filter(|text| !text.is_empty());
         item.end_as(ItemKind::Command(command));
         self.exit_code.send_replace(Some(code));
-        // Something in the background may go on to print until the turn ends; nobody is shown that.
-        while output.recv().await.is_some() {}
+        // Something in the background may go on to print until the turn ends; nobody is shown that. Nor is anybody waited
+        // for who has got away with the output.
+        tokio::select! {
+            () = async { while output.recv().await.is_some() {} } => {}
+            () = self.running.gone() => {}
+        }
     }
 }

@@ -35,7 +35,7 @@ pub(super) fn main() -> io::Result<()> {
     let mut supervisor = Supervisor { leader, control, died, phase: Phase::Working };
     supervisor.tell(&refusal.map_or(Report::Started, Report::Refused));
     // Who cannot watch any more leaves nobody unwatched.
-    supervisor.run().inspect_err(|_error| tree::kill(leader))
+    supervisor.run().inspect_err(|_error| _ = tree::kill(leader))
 }
 
 /// Starts the second helper, and waits until it has become the command or has said why not.
@@ -62,17 +62,25 @@ enum Phase {
     /// All were asked to end, and have until then.
     Ending(Instant),
     Killing,
+    /// Nobody is left but those whom this user may not kill. They have until then.
+    Refused(Instant),
 }
 
 impl Supervisor {
-    /// Works until no descendant is left.
+    /// Works until no descendant is left, or none that this user may kill: who has raised itself is nobody's to end.
     fn run(&mut self) -> io::Result<()> {
         while self.reap()? {
             let timeout = match self.phase {
                 Phase::Working => None,
                 Phase::Ending(until) => Some(until.saturating_duration_since(Instant::now())),
-                Phase::Killing => {
-                    tree::kill(self.leader);
+                Phase::Killing | Phase::Refused(_) => {
+                    self.phase = match (tree::kill(self.leader), &self.phase) {
+                        (false, _) => Phase::Killing,
+                        (true, Phase::Refused(until)) if *until <= Instant::now() => return Ok(()),
+                        (true, Phase::Refused(until)) => Phase::Refused(*until),
+                        // What served the killed may end by itself, as `sudo` does.
+                        (true, _) => Phase::Refused(Instant::now() + GRACE),
+                    };
                     Some(AGAIN)
                 }
             };
@@ -100,7 +108,8 @@ impl Supervisor {
     fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let timeout = timeout.map(Timespec::try_from).transpose().map_err(io::Error::other)?;
         // A host that is gone stays readable; there is nothing more to hear from it.
-        let listen = if matches!(self.phase, Phase::Killing) { PollFlags::empty() } else { PollFlags::IN };
+        let kills = matches!(self.phase, Phase::Killing | Phase::Refused(_));
+        let listen = if kills { PollFlags::empty() } else { PollFlags::IN };
         let control = PollFd::new(&self.control, listen);
         let mut sources = [PollFd::new(&self.died, PollFlags::IN), control];
         let sources = if listen.is_empty() { &mut sources[..1] } else { &mut sources[..] };

@@ -6,22 +6,24 @@ use rustix::process::{Pid, Signal};
 #[cfg(target_os = "linux")]
 pub(super) fn signal(_leader: Pid, signal: Signal) {
     for descendant in descendants(|_pid| ()) {
-        send(descendant, signal);
+        // It may be gone, or belong to somebody else by now.
+        let _ = send(descendant, signal);
     }
 }
 
-/// Kills every descendant. Each is stopped before its children are looked up: a stopped parent has no more.
+/// Kills every descendant. Each is stopped before its children are looked up: a stopped parent has no more. Says whether
+/// there is nobody but those whom this user may not kill.
 #[cfg(target_os = "linux")]
-pub(super) fn kill(_leader: Pid) {
-    for descendant in descendants(|pid| send(pid, Signal::STOP)) {
-        send(descendant, Signal::KILL);
-    }
+pub(super) fn kill(_leader: Pid) -> bool {
+    let descendants = descendants(|pid| _ = send(pid, Signal::STOP));
+    let refused = descendants.iter().filter(|descendant| !send(**descendant, Signal::KILL)).count();
+    refused > 0 && refused == descendants.len()
 }
 
+/// Says whether that is permitted. The process may be gone.
 #[cfg(target_os = "linux")]
-fn send(pid: Pid, signal: Signal) {
-    // It may be gone, or belong to somebody else by now.
-    let _ = rustix::process::kill_process(pid, signal);
+fn send(pid: Pid, signal: Signal) -> bool {
+    rustix::process::kill_process(pid, signal) != Err(rustix::io::Errno::PERM)
 }
 
 #[cfg(target_os = "linux")]
@@ -58,10 +60,10 @@ pub(super) fn signal(leader: Pid, signal: Signal) {
     let _ = rustix::process::kill_process_group(leader, signal);
 }
 
-/// Kills the session's first process group.
+/// Kills the session's first process group. Says whether there is nobody in it but those whom this user may not kill.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn kill(leader: Pid) {
-    signal(leader, Signal::KILL);
+pub(super) fn kill(leader: Pid) -> bool {
+    rustix::process::kill_process_group(leader, Signal::KILL) == Err(rustix::io::Errno::PERM)
 }
 
 /// Whether the process group has outlived its leader.

@@ -31,6 +31,7 @@ fn main() -> std::process::ExitCode {
         #[cfg(target_os = "linux")]
         Some(attempts::ROLE) => return attempts::main(arguments),
         Some(trees::HOST) => return trees::host_main(arguments),
+        Some(trees::POWERLESS) => return trees::powerless_main(),
         _ => {}
     }
     let mut tests = basics::tests();

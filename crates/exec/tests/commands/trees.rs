@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use pretty_assertions::assert_eq;
 use valet_exec::{Exit, GRACE};
 
-use crate::harness::{installed, read, sh, soon, start, until};
+use crate::harness::{installed, program, read, sh, soon, start, until};
 
 crate::harness::tests![
     terminating_ends_the_whole_tree,
@@ -20,10 +20,14 @@ crate::harness::tests![
     a_stopped_command_is_ended,
     a_host_that_is_killed_leaves_nothing,
     who_kills_the_supervisor_dies_with_it,
+    who_may_not_be_killed_is_left_alone_after_a_grace,
 ];
 
 /// The role of a host that starts a command and is killed.
 pub(crate) const HOST: &str = "host-to-be-killed";
+
+/// The role of a host that may not kill the processes of others.
+pub(crate) const POWERLESS: &str = "host-that-may-not-kill";
 
 /// A child, a grandchild, and a daemon that left session and parent. All hold the output, which ends when they have.
 /// The daemon, which is the last to be there, says that the tree is.
@@ -135,4 +139,33 @@ async fn who_kills_the_supervisor_dies_with_it() {
     let (running, _output) = start(spec).await;
     running.write(b"go\n").await.unwrap();
     assert_eq!(soon(running.wait()).await, Exit::Signal(9));
+}
+
+async fn who_may_not_be_killed_is_left_alone_after_a_grace() {
+    if !cfg!(target_os = "linux") || !is_root() || !installed("setpriv") {
+        return println!("skipped: who is not root cannot become somebody else");
+    }
+    let mut host = Command::new("setpriv");
+    host.args(["--bounding-set=-kill", "--inh-caps=-kill"]).arg(std::env::current_exe().unwrap()).arg(POWERLESS);
+    let host = tokio::task::spawn_blocking(move || host.output().unwrap());
+    let host = soon(host).await.unwrap();
+    let told = String::from_utf8(host.stdout).unwrap();
+    let (left, ended) = told.trim().split_once(' ').unwrap_or_default();
+    let killed = Command::new("kill").args(["-KILL", left]).status().unwrap();
+    assert!(ended == "Signal(9)" && killed.success(), "{told}, and {killed} of who was left");
+}
+
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|process| std::os::unix::fs::MetadataExt::uid(&process) == 0)
+}
+
+pub(crate) fn powerless_main() -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let raised = ["setpriv", "--reuid=65534", "--clear-groups", "sh", "-c", "echo $$; exec sleep 1000"];
+        let (running, mut output) = start(program(raised)).await;
+        let pid = until(&mut output, "\n").await;
+        println!("{} {:?}", pid.trim(), soon(running.end()).await);
+    });
+    ExitCode::SUCCESS
 }

@@ -25,8 +25,12 @@ impl Answers for ThreadReadStateUpdate {
             Some(thread) => {
                 let set = thread.shared.set_read_state(&params.expected_revision, read_state.clone());
                 set.map_err(ErrorObject::read_state_conflict)?;
-                if !thread.shared.stage().record.thread.ephemeral {
+                if thread.shared.is_stored() {
                     thread.shared.noted().await?;
+                }
+                if thread.shared.stage().record.read_state.as_ref() != Some(&read_state) {
+                    // A turn has ended meanwhile: whoever listens knows already that it is unread.
+                    return Ok(ThreadReadStateUpdateResponse { read_state });
                 }
                 thread.creator()
             }

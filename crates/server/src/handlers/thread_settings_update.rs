@@ -33,6 +33,6 @@ impl Handler for ThreadSettingsUpdate {
         };
         thread.apply(&settings);
         responder.respond(Ok(ThreadSettingsUpdateResponse {}));
-        thread.tell_settings(&settings);
+        thread.tell_settings();
     }
 }

@@ -50,7 +50,7 @@ impl Handler for TurnStart {
             move |turn_id: &str| {
                 responder.respond(Ok(TurnStartResponse { turn: convert::new_turn(turn_id) }));
                 if differs {
-                    thread.tell_settings(&settings);
+                    thread.tell_settings();
                 }
             }
         };

@@ -196,7 +196,8 @@ impl Threads {
             tokio::spawn(async move {
                 thread.shared.idle().await;
                 let mut stage = thread.shared.stage();
-                if stage.is_alone() {
+                // Another may have joined, and have left it to be unloaded like any other.
+                if stage.is_alone() && stage.tenant == Some(tenant) {
                     threads.take_out(&thread, &mut stage);
                 }
             });
@@ -284,10 +285,11 @@ impl Thread {
     }
 
     /// Tells those who listen what is in force for later turns.
-    pub(crate) fn tell_settings(&self, settings: &ThreadSettings) {
-        let (thread_id, thread_settings) = (self.id.clone(), settings.to_wire());
+    pub(crate) fn tell_settings(&self) {
+        let mut stage = self.shared.stage();
+        let (thread_id, thread_settings) = (self.id.clone(), stage.record.settings.to_wire());
         let params = v2::ThreadSettingsUpdatedNotification { thread_id, thread_settings };
-        self.shared.notify::<ThreadSettingsUpdated>(&params);
+        stage.notify::<ThreadSettingsUpdated>(&params);
     }
 
     /// Stores the thread with what is in force for it, even if nothing was said in it yet.

@@ -17,10 +17,14 @@ use crate::convert::store_error;
 use crate::rollout::SessionMeta;
 
 impl Thread {
-    /// Ends the turn that runs, if one does, and waits until its end was told.
+    /// Ends the turn that runs and those that wait behind it, and waits until the end of each was told.
     pub(crate) async fn stop(&self) {
-        self.conversation.interrupt(None, |_| {}).await;
-        self.shared.idle().await;
+        loop {
+            self.conversation.interrupt(None, |_| {}).await;
+            if !self.conversation.is_at_work().await {
+                return;
+            }
+        }
     }
 
     /// Whether the thread has this turn.
