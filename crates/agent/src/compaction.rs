@@ -122,9 +122,12 @@ async fn summary(
     // Of this nothing stays, so it has no id.
     history.push_value(&prompt::message("user", REQUEST));
     let ids = RequestIds { thread_id: &turn.thread_id, turn_id: &turn.id };
-    for _ in 0..SHORTENINGS {
+    let mut shortened = 0;
+    while shortened < SHORTENINGS {
         let body = request::body(&turn.settings, ids, &history, &[], RequestKind::Compaction)?;
+        let again = progress.again.take();
         *progress = Progress::default();
+        progress.again = again;
         match quiet.respond(http, &body, progress).await {
             Ok(response) => {
                 let message = progress.last_message.as_ref().and_then(Item::agent_message);
@@ -134,7 +137,11 @@ async fn summary(
                 }
                 return Ok((text, response.usage));
             }
-            Err(failure) if *failure.class() == FailureClass::ContextWindowExceeded => history.shorten(),
+            Err(failure) if *failure.class() == FailureClass::ContextWindowExceeded => {
+                history.shorten();
+                shortened += 1;
+            }
+            Err(_filtered) if progress.again.is_some() => history.push_message(prompt::filtered_note()),
             Err(failure) => return Err(failure),
         }
     }

@@ -48,6 +48,20 @@ async fn a_conversation_is_summed_up_on_request_and_goes_on_from_the_summary() {
 }
 
 #[tokio::test]
+async fn a_summary_that_the_filter_has_ended_is_asked_for_in_other_words() {
+    let filtered = Response::new().incomplete("content_filter");
+    let asked = Rule::when(ASKS).respond(filtered).respond("All about words.");
+    let script = Script::new().rule(asked).rule(Rule::always().respond("A word."));
+    let mut bench = Bench::start(confined().provider("stream_max_retries = 1"), script).await;
+    bench.turn().await;
+    assert_eq!(compact(&mut bench).await, TurnStatus::Completed);
+    let [.., first, second] = &bench.posts()[..] else { panic!("two requests for a summary") };
+    let [first, second] = [first, second].map(|post| post["input"].as_array().unwrap());
+    assert_eq!(second[..first.len()], first[..]);
+    assert_eq!((second.len(), &second[first.len()]["role"]), (first.len() + 1, &json!("developer")));
+}
+
+#[tokio::test]
 async fn a_summary_that_fails_or_says_nothing_leaves_the_conversation_as_it_was() {
     let failures = [
         Response::status(400).body("no"),

@@ -81,7 +81,7 @@ impl Tools {
             sandbox,
         };
         let (began, wait, tokens) = (Instant::now(), arguments.yield_time(), arguments.max_output_tokens());
-        let (running, output) = match self.launcher.spawn(spec).await {
+        let (running, output) = match self.sessions.launch(&self.launcher, spec).await {
             Ok(started) => started,
             Err(error) => {
                 shown.item.end(Status::Failed);
@@ -105,7 +105,7 @@ impl Tools {
             item.end(Status::Failed);
             return "It was not started: too many commands are running.".to_owned();
         };
-        let (running, output) = match self.launcher.spawn(spec).await {
+        let (running, output) = match self.sessions.launch(&self.launcher, spec).await {
             Ok(started) => started,
             Err(error) => {
                 item.end(Status::Failed);

@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use valet_exec::{Output, OutputBudget, Running, Truncated, Utf8Pieces};
+use tokio_util::task::TaskTracker;
+use valet_exec::{GRACE, Launcher, Output, OutputBudget, Running, SpawnError, Spec, Truncated, Utf8Pieces};
 
 use super::OpenItem;
 use super::output::Standing;
@@ -39,6 +40,8 @@ pub(super) struct Sessions {
     state: Mutex<State>,
     /// One for each command that may still be started.
     places: Arc<Semaphore>,
+    /// Commands that are being started.
+    starting: TaskTracker,
     /// When there is no time left for grace.
     ending: CancellationToken,
 }
@@ -84,7 +87,10 @@ pub(super) struct Shown {
 
 impl Sessions {
     pub(super) fn new(ending: CancellationToken) -> Self {
-        Self { state: Mutex::default(), places: Arc::new(Semaphore::new(MOST)), ending }
+        let starting = TaskTracker::new();
+        // It is only asked whether it is empty.
+        starting.close();
+        Self { state: Mutex::default(), places: Arc::new(Semaphore::new(MOST)), starting, ending }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -99,6 +105,17 @@ impl Sessions {
         let mut state = self.state();
         state.last += 1;
         Some(Place { id: state.last, permit })
+    }
+
+    /// Starts a command. If the caller is gone meanwhile, the command is ended as soon as it runs.
+    pub(super) async fn launch(&self, launcher: &Launcher, spec: Spec) -> Result<(Running, Output), SpawnError> {
+        let (launcher, (give, started)) = (launcher.clone(), oneshot::channel());
+        self.starting.spawn(async move {
+            if let Err(Ok((running, _output))) = give.send(launcher.spawn(spec).await) {
+                running.end().await;
+            }
+        });
+        started.await.unwrap_or_else(|_| Err(SpawnError::Io(std::io::Error::other("the host ends"))))
     }
 
     /// Takes over a command that was started.
@@ -132,6 +149,8 @@ impl Sessions {
 
     /// Ends all commands, and waits until their items are complete.
     pub(super) async fn end(&self) {
+        // One that hangs in its start, as on a disk that is gone, is ended when that is over.
+        let _ = timeout(GRACE, self.starting.wait()).await;
         // Not taken out before they have ended: who calls this meanwhile waits for them, too.
         let sessions: Vec<_> = self.state().running.values().cloned().collect();
         join_all(sessions.iter().map(|session| session.end(&self.ending))).await;
