@@ -43,7 +43,9 @@ class Terminal(pyte.Screen):
         return bool(output)
 
     def text(self):
-        return "\n".join(line.rstrip() for line in self.display)
+        # Not `display`, which breaks at the second half of a wide character whose first half is written over.
+        lines = ("".join(self.buffer[y][x].data for x in range(self.columns)) for y in range(self.lines))
+        return "\n".join(line.rstrip() for line in lines)
 
     def shows(self, *sentences):
         """Waits until all of these are on the screen at once."""
