@@ -134,7 +134,7 @@ pub(crate) fn host_main(mut arguments: impl Iterator<Item = String>) -> ExitCode
 }
 
 async fn who_kills_the_supervisor_dies_with_it() {
-    let mut spec = sh("read go; kill -9 $PPID; sleep 1000");
+    let mut spec = sh("read go; kill -9 $PPID; exec sleep 1000");
     spec.stdio = valet_exec::Stdio::Pipes { stdin: true };
     let (running, _output) = start(spec).await;
     running.write(b"go\n").await.unwrap();
